@@ -5,7 +5,7 @@ use tokio::sync::mpsc;
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Step {
+pub struct ProgressEvent {
     /// Name of the event: `progress`, `stdout`, `stderr`.
     pub name: &'static str,
     /// Its data.
@@ -14,11 +14,11 @@ pub struct Step {
 
 /// Where an operation says how far it is. Saying it to nobody costs nothing, and never waits.
 #[derive(Debug, Clone, Default)]
-pub struct Progress(Option<mpsc::UnboundedSender<Step>>);
+pub struct Progress(Option<mpsc::UnboundedSender<ProgressEvent>>);
 
 impl Progress {
     /// A progress that is listened to.
-    pub fn listened() -> (Self, mpsc::UnboundedReceiver<Step>) {
+    pub fn listened() -> (Self, mpsc::UnboundedReceiver<ProgressEvent>) {
         let (sender, receiver) = mpsc::unbounded_channel();
         (Self(Some(sender)), receiver)
     }
@@ -31,7 +31,7 @@ impl Progress {
     /// Says something; a listener that has gone is nobody.
     pub fn say(&self, name: &'static str, data: Value) {
         if let Some(sender) = &self.0 {
-            let _ = sender.send(Step { name, data });
+            let _ = sender.send(ProgressEvent { name, data });
         }
     }
 

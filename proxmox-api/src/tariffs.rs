@@ -36,7 +36,7 @@ impl Tariffs {
             previous: None,
         };
         let text = serde_json::to_string(&fresh)?;
-        let kept = store.kept_or(NAME, text).await?;
+        let kept = store.installation_value_or(NAME, text).await?;
         let known: Self = serde_json::from_str(&kept).unwrap_or_else(|_| fresh.clone());
         if known.current == *current {
             return Ok(known);
@@ -48,7 +48,9 @@ impl Tariffs {
             }),
             ..fresh
         };
-        store.keep(NAME, serde_json::to_string(&changed)?).await?;
+        store
+            .set_installation_value(NAME, serde_json::to_string(&changed)?)
+            .await?;
         Ok(changed)
     }
 

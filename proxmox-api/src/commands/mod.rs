@@ -8,7 +8,7 @@ pub mod store;
 
 use std::{io::Write as _, process::ExitCode};
 
-use crate::store::{Condition, Database, Store, StoreError, condition};
+use crate::store::{Database, DatabaseCondition, Store, StoreError, database_condition};
 
 /// Prints what a command says. The status is 0 where it did what was asked.
 pub fn print(said: Result<String, String>) -> ExitCode {
@@ -27,14 +27,16 @@ pub fn print(said: Result<String, String>) -> ExitCode {
 
 /// Opens a database of this release; never makes one or brings its schema up to date, under a service of another release.
 async fn open(database: &Database) -> Result<Store, String> {
-    match condition(database).await.map_err(unusable)? {
-        Condition::InOrder => Store::of(database).await.map_err(unusable),
-        Condition::Fresh => Err("there is no database yet: nothing was sold".into()),
-        Condition::Older => {
+    match database_condition(database).await.map_err(unusable)? {
+        DatabaseCondition::InOrder => Store::open_database(database).await.map_err(unusable),
+        DatabaseCondition::Fresh => Err("there is no database yet: nothing was sold".into()),
+        DatabaseCondition::Older => {
             Err("the database is of an earlier release: start the service once".into())
         }
-        Condition::HalfCopied => Err(StoreError::HalfCopied.to_string()),
-        Condition::Newer => Err("the database is of a later release than this program".into()),
+        DatabaseCondition::HalfCopied => Err(StoreError::HalfCopied.to_string()),
+        DatabaseCondition::Newer => {
+            Err("the database is of a later release than this program".into())
+        }
     }
 }
 

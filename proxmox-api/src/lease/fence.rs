@@ -206,7 +206,7 @@ fn shown<T>(answer: Result<T, pve::Error>) -> Result<Option<T>, pve::Error> {
 /// # Errors
 /// The database failed.
 pub async fn proof(store: &Store, config: &ProxmoxConfig) -> Result<Option<Proof>, StoreError> {
-    let kept = store.kept(PROVEN).await?;
+    let kept = store.installation_value(PROVEN).await?;
     let proof: Option<Proof> = kept.and_then(|text| serde_json::from_str(&text).ok());
     let network = config.network.subnet.map(|subnet| subnet.to_string());
     Ok(proof.filter(|proof| {

@@ -10,7 +10,7 @@ use super::{
     endpoint::{Access, Answer, Content, Described, Endpoint},
     limits, payment,
 };
-use crate::{config::Config, payment::Flow};
+use crate::{config::Config, payment::PaymentFlow};
 
 /// Schemas of what is sent to us, of what we send, and what each error code means.
 struct Schemas {
@@ -129,8 +129,8 @@ fn operation(endpoint: &Endpoint, schemas: &mut Schemas) -> Value {
         Access::Paid(flow) => {
             parameters.extend(payment::parameters());
             let moves = match flow {
-                Flow::DeliverThenSettle => "after delivery",
-                Flow::SettleThenDeliver => "before delivery",
+                PaymentFlow::DeliverThenSettle => "after delivery",
+                PaymentFlow::SettleThenDeliver => "before delivery",
             };
             written["x-payment-info"] = json!({
                 "protocol": "x402", "versions": [1, 2], "scheme": "exact", "moneyMoves": moves,

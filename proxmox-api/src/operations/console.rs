@@ -12,11 +12,13 @@ use crate::{
     ids::{LeaseId, PaymentId},
     lease::{locate, owned::active, view::time},
     openapi::{ABOUT_TERMINAL, Content, Documentation, Documented, examples},
-    payment::{Call, Delivered, Flow, Job, Operation, Paid, Repeat},
+    payment::{
+        Delivery, Operation, OperationRequest, PaymentFlow, PaymentJob, RetryPolicy, SettledPayment,
+    },
     paywall::body,
     proxmox::first_contact,
     state::App,
-    store::{Answer, Change, ConsoleTicket, Lease, Payment, StoreError},
+    store::{Change, ConsoleTicket, Lease, Payment, StoreError, StoredAnswer},
 };
 
 /// A console of a container.
@@ -30,11 +32,11 @@ impl Operation for Console {
     const METHOD: Method = Method::POST;
     const PATH: &'static str = "/management/console/{ctid}";
     const DESCRIPTION: &'static str = "A terminal of a leased container";
-    const FLOW: Flow = Flow::SettleThenDeliver;
+    const FLOW: PaymentFlow = PaymentFlow::SettleThenDeliver;
     const PRICE_VARIES: bool = false;
-    const REPEAT: Repeat = Repeat::ForPayer;
+    const RETRY: RetryPolicy = RetryPolicy::ForPayer;
 
-    async fn read(app: &App, call: Call<'_>) -> Result<Self, ApiError> {
+    async fn read(app: &App, call: OperationRequest<'_>) -> Result<Self, ApiError> {
         body::none(call.body)?;
         Ok(Self {
             lease: lease_in_path(app, call).await?,
@@ -53,7 +55,7 @@ impl Operation for Console {
         Some(self.lease.lease_id.clone())
     }
 
-    async fn admit(&self, app: &App, job: &Job) -> Result<(), ApiError> {
+    async fn admit(&self, app: &App, job: &PaymentJob) -> Result<(), ApiError> {
         let lease = active(app, &self.lease.lease_id, &job.payer).await?;
         let asked = async {
             let place = locate::find_for_sale(app, &lease).await?;
@@ -69,7 +71,12 @@ impl Operation for Console {
         }
     }
 
-    async fn deliver(&self, app: &App, job: &Job, _paid: &Paid) -> Result<Delivered, ApiError> {
+    async fn deliver(
+        &self,
+        app: &App,
+        job: &PaymentJob,
+        _paid: &SettledPayment,
+    ) -> Result<Delivery, ApiError> {
         active(app, &self.lease.lease_id, &job.payer).await?;
         let for_whom = ConsoleTicket {
             lease_id: self.lease.lease_id.clone(),
@@ -89,13 +96,13 @@ impl Operation for Console {
             expires_at: time(expires_at),
             kind: ConsoleType::Terminal,
         };
-        Ok(Delivered {
+        Ok(Delivery {
             changes: vec![kept, event],
             ..answer(200, &response)?.into()
         })
     }
 
-    fn reveal(app: &App, payment_id: &PaymentId, answer: Answer) -> Answer {
+    fn reveal(app: &App, payment_id: &PaymentId, answer: StoredAnswer) -> StoredAnswer {
         let Ok(mut response) = serde_json::from_str::<ConsoleResponse>(&answer.body) else {
             return answer;
         };

@@ -12,10 +12,10 @@ use x402::{
     wire::receipt::Receipt,
 };
 
-use super::{operation::Job, outcome::Outcome};
+use super::{operation::PaymentJob, outcome::PaymentOutcome};
 use crate::{
     error::ApiError,
-    payment_machine::{PaymentState, Word},
+    payment_machine::{PaymentState, SettlementResult},
     state::App,
     store::Payment,
 };
@@ -24,14 +24,14 @@ use crate::{
 ///
 /// # Errors
 /// The outcome: it is not good, or no decision could be had.
-pub(super) async fn verify(app: &App, request: &FacilitatorRequest) -> Result<(), Outcome> {
+pub(super) async fn verify(app: &App, request: &FacilitatorRequest) -> Result<(), PaymentOutcome> {
     let signed_by = request.payment_payload.exact().authorization.from;
     match app.facilitator.verify(request).await {
         Ok(Verification::Valid { payer }) => match payer {
-            Some(payer) if payer != signed_by => Err(Outcome::NotTaken(another_payer())),
+            Some(payer) if payer != signed_by => Err(PaymentOutcome::NotTaken(another_payer())),
             _ => Ok(()),
         },
-        Ok(Verification::Invalid { reason, message }) => Err(Outcome::NotTaken(Reason {
+        Ok(Verification::Invalid { reason, message }) => Err(PaymentOutcome::NotTaken(Reason {
             code: reason.into(),
             message: message.unwrap_or_default(),
         })),
@@ -45,7 +45,7 @@ pub(super) async fn verify(app: &App, request: &FacilitatorRequest) -> Result<()
             let error = ApiError::new(ErrorCode::FacilitatorUnavailable, message)
                 .retry_after(wait)
                 .advise("send the same signed request again");
-            Err(Outcome::Failed(error))
+            Err(PaymentOutcome::Failed(error))
         }
     }
 }
@@ -54,11 +54,11 @@ pub(super) async fn verify(app: &App, request: &FacilitatorRequest) -> Result<()
 pub(super) async fn settle(
     app: &App,
     row: &Payment,
-    job: &Job,
+    job: &PaymentJob,
     request: Option<&FacilitatorRequest>,
-) -> (Word, Option<u64>) {
+) -> (SettlementResult, Option<u64>) {
     let Some(request) = request else {
-        return (Word::Unknown(None), None);
+        return (SettlementResult::Unknown(None), None);
     };
     let id = &row.payment_id;
     job.progress.step("settling");
@@ -70,9 +70,10 @@ pub(super) async fn settle(
         metrics::histogram!("settlement_seconds").record(start.elapsed().as_secs_f64());
     }
     match settlement {
-        Settlement::Settled { receipt, evidence } => {
-            (Word::Settled(transfer_of(&receipt, evidence)), None)
-        }
+        Settlement::Settled { receipt, evidence } => (
+            SettlementResult::Settled(transfer_of(&receipt, evidence)),
+            None,
+        ),
         Settlement::Refused { reason, message } => {
             tracing::info!(
                 payment.id = id.as_str(),
@@ -80,11 +81,11 @@ pub(super) async fn settle(
                 message,
                 "settlement refused"
             );
-            (Word::Refused(reason), None)
+            (SettlementResult::Refused(reason), None)
         }
         Settlement::Unsent { reason, .. } | Settlement::Unknown { reason, .. } if !is_first => {
             tracing::info!(payment.id = %id, reason, "still unknown");
-            (Word::Unknown(None), None)
+            (SettlementResult::Unknown(None), None)
         }
         Settlement::Unsent {
             reason,
@@ -95,7 +96,7 @@ pub(super) async fn settle(
                 reason,
                 "a settlement could not be sent"
             );
-            (Word::Unsent(reason), retry_after)
+            (SettlementResult::Unsent(reason), retry_after)
         }
         Settlement::Unknown {
             reason,
@@ -106,7 +107,7 @@ pub(super) async fn settle(
                 reason,
                 "it is not known whether the money moved"
             );
-            (Word::Unknown(transaction), None)
+            (SettlementResult::Unknown(transaction), None)
         }
     }
 }

@@ -17,9 +17,12 @@ pub mod recheck;
 mod record;
 pub mod resolve;
 
-pub use operation::{About, Call, Delivered, Flow, Job, Operation, Paid, Registered, Repeat};
+pub use operation::{
+    Delivery, Operation, OperationInfo, OperationRequest, PaymentFlow, PaymentJob, Registered,
+    RetryPolicy, SettledPayment,
+};
 
-use crate::payment_machine::{Funding, Terms, TransitionRight};
+use crate::payment_machine::{Funding, PaymentContext, TransitionRight};
 
 /// The only right to move payments.
 struct Right;
@@ -28,10 +31,10 @@ impl TransitionRight for Right {}
 
 /// The terms of a step that delivers and undoes nothing. What was begun by an operation that is not
 /// known here may have run.
-fn terms_without_work() -> Terms {
-    Terms {
+fn terms_without_work() -> PaymentContext {
+    PaymentContext {
         funding: Funding::X402,
-        repeat: Repeat::Once,
+        repeat: RetryPolicy::Once,
         has_chain: true,
         is_simulated: false,
     }

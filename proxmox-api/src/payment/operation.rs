@@ -12,15 +12,15 @@ use crate::{
     error::ApiError,
     ids::{LeaseId, PaymentId, Wallet},
     locks::LockGuard,
-    payment_machine::{Answer, Move, Target},
+    payment_machine::{NewState, StoredAnswer, Transition},
     state::App,
     store::{Change, Payment, StoreError},
 };
-pub use crate::{payment_machine::Repeat, progress::Progress};
+pub use crate::{payment_machine::RetryPolicy, progress::Progress};
 
 /// When the money moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flow {
+pub enum PaymentFlow {
     /// Once what was ordered is there: [`Operation::prepare`], settlement, [`Operation::deliver`].
     DeliverThenSettle,
     /// Before it is done: settlement, [`Operation::deliver`]. Announced as `upfront`.
@@ -29,7 +29,7 @@ pub enum Flow {
 
 /// What is known of an operation without a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct About {
+pub struct OperationInfo {
     /// Its name in the store.
     pub name: &'static str,
     /// The method of its route.
@@ -39,25 +39,25 @@ pub struct About {
     /// For people.
     pub description: &'static str,
     /// When the money moves.
-    pub flow: Flow,
+    pub flow: PaymentFlow,
     /// What becomes of a call that was paid and not delivered.
-    pub repeat: Repeat,
+    pub repeat: RetryPolicy,
     /// Whether its price depends on the request.
     pub price_varies: bool,
     /// Whether it buys time, in which so much traffic is included.
     pub buys_time: bool,
 }
 
-impl About {
+impl OperationInfo {
     /// What an operation says of itself.
-    pub const fn of<O: Operation>() -> Self {
+    pub const fn from_operation<O: Operation>() -> Self {
         Self {
             name: O::NAME,
             method: O::METHOD,
             path: O::PATH,
             description: O::DESCRIPTION,
             flow: O::FLOW,
-            repeat: O::REPEAT,
+            repeat: O::RETRY,
             price_varies: O::PRICE_VARIES,
             buys_time: O::BUYS_TIME,
         }
@@ -66,7 +66,7 @@ impl About {
 
 /// A request as it came in.
 #[derive(Debug, Clone, Copy)]
-pub struct Call<'a> {
+pub struct OperationRequest<'a> {
     /// The `{ctid}` of the path, where the route has one.
     pub ctid: Option<&'a str>,
     /// The `leaseId` of the query: which lease is meant by the number, since numbers are used again.
@@ -77,7 +77,7 @@ pub struct Call<'a> {
 
 /// A reserved payment that is being worked for. Only this folder makes one.
 #[derive(Debug, Clone)]
-pub struct Job {
+pub struct PaymentJob {
     /// Row of the payment.
     pub payment_id: PaymentId,
     /// Who pays.
@@ -93,10 +93,10 @@ pub struct Job {
     /// Where to say how far the work is.
     pub progress: Progress,
     /// The move of its payment that is stored with a claim, where the payment can still make it.
-    pub(super) claim: Option<Move>,
+    pub(super) claim: Option<Transition>,
 }
 
-impl Job {
+impl PaymentJob {
     /// The job of a payment's row.
     pub(super) fn of_row(row: &Payment) -> Self {
         let arguments: Value = serde_json::from_str(&row.arguments).unwrap_or_default();
@@ -115,7 +115,7 @@ impl Job {
             first_seen: row.created_at,
             valid_before: row.valid_before,
             progress: Progress::default(),
-            claim: Move::new(&Right, &row.payment_id, row.state, Target::Verified),
+            claim: Transition::new(&Right, &row.payment_id, row.state, NewState::Verified),
         }
     }
 
@@ -123,7 +123,7 @@ impl Job {
     ///
     /// # Errors
     /// The payment has gone on.
-    pub fn claim(&self) -> Result<Move, ApiError> {
+    pub fn claim(&self) -> Result<Transition, ApiError> {
         self.claim.clone().ok_or_else(|| {
             tracing::error!(
                 payment.id = self.payment_id.as_str(),
@@ -137,7 +137,7 @@ impl Job {
 
 /// The money moved.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Paid {
+pub struct SettledPayment {
     /// The transaction's hash.
     pub transaction: String,
     /// CAIP-2 id.
@@ -147,17 +147,17 @@ pub struct Paid {
 }
 
 /// What was delivered: the answer, and what is stored in the same commit.
-pub struct Delivered {
+pub struct Delivery {
     /// The answer.
-    pub answer: Answer,
+    pub answer: StoredAnswer,
     /// What is stored with it, or not at all.
     pub changes: Vec<Change>,
     /// Held until it is stored.
     pub lock: Option<LockGuard>,
 }
 
-impl From<Answer> for Delivered {
-    fn from(answer: Answer) -> Self {
+impl From<StoredAnswer> for Delivery {
+    fn from(answer: StoredAnswer) -> Self {
         Self {
             answer,
             changes: Vec::new(),
@@ -184,11 +184,11 @@ pub trait Operation: Registered + Sized + Send + Sync + 'static {
     /// For people, in the challenge.
     const DESCRIPTION: &'static str;
     /// When the money moves.
-    const FLOW: Flow;
+    const FLOW: PaymentFlow;
     /// Whether its price depends on the request.
     const PRICE_VARIES: bool;
     /// What becomes of a call that was paid and not delivered.
-    const REPEAT: Repeat;
+    const RETRY: RetryPolicy;
     /// Whether a paid request has to have a body. Losing the body on the paid request is a common fault of clients, and must
     /// not buy what the defaults say.
     const NEEDS_BODY: bool = false;
@@ -201,7 +201,10 @@ pub trait Operation: Registered + Sized + Send + Sync + 'static {
     ///
     /// # Errors
     /// Every field that is wrong, or what it is about does not exist.
-    fn read(app: &App, call: Call<'_>) -> impl Future<Output = Result<Self, ApiError>> + Send;
+    fn read(
+        app: &App,
+        call: OperationRequest<'_>,
+    ) -> impl Future<Output = Result<Self, ApiError>> + Send;
 
     /// What the default request costs, for catalogues.
     ///
@@ -226,17 +229,25 @@ pub trait Operation: Registered + Sized + Send + Sync + 'static {
     }
 
     /// What has to hold before money moves: owner, state, capacity. Nothing is charged on an error. What is delivered before it
-    /// is settled for ([`Flow::DeliverThenSettle`]) is claimed here, in one commit with [`Job::claim`].
+    /// is settled for ([`PaymentFlow::DeliverThenSettle`]) is claimed here, in one commit with [`PaymentJob::claim`].
     ///
     /// # Errors
     /// The customer cannot have this now.
-    fn admit(&self, app: &App, job: &Job) -> impl Future<Output = Result<(), ApiError>> + Send;
+    fn admit(
+        &self,
+        app: &App,
+        job: &PaymentJob,
+    ) -> impl Future<Output = Result<(), ApiError>> + Send;
 
     /// Makes what is settled for afterwards. On an error, nothing is charged and [`Operation::undo`] is called.
     ///
     /// # Errors
     /// It cannot be made.
-    fn prepare(&self, _app: &App, _job: &Job) -> impl Future<Output = Result<(), ApiError>> + Send {
+    fn prepare(
+        &self,
+        _app: &App,
+        _job: &PaymentJob,
+    ) -> impl Future<Output = Result<(), ApiError>> + Send {
         async { Ok(()) }
     }
 
@@ -248,9 +259,9 @@ pub trait Operation: Registered + Sized + Send + Sync + 'static {
     fn deliver(
         &self,
         app: &App,
-        job: &Job,
-        paid: &Paid,
-    ) -> impl Future<Output = Result<Delivered, ApiError>> + Send;
+        job: &PaymentJob,
+        paid: &SettledPayment,
+    ) -> impl Future<Output = Result<Delivery, ApiError>> + Send;
 
     /// The answer, and what belongs to it, are stored.
     fn delivered(&self, _app: &App) -> impl Future<Output = ()> + Send {
@@ -259,12 +270,15 @@ pub trait Operation: Registered + Sized + Send + Sync + 'static {
 
     /// Adds to a stored answer what is not stored: secrets that can be derived again, and what the rest of the answer says
     /// already. Called each time that the answer is given to who may see it.
-    fn reveal(_app: &App, _payment_id: &PaymentId, answer: Answer) -> Answer {
+    fn reveal(_app: &App, _payment_id: &PaymentId, answer: StoredAnswer) -> StoredAnswer {
         answer
     }
 
     /// It is not known whether the money moved: what was prepared is kept. The answer, where there is something to show.
-    fn hold(_app: &App, _payment_id: &PaymentId) -> impl Future<Output = Option<Answer>> + Send {
+    fn hold(
+        _app: &App,
+        _payment_id: &PaymentId,
+    ) -> impl Future<Output = Option<StoredAnswer>> + Send {
         async { None }
     }
 
@@ -275,7 +289,7 @@ pub trait Operation: Registered + Sized + Send + Sync + 'static {
 
     /// The operation of a payment that was left behind, if it can be finished, or has to be undone,
     /// without the payer. `None` for every payment is right only where [`Operation::prepare`] leaves
-    /// nothing behind and [`Operation::REPEAT`] is not [`Repeat::Resumed`].
+    /// nothing behind and [`Operation::RETRY`] is not [`RetryPolicy::Resumed`].
     ///
     /// # Errors
     /// The store failed.

@@ -2,20 +2,20 @@
 
 use x402::reason::Reason;
 
-use crate::{error::ApiError, store::Answer};
+use crate::{error::ApiError, store::StoredAnswer};
 
 /// What came of the work for a payment.
 #[derive(Debug)]
-pub enum Outcome {
+pub enum PaymentOutcome {
     /// Paid and done.
     Done {
         /// The answer as stored.
-        answer: Answer,
+        answer: StoredAnswer,
         /// The transfer's transaction.
         transaction: String,
     },
     /// It is not known yet whether the money moved; what there is to show.
-    Unknown(Option<Answer>),
+    Unknown(Option<StoredAnswer>),
     /// The payment is not good; nothing was charged.
     NotTaken(Reason),
     /// Settlement was refused; nothing was charged.

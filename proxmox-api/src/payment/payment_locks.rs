@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The locks of a payment that is not seen yet: under its signature, and under the id that its row will have.
-pub struct Locked {
+pub struct PaymentLocks {
     /// Held until the request has its reply.
     pub signature: LockGuard,
     /// Fresh.
@@ -20,7 +20,7 @@ pub struct Locked {
     pub own: LockGuard,
 }
 
-impl Locked {
+impl PaymentLocks {
     /// Waits for them.
     ///
     /// # Errors

@@ -10,21 +10,21 @@ use x402::{facilitator::FacilitatorRequest, offer::Offer, payment::Payment};
 
 use super::{
     asks,
-    driver::Work,
-    operation::{Job, Operation, Progress},
-    outcome::Outcome,
-    payment_locks::Locked,
+    driver::PaymentDriver,
+    operation::{Operation, PaymentJob, Progress},
+    outcome::PaymentOutcome,
+    payment_locks::PaymentLocks,
 };
 use crate::{
     error::ApiError,
     ids::PaymentId,
-    payment_machine::Event,
+    payment_machine::PaymentEvent,
     state::App,
     store::{NewPayment, Reservation, SignedRequest, StoreError},
 };
 
 /// A request whose payment is good as far as that can be said here.
-pub struct Purchase<O> {
+pub struct PurchaseRequest<O> {
     /// What is asked for.
     pub operation: O,
     /// What was offered for it.
@@ -44,44 +44,44 @@ pub struct Purchase<O> {
 }
 
 /// What became of a purchase.
-pub enum Bought {
+pub enum PurchaseOutcome {
     /// It was worked for, under this id.
     Worked {
         /// Row of the payment.
         payment_id: PaymentId,
         /// What came of it.
-        outcome: Outcome,
+        outcome: PaymentOutcome,
     },
     /// It was declined before a row was made.
-    Declined(Outcome),
+    Declined(PaymentOutcome),
     /// The same request was seen before, under this id.
     Known(PaymentId),
     /// The nonce or the key belongs to another request.
     Conflict,
 }
 
-impl From<Outcome> for Bought {
-    fn from(outcome: Outcome) -> Self {
+impl From<PaymentOutcome> for PurchaseOutcome {
+    fn from(outcome: PaymentOutcome) -> Self {
         Self::Declined(outcome)
     }
 }
 
-impl From<StoreError> for Bought {
+impl From<StoreError> for PurchaseOutcome {
     fn from(error: StoreError) -> Self {
-        Outcome::Failed(error.into()).into()
+        PaymentOutcome::Failed(error.into()).into()
     }
 }
 
 /// Takes a purchase from its reservation to its outcome.
 pub async fn buy<O: Operation>(
     app: &App,
-    purchase: Purchase<O>,
-    locked: Locked,
+    purchase: PurchaseRequest<O>,
+    locked: PaymentLocks,
     progress: Progress,
-) -> Bought {
+) -> PurchaseOutcome {
     let request = match purchase.offer.facilitator_request(&purchase.payment) {
         Ok(request) => request,
-        Err(reason) => return Outcome::NotTaken(reason).into(),
+        Err(reason) => return PaymentOutcome::NotTaken(reason).into(),
     };
     // Nothing is stored under a name that is not proven.
     if !purchase.is_proven
@@ -89,14 +89,14 @@ pub async fn buy<O: Operation>(
     {
         return outcome.into();
     }
-    let Locked {
+    let PaymentLocks {
         signature: _signature,
         payment_id,
         own,
     } = locked;
     let new = match new_payment(&purchase, payment_id, &request) {
         Ok(new) => new,
-        Err(error) => return Outcome::Failed(error).into(),
+        Err(error) => return PaymentOutcome::Failed(error).into(),
     };
     let now = app.now();
     match app.store.reserve(new.clone(), now).await {
@@ -112,28 +112,28 @@ pub async fn buy<O: Operation>(
                 Err(error) => return error.into(),
             };
             let row = new.reserved_as(payment_id.clone(), now);
-            let job = Job {
+            let job = PaymentJob {
                 client: purchase.client,
                 price: purchase.price,
                 progress,
-                ..Job::of_row(&row)
+                ..PaymentJob::of_row(&row)
             };
-            let mut work = Work::new(row, Some(purchase.operation), job, request);
+            let mut work = PaymentDriver::new(row, Some(purchase.operation), job, request);
             let verified = !purchase.is_proven;
-            let outcome = work.run(app, Event::Reserved { verified }).await;
-            Bought::Worked {
+            let outcome = work.run(app, PaymentEvent::Reserved { verified }).await;
+            PurchaseOutcome::Worked {
                 payment_id,
                 outcome,
             }
         }
-        Ok(Reservation::Known { payment_id }) => Bought::Known(payment_id),
-        Ok(Reservation::Conflict) => Bought::Conflict,
+        Ok(Reservation::Known { payment_id }) => PurchaseOutcome::Known(payment_id),
+        Ok(Reservation::Conflict) => PurchaseOutcome::Conflict,
         Err(error) => error.into(),
     }
 }
 
 fn new_payment<O: Operation>(
-    purchase: &Purchase<O>,
+    purchase: &PurchaseRequest<O>,
     payment_id: PaymentId,
     request: &FacilitatorRequest,
 ) -> Result<NewPayment, ApiError> {
@@ -171,7 +171,7 @@ fn amount(signed: U256, offered: u64) -> u64 {
 }
 
 /// With the price and its lines, which the answer shows and a restart would not find again.
-fn arguments<O: Operation>(purchase: &Purchase<O>) -> String {
+fn arguments<O: Operation>(purchase: &PurchaseRequest<O>) -> String {
     let mut arguments = purchase.operation.arguments();
     arguments["price"] = json!(purchase.price);
     arguments.to_string()

@@ -10,11 +10,11 @@ use x402::facilitator::{
 use super::{
     driver::{self, MARGIN, WAIT_FOR_CHAIN},
     payment_locks,
-    record::{self, Stored},
+    record::{self, TransitionResult},
     terms_without_work,
 };
 use crate::{
-    payment_machine::{self as machine, Asker, Effect, Event, Fate},
+    payment_machine::{self as machine, ChainFinding, PaymentEffect, PaymentEvent, Requester},
     state::App,
     store::{Payment, StoreError},
 };
@@ -68,9 +68,9 @@ pub async fn refusals(app: &App) -> Result<(), StoreError> {
 /// # Errors
 /// The store failed.
 pub async fn give_up(app: &App, payment: &Payment, late: bool) -> Result<(), StoreError> {
-    let asker = Asker::Ourselves { late };
-    let event = Event::Look {
-        asker,
+    let requester = Requester::Service { late };
+    let event = PaymentEvent::Resume {
+        requester,
         begun: payment.performed_at.is_some(),
     };
     perform(app, payment.clone(), event).await
@@ -80,28 +80,37 @@ pub async fn give_up(app: &App, payment: &Payment, late: bool) -> Result<(), Sto
 async fn take_evidence(app: &App, row: Payment, evidence: Evidence) -> Result<(), StoreError> {
     let (id, now) = (row.payment_id.clone(), app.now());
     let window = driver::window(&row, now);
-    if let Fate::Open | Fate::Unknowable(_) = Fate::from_evidence(Some(evidence.clone()), window) {
+    if let ChainFinding::Open | ChainFinding::Unknowable(_) =
+        ChainFinding::from_evidence(Some(evidence.clone()), window)
+    {
         return Ok(());
     }
-    perform(app, row, Event::Chain(Some(evidence), window)).await?;
+    perform(
+        app,
+        row,
+        PaymentEvent::ChainAnswered(Some(evidence), window),
+    )
+    .await?;
     app.store.mark_checked(&id, now).await.map(drop)
 }
 
 /// Does what the machine says where nothing is delivered or undone.
-async fn perform(app: &App, mut row: Payment, event: Event) -> Result<(), StoreError> {
+async fn perform(app: &App, mut row: Payment, event: PaymentEvent) -> Result<(), StoreError> {
     let now = app.now();
     for effect in machine::step(terms_without_work(), row.state, event) {
         let stored = match effect {
-            Effect::Store(target) => {
+            PaymentEffect::Store(target) => {
                 record::store(&app.store, &mut row, target, Vec::new(), now).await
             }
-            Effect::Owe(reason) => record::owe(&app.store, &mut row, reason, now).await,
+            PaymentEffect::Owe(reason) => record::owe(&app.store, &mut row, reason, now).await,
             _ => continue,
         };
         match stored {
-            Stored::Yes => {}
-            Stored::Overtaken(_) | Stored::Refused | Stored::EvidenceTaken => break,
-            Stored::Failed(error) => return Err(error),
+            TransitionResult::Stored => {}
+            TransitionResult::Overtaken(_)
+            | TransitionResult::Refused
+            | TransitionResult::EvidenceTaken => break,
+            TransitionResult::Failed(error) => return Err(error),
         }
     }
     Ok(())

@@ -3,14 +3,14 @@
 use serde_json::json;
 
 use super::{Right, owed};
-use crate::payment_machine::{Answer, DebtReason, Move, PaymentState, Target};
+use crate::payment_machine::{DebtReason, NewState, PaymentState, StoredAnswer, Transition};
 use crate::store::{Change, Payment, Store, StoreError};
 
 /// What became of a move.
 #[derive(Debug)]
-pub(super) enum Stored {
+pub(super) enum TransitionResult {
     /// It is stored, and the row in memory says the same.
-    Yes,
+    Stored,
     /// The row is in another state, which was read.
     Overtaken(PaymentState),
     /// What was to be stored with it does not fit any more.
@@ -25,68 +25,73 @@ pub(super) enum Stored {
 pub(super) async fn store(
     store: &Store,
     row: &mut Payment,
-    target: Target,
+    target: NewState,
     changes: Vec<Change>,
     now: i64,
-) -> Stored {
+) -> TransitionResult {
     let id = row.payment_id.clone();
-    let Some(wanted) = Move::new(&Right, &id, row.state, target.clone()) else {
+    let Some(wanted) = Transition::new(&Right, &id, row.state, target.clone()) else {
         tracing::error!(
             payment.id = id.as_str(),
             from = row.state.as_str(),
             to = target.state().as_str(),
             "a payment cannot make this move"
         );
-        return Stored::Overtaken(row.state);
+        return TransitionResult::Overtaken(row.state);
     };
     let noted = changes.clone();
     match store.move_payment(wanted, changes, now).await {
         Ok(true) => {
             noted.iter().for_each(Change::log);
             remember(row, target, now);
-            Stored::Yes
+            TransitionResult::Stored
         }
         Ok(false) => match store.payment(&id).await {
             Ok(Some(found)) => {
                 *row = found;
-                Stored::Overtaken(row.state)
+                TransitionResult::Overtaken(row.state)
             }
             // Released, and removed since.
-            Ok(None) => Stored::Overtaken(PaymentState::Released),
-            Err(error) => Stored::Failed(error),
+            Ok(None) => TransitionResult::Overtaken(PaymentState::Released),
+            Err(error) => TransitionResult::Failed(error),
         },
-        Err(StoreError::ChangeRefused) => Stored::Refused,
-        Err(StoreError::EvidenceTaken) => Stored::EvidenceTaken,
-        Err(error) => Stored::Failed(error),
+        Err(StoreError::ChangeRefused) => TransitionResult::Refused,
+        Err(StoreError::EvidenceTaken) => TransitionResult::EvidenceTaken,
+        Err(error) => TransitionResult::Failed(error),
     }
 }
 
 /// The row in memory as the database has it now.
-fn remember(row: &mut Payment, target: Target, now: i64) {
+fn remember(row: &mut Payment, target: NewState, now: i64) {
     row.state = target.state();
     // An answered row keeps the time of its settlement.
     if row.state != PaymentState::Answered {
         row.updated_at = now;
     }
     match target {
-        Target::Settled(transfer) => {
+        NewState::Settled(transfer) => {
             row.transaction = Some(transfer.transaction);
             row.log_index = transfer.log_index;
             row.block = transfer.block;
         }
-        Target::Unknown(Some(transaction)) => row.transaction = Some(transaction),
-        Target::Refused(reason) | Target::Unresolved(reason) | Target::Released(reason) => {
+        NewState::Unknown(Some(transaction)) => row.transaction = Some(transaction),
+        NewState::Refused(reason) | NewState::Unresolved(reason) | NewState::Released(reason) => {
             row.reason = Some(reason);
         }
-        Target::Answered(answer) => row.answer = Some(answer),
-        Target::Verified | Target::Settling | Target::Unknown(None) => {}
+        NewState::Answered(answer) => row.answer = Some(answer),
+        NewState::Verified | NewState::Settling | NewState::Unknown(None) => {}
     }
 }
 
 /// Ends a settled payment as owed: the answer that says so, the debt and the event, together.
-pub(super) async fn owe(store: &Store, row: &mut Payment, reason: DebtReason, now: i64) -> Stored {
+pub(super) async fn owe(
+    store: &Store,
+    row: &mut Payment,
+    reason: DebtReason,
+    now: i64,
+) -> TransitionResult {
     let error = owed::of_row(row, reason.as_str());
-    let answer = Answer {
+    let answer = StoredAnswer {
         status: error.code.status(),
         // Without an id of a request: it is nobody's answer yet.
         body: serde_json::to_string(&error.envelope("")).unwrap_or_default(),
@@ -100,8 +105,8 @@ pub(super) async fn owe(store: &Store, row: &mut Payment, reason: DebtReason, no
         },
         Change::event(&row.payment_id, "payment_owed", data),
     ];
-    let stored = self::store(store, row, Target::Answered(answer), changes, now).await;
-    if let Stored::Yes = stored {
+    let stored = self::store(store, row, NewState::Answered(answer), changes, now).await;
+    if let TransitionResult::Stored = stored {
         tracing::error!(
             payment.id = row.payment_id.as_str(),
             reason = reason.as_str(),

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{
-    record::{self, Stored},
+    record::{self, TransitionResult},
     terms_without_work,
 };
-use crate::payment_machine::{self as machine, Effect, Event, Verdict};
+use crate::payment_machine::{self as machine, OperatorDecision, PaymentEffect, PaymentEvent};
 use crate::store::{Change, Payment, Store, StoreError};
 
 /// The event of a person's decision.
@@ -20,22 +20,26 @@ pub const RESOLVED_BY_OPERATOR: &str = "resolved_by_operator";
 pub async fn resolve(
     store: &Store,
     payment: &Payment,
-    verdict: Verdict,
+    verdict: OperatorDecision,
     note: &Value,
     now: i64,
 ) -> Result<bool, StoreError> {
     let mut row = payment.clone();
-    let effects = machine::step(terms_without_work(), row.state, Event::Decided(verdict));
+    let effects = machine::step(
+        terms_without_work(),
+        row.state,
+        PaymentEvent::Decided(verdict),
+    );
     for effect in effects {
-        let Effect::Store(target) = effect else {
+        let PaymentEffect::Store(target) = effect else {
             continue;
         };
         let event = Change::event(&row.payment_id, RESOLVED_BY_OPERATOR, note.clone());
         return match record::store(store, &mut row, target, vec![event], now).await {
-            Stored::Yes => Ok(true),
-            Stored::Overtaken(_) | Stored::Refused => Ok(false),
-            Stored::EvidenceTaken => Err(StoreError::EvidenceTaken),
-            Stored::Failed(error) => Err(error),
+            TransitionResult::Stored => Ok(true),
+            TransitionResult::Overtaken(_) | TransitionResult::Refused => Ok(false),
+            TransitionResult::EvidenceTaken => Err(StoreError::EvidenceTaken),
+            TransitionResult::Failed(error) => Err(error),
         };
     }
     Ok(false)

@@ -1,6 +1,6 @@
 //! What the machine asks for.
 
-use super::transition::Target;
+use super::transition::NewState;
 
 /// Why the whole of a payment is owed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl DebtReason {
 /// What is to be done. Those of a step are done in this order; when a move cannot be stored, the rest is left undone and the
 /// machine is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Effect {
+pub enum PaymentEffect {
     /// Ask the facilitator whether the payment is good.
     Verify,
     /// See whether the customer can have it, and claim what is needed.
@@ -46,7 +46,7 @@ pub enum Effect {
     /// Make what is settled for.
     Prepare,
     /// Write the next state down.
-    Store(Target),
+    Store(NewState),
     /// Ask the facilitator to settle, for the first time.
     SettleFirst,
     /// Ask it again, with the very same bytes.

@@ -2,7 +2,7 @@
 
 use x402::facilitator::{TransferEvidence, onchain::Evidence};
 
-use super::{state::PaymentState, transition::Answer};
+use super::{state::PaymentState, transition::StoredAnswer};
 
 /// Where the money comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub enum Funding {
 
 /// What becomes of a paid call that was not delivered, when it is asked for again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Repeat {
+pub enum RetryPolicy {
     /// We go on with it ourselves, and it does the same however often it is done.
     Resumed,
     /// It is done again for who proves to be the payer.
@@ -26,11 +26,11 @@ pub enum Repeat {
 
 /// What does not change while a payment is worked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Terms {
+pub struct PaymentContext {
     /// Where the money comes from.
     pub funding: Funding,
     /// What becomes of a call that was not delivered.
-    pub repeat: Repeat,
+    pub repeat: RetryPolicy,
     /// Whether a chain can be asked.
     pub has_chain: bool,
     /// Whether the facilitator's ledger is our own, so that its word is the truth.
@@ -39,13 +39,13 @@ pub struct Terms {
 
 /// Who asks a settled payment to be delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asker {
+pub enum Requester {
     /// A request that is proven to be the payer's.
     Payer,
     /// A copy of the signed request, which anybody can have.
-    Anybody,
+    Anyone,
     /// The sweep or a follower.
-    Ourselves {
+    Service {
         /// The time in which the payer can ask is over.
         late: bool,
     },
@@ -53,7 +53,7 @@ pub enum Asker {
 
 /// What the facilitator said.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Word {
+pub enum SettlementResult {
     /// The money moved.
     Settled(TransferEvidence),
     /// This request moved none.
@@ -66,7 +66,7 @@ pub enum Word {
 
 /// How much time has passed since the end of an authorization's window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
+pub struct PaymentWindow {
     /// A transfer that was sent in the last moment is mined by now.
     pub is_over: bool,
     /// A chain that does not answer is waited for no longer.
@@ -75,7 +75,7 @@ pub struct Window {
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
+pub enum PaymentEvent {
     /// The row was inserted for a request.
     Reserved {
         /// The facilitator has verified it before: its signer could not be proven otherwise.
@@ -94,7 +94,7 @@ pub enum Event {
     /// It could not be made; why.
     NotPrepared(String),
     /// The answer to the first settlement of this payment.
-    FirstSettlement(Word),
+    FirstSettlement(SettlementResult),
     /// What the chain said after the first settlement was refused; `None`: it did not answer.
     ChainAfterRefusal {
         /// The reason of the refusal.
@@ -103,20 +103,20 @@ pub enum Event {
         evidence: Option<Evidence>,
     },
     /// Something that stood still is looked at: by a follower, the sweep, or a copy of the request.
-    Look {
+    Resume {
         /// For whom.
-        asker: Asker,
+        requester: Requester,
         /// Something was begun that must not be done twice.
         begun: bool,
     },
     /// The answer to a later settlement, of the very same bytes.
-    LaterSettlement(Word, Window),
+    LaterSettlement(SettlementResult, PaymentWindow),
     /// What the chain said of a payment of unknown outcome; `None`: it did not answer.
-    Chain(Option<Evidence>, Window),
+    ChainAnswered(Option<Evidence>, PaymentWindow),
     /// The transfer pays for another purchase.
     EvidenceTaken,
     /// It was done.
-    Delivered(Answer),
+    Performed(StoredAnswer),
     /// It was not.
     NotDelivered {
         /// It will fail however often it is tried.
@@ -127,7 +127,7 @@ pub enum Event {
         late: bool,
     },
     /// A person decided about a payment that could not be resolved.
-    Decided(Verdict),
+    Decided(OperatorDecision),
     /// The row was in another state than the one that was to be left.
     Overtaken {
         /// The state that it is in.
@@ -148,7 +148,7 @@ pub enum Event {
 
 /// A person's word on a payment that could not be resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum OperatorDecision {
     /// The money moved.
     Moved(TransferEvidence),
     /// It did not and cannot any more; why that is known.

@@ -2,11 +2,11 @@
 
 use x402::facilitator::{TransferEvidence, onchain::Evidence};
 
-use super::event::Window;
+use super::event::PaymentWindow;
 
 /// What a chain's word means for the money.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fate {
+pub enum ChainFinding {
     /// It moved, by this transfer.
     Moved(TransferEvidence),
     /// It did not move and never will, and why.
@@ -17,9 +17,9 @@ pub enum Fate {
     Unknowable(&'static str),
 }
 
-impl Fate {
+impl ChainFinding {
     /// What the chain said; `None`: it did not answer.
-    pub fn from_evidence(evidence: Option<Evidence>, window: Window) -> Self {
+    pub fn from_evidence(evidence: Option<Evidence>, window: PaymentWindow) -> Self {
         match evidence {
             Some(Evidence::Moved(transfer)) => Self::Moved(transfer),
             Some(Evidence::Canceled) => Self::NeverMoves("authorization_canceled"),

@@ -10,22 +10,22 @@ use crate::ids::PaymentId;
 
 /// A stored answer. It may hold a password, so `Debug` hides the body.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct StoredAnswer {
     /// HTTP status.
     pub status: u16,
     /// HTTP body.
     pub body: String,
 }
 
-impl fmt::Debug for Answer {
+impl fmt::Debug for StoredAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Answer {{ status: {}, body: *** }}", self.status)
+        write!(f, "StoredAnswer {{ status: {}, body: *** }}", self.status)
     }
 }
 
 /// A state to come, with what is written down with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
+pub enum NewState {
     /// Admitted.
     Verified,
     /// Settlement is about to be asked for.
@@ -41,10 +41,10 @@ pub enum Target {
     /// Given back, and why.
     Released(String),
     /// Done; the answer.
-    Answered(Answer),
+    Answered(StoredAnswer),
 }
 
-impl Target {
+impl NewState {
     /// The state.
     pub fn state(&self) -> PaymentState {
         match self {
@@ -72,19 +72,19 @@ impl TransitionRight for TestRight {}
 
 /// A move that the table of states allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Move {
+pub struct Transition {
     payment_id: PaymentId,
     from: PaymentState,
-    target: Target,
+    target: NewState,
 }
 
-impl Move {
+impl Transition {
     /// The move, where the table allows it.
     pub fn new(
         _right: &impl TransitionRight,
         payment_id: &PaymentId,
         from: PaymentState,
-        target: Target,
+        target: NewState,
     ) -> Option<Self> {
         from.may_become(target.state()).then(|| Self {
             payment_id: payment_id.clone(),
@@ -98,7 +98,7 @@ impl Move {
     pub(crate) fn in_test(
         payment_id: &PaymentId,
         from: PaymentState,
-        target: Target,
+        target: NewState,
     ) -> Option<Self> {
         Self::new(&TestRight, payment_id, from, target)
     }
@@ -114,7 +114,7 @@ impl Move {
     }
 
     /// The state that it comes to, and what is written down.
-    pub fn target(&self) -> &Target {
+    pub fn target(&self) -> &NewState {
         &self.target
     }
 }
@@ -125,7 +125,8 @@ mod tests {
 
     #[test]
     fn a_move_that_the_table_forbids_cannot_be_made() {
-        let settling = |from| Move::new(&TestRight, &"pay_1".into(), from, Target::Settling);
+        let settling =
+            |from| Transition::new(&TestRight, &"pay_1".into(), from, NewState::Settling);
         assert!(settling(PaymentState::Verified).is_some());
         assert!(settling(PaymentState::Refused).is_none());
         assert!(settling(PaymentState::Settling).is_none());

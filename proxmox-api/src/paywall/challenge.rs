@@ -15,18 +15,23 @@ use x402::{
 
 use crate::{
     config::Config,
-    payment::{About, Flow, Operation},
+    payment::{Operation, OperationInfo, PaymentFlow},
     state::App,
     tariffs::MAX_TIMEOUT_SECONDS,
 };
 
 /// What is asked for one call of an operation.
 pub fn offer<O: Operation>(app: &App, path: &str, amount: u64) -> Offer {
-    offer_of(&app.config, &About::of::<O>(), path, amount)
+    offer_of(
+        &app.config,
+        &OperationInfo::from_operation::<O>(),
+        path,
+        amount,
+    )
 }
 
 /// The same, without a request.
-pub fn offer_of(config: &Config, about: &About, path: &str, amount: u64) -> Offer {
+pub fn offer_of(config: &Config, about: &OperationInfo, path: &str, amount: u64) -> Offer {
     let payments = &config.payments;
     Offer {
         network: payments.network,
@@ -37,13 +42,13 @@ pub fn offer_of(config: &Config, about: &About, path: &str, amount: u64) -> Offe
         description: description(config, about),
         mime_type: "application/json".to_owned(),
         method: about.method.to_string(),
-        upfront: about.flow == Flow::SettleThenDeliver && payments.announce_upfront,
+        upfront: about.flow == PaymentFlow::SettleThenDeliver && payments.announce_upfront,
         extensions: extensions(),
     }
 }
 
 /// What is bought, with the traffic that is included in it.
-fn description(config: &Config, about: &About) -> String {
+fn description(config: &Config, about: &OperationInfo) -> String {
     let what = about.description;
     match config.tenants.traffic_gib_per_hour {
         gib if gib > 0 && about.buys_time => {

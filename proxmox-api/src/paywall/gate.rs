@@ -22,20 +22,20 @@ use x402::{
 
 use super::{
     body, challenge, key,
-    presented::{Presented, conflict, in_progress},
-    process::{Entry, process},
-    proof::{self, Denied},
+    presented::{PresentedPayment, conflict, in_progress},
+    process::{PaidRequest, process},
+    proof::{self, ProofError},
     replay::replay,
-    reply::{Frame, Reply},
-    respond::{self, Wait},
+    reply::{PaymentReply, ReplyContext},
+    respond::{self, ResponseMode},
 };
 use crate::{
     client::ClientAddress,
     error::ApiError,
     ids::LeaseId,
     payment::{
-        Call, Operation, digest,
-        payment_locks::{Locked, signature_name},
+        Operation, OperationRequest, digest,
+        payment_locks::{PaymentLocks, signature_name},
     },
     payment_machine::PaymentState,
     progress::Progress,
@@ -69,7 +69,7 @@ async fn serve<O: Operation>(
         Ok(body) => body,
         Err(rejection) => return body::unread(&rejection, &id),
     };
-    let asked = Asked {
+    let asked = IncomingRequest {
         client,
         ctid: parameters.get("ctid").cloned(),
         lease_id: lease_meant(uri.query()),
@@ -79,36 +79,36 @@ async fn serve<O: Operation>(
         body,
     };
     match decide::<O>(&app, &asked).await {
-        Ok(Decision::Known(presented, row)) => {
-            let frame = Frame {
+        Ok(PaymentLookup::Known(presented, row)) => {
+            let frame = ReplyContext {
                 version: presented.payment.version(),
                 offer: challenge::offer::<O>(&app, &asked.path, row.amount),
                 id,
             };
-            let wait = Wait::chosen(&asked.headers, &presented);
+            let wait = ResponseMode::chosen(&asked.headers, &presented);
             let public = app.config.public_base_url.clone();
             let work = move |progress| known::<O>(app, *presented, row, progress);
             respond::respond(frame, wait, &public, work).await
         }
-        Ok(Decision::New(entry)) => {
-            let frame = Frame {
+        Ok(PaymentLookup::New(entry)) => {
+            let frame = ReplyContext {
                 version: entry.presented.payment.version(),
                 offer: entry.offer.clone(),
                 id,
             };
-            let wait = Wait::chosen(&asked.headers, &entry.presented);
+            let wait = ResponseMode::chosen(&asked.headers, &entry.presented);
             let public = app.config.public_base_url.clone();
             let work = move |progress| async move { process(&app, *entry, progress).await };
             respond::respond(frame, wait, &public, work).await
         }
-        Err(Stop::Challenge(offer, None)) => challenge::required(&offer, "Payment required"),
-        Err(Stop::Challenge(offer, Some(reason))) => challenge::refused(&offer, &reason),
-        Err(Stop::Error(error)) => error.respond(&id),
+        Err(GateRefusal::Challenge(offer, None)) => challenge::required(&offer, "Payment required"),
+        Err(GateRefusal::Challenge(offer, Some(reason))) => challenge::refused(&offer, &reason),
+        Err(GateRefusal::Error(error)) => error.respond(&id),
     }
 }
 
 /// A request as it came in.
-struct Asked {
+struct IncomingRequest {
     client: Option<IpAddr>,
     ctid: Option<String>,
     lease_id: Option<LeaseId>,
@@ -118,9 +118,9 @@ struct Asked {
     body: Bytes,
 }
 
-impl Asked {
-    fn call(&self) -> Call<'_> {
-        Call {
+impl IncomingRequest {
+    fn call(&self) -> OperationRequest<'_> {
+        OperationRequest {
             ctid: self.ctid.as_deref(),
             lease_id: self.lease_id.as_ref(),
             body: &self.body,
@@ -137,26 +137,29 @@ impl Asked {
 }
 
 /// What a request with a good payment is.
-enum Decision<O> {
+enum PaymentLookup<O> {
     /// The payment was seen before.
-    Known(Box<Presented>, Box<Row>),
+    Known(Box<PresentedPayment>, Box<Row>),
     /// It was not.
-    New(Box<Entry<O>>),
+    New(Box<PaidRequest<O>>),
 }
 
 /// Why there is no work to do.
-enum Stop {
+enum GateRefusal {
     Challenge(Box<Offer>, Option<Reason>),
     Error(ApiError),
 }
 
-impl From<ApiError> for Stop {
+impl From<ApiError> for GateRefusal {
     fn from(error: ApiError) -> Self {
         Self::Error(error)
     }
 }
 
-async fn decide<O: Operation>(app: &App, asked: &Asked) -> Result<Decision<O>, Stop> {
+async fn decide<O: Operation>(
+    app: &App,
+    asked: &IncomingRequest,
+) -> Result<PaymentLookup<O>, GateRefusal> {
     // Before anything is signed: a key that is refused with the payment would cost the customer a signature.
     let key = key::from_header(&asked.headers)?;
     let payment = match asked.payment() {
@@ -176,10 +179,10 @@ async fn decide<O: Operation>(app: &App, asked: &Asked) -> Result<Decision<O>, S
     }
     let proof = match proof::prove(app, &payment, asked.client).await {
         Ok(proof) => proof,
-        Err(Denied::Payment(reason)) => {
+        Err(ProofError::Payment(reason)) => {
             return Err(challenged::<O>(app, asked, |_| Some(reason)).await);
         }
-        Err(Denied::Error(error)) => return Err(error.into()),
+        Err(ProofError::Error(error)) => return Err(error.into()),
     };
     let authorization = payment.authorization();
     let (asset, nonce) = (&network.usdc.address, &authorization.nonce);
@@ -190,10 +193,10 @@ async fn decide<O: Operation>(app: &App, asked: &Asked) -> Result<Decision<O>, S
     let (known, locked) = tokio::join!(
         app.store
             .payment_by_nonce(network.caip2, &asset, &payer, &nonce),
-        Locked::try_take(app, &name)
+        PaymentLocks::try_take(app, &name)
     );
     let known = known.map_err(ApiError::from)?.filter(is_taken);
-    let presented = Presented {
+    let presented = PresentedPayment {
         proof,
         digest: digest::of(asked.method.as_str(), &asked.path, &asked.body),
         key: key::unless_public(key.or(identifier), &payment),
@@ -207,10 +210,10 @@ async fn decide<O: Operation>(app: &App, asked: &Asked) -> Result<Decision<O>, S
         locked: locked.map_err(ApiError::from)?,
     };
     if let Some(row) = known {
-        return Ok(Decision::Known(Box::new(presented), Box::new(row)));
+        return Ok(PaymentLookup::Known(Box::new(presented), Box::new(row)));
     }
     let refused = match price_and_check(app, &presented).await {
-        Ok(fitting) => return Ok(Decision::New(fitting.with(presented))),
+        Ok(fitting) => return Ok(PaymentLookup::New(fitting.with(presented))),
         Err(stop) => stop,
     };
     // The lookup did not wait for the locks: another request may have bought with this payment since. Its copy must not be told
@@ -221,7 +224,7 @@ async fn decide<O: Operation>(app: &App, asked: &Asked) -> Result<Decision<O>, S
         .await
         .map_err(ApiError::from)?;
     match again.filter(is_taken) {
-        Some(row) => Ok(Decision::Known(Box::new(presented), Box::new(row))),
+        Some(row) => Ok(PaymentLookup::Known(Box::new(presented), Box::new(row))),
         None => Err(refused),
     }
 }
@@ -234,10 +237,10 @@ fn is_taken(row: &Row) -> bool {
 /// A payment that was seen before. One that is given back while its copies wait is as one that was not.
 async fn known<O: Operation>(
     app: App,
-    mut presented: Presented,
+    mut presented: PresentedPayment,
     row: Box<Row>,
     progress: Progress,
-) -> Reply {
+) -> PaymentReply {
     if row.digest != presented.digest {
         return conflict().into();
     }
@@ -251,27 +254,27 @@ async fn known<O: Operation>(
     }
     match price_and_check::<O>(&app, &presented).await {
         Ok(fitting) => process(&app, *fitting.with(presented), progress).await,
-        Err(Stop::Challenge(_, Some(reason))) => Reply::NotTaken(reason),
-        Err(Stop::Challenge(_, None)) => in_progress().into(),
-        Err(Stop::Error(error)) => error.into(),
+        Err(GateRefusal::Challenge(_, Some(reason))) => PaymentReply::NotTaken(reason),
+        Err(GateRefusal::Challenge(_, None)) => in_progress().into(),
+        Err(GateRefusal::Error(error)) => error.into(),
     }
 }
 
 /// A request that a payment fits.
-struct Fitting<O> {
+struct PricedOperation<O> {
     operation: O,
     offer: Offer,
     price: Price,
 }
 
-impl<O> Fitting<O> {
-    fn with(self, presented: Presented) -> Box<Entry<O>> {
+impl<O> PricedOperation<O> {
+    fn with(self, presented: PresentedPayment) -> Box<PaidRequest<O>> {
         let Self {
             operation,
             offer,
             price,
         } = self;
-        Box::new(Entry {
+        Box::new(PaidRequest {
             operation,
             offer,
             price,
@@ -284,8 +287,8 @@ impl<O> Fitting<O> {
 /// not seen before.
 async fn price_and_check<O: Operation>(
     app: &App,
-    presented: &Presented,
-) -> Result<Fitting<O>, Stop> {
+    presented: &PresentedPayment,
+) -> Result<PricedOperation<O>, GateRefusal> {
     let refused = &app.config.tenants.refused_wallets;
     if refused.contains(&presented.payment.payer()) {
         metrics::counter!("payments_refused_wallet_total").increment(1);
@@ -308,7 +311,7 @@ async fn price_and_check<O: Operation>(
         let (offer, price) = offered(app, &operation, tariff, &presented.path)?;
         match fits(&offer) {
             Ok(()) => {
-                return Ok(Fitting {
+                return Ok(PricedOperation {
                     operation,
                     offer,
                     price,
@@ -318,25 +321,25 @@ async fn price_and_check<O: Operation>(
         }
     }
     let (offer, reason) = newest.expect("the tariff of this moment is honoured");
-    Err(Stop::Challenge(Box::new(offer), Some(reason)))
+    Err(GateRefusal::Challenge(Box::new(offer), Some(reason)))
 }
 
 /// The challenge of a request that cannot be paid for as it is, or the error that stands before any price.
 async fn challenged<O: Operation>(
     app: &App,
-    asked: &Asked,
+    asked: &IncomingRequest,
     reason: impl FnOnce(&Offer) -> Option<Reason> + Send,
-) -> Stop {
+) -> GateRefusal {
     let operation = match O::read(app, asked.call()).await {
         Ok(operation) => operation,
-        Err(error) => return Stop::Error(error),
+        Err(error) => return GateRefusal::Error(error),
     };
     match offered(app, &operation, app.tariff(), &asked.path) {
         Ok((offer, _)) => {
             let reason = reason(&offer);
-            Stop::Challenge(Box::new(offer), reason)
+            GateRefusal::Challenge(Box::new(offer), reason)
         }
-        Err(error) => Stop::Error(error),
+        Err(error) => GateRefusal::Error(error),
     }
 }
 

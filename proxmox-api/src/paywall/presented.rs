@@ -10,14 +10,14 @@ use x402::{
     wire::{Rest, receipt::Receipt},
 };
 
-use super::{proof::Proof, reply::Reply};
+use super::{proof::PayerProof, reply::PaymentReply};
 use crate::{
     error::ApiError,
     ids::{LeaseId, PaymentId, Wallet},
     payment::{
-        Call, Operation,
-        outcome::Outcome,
-        payment_locks::{Locked, signature_name},
+        Operation, OperationRequest,
+        outcome::PaymentOutcome,
+        payment_locks::{PaymentLocks, signature_name},
     },
     state::App,
 };
@@ -26,11 +26,11 @@ use crate::{
 pub(super) const COPY_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// A request with a payment, before the payment's terms are known to fit.
-pub struct Presented {
+pub struct PresentedPayment {
     /// What came in.
     pub payment: Payment,
     /// Whether the payer is proven.
-    pub proof: Proof,
+    pub proof: PayerProof,
     /// Of method, path and body.
     pub digest: String,
     /// The client's own id of this request.
@@ -48,12 +48,12 @@ pub struct Presented {
     /// The body.
     pub body: Bytes,
     /// The locks of its payment, unless another task holds them.
-    pub locked: Option<Locked>,
+    pub locked: Option<PaymentLocks>,
 }
 
-impl Presented {
-    pub(super) fn call(&self) -> Call<'_> {
-        Call {
+impl PresentedPayment {
+    pub(super) fn call(&self) -> OperationRequest<'_> {
+        OperationRequest {
             ctid: self.ctid.as_deref(),
             lease_id: self.lease_id.as_ref(),
             body: &self.body,
@@ -65,11 +65,16 @@ impl Presented {
     ///
     /// # Errors
     /// The first request takes too long, or the database that replicas share cannot be reached.
-    pub(super) async fn lock(&mut self, app: &App) -> Result<Locked, ApiError> {
+    pub(super) async fn lock(&mut self, app: &App) -> Result<PaymentLocks, ApiError> {
         if let Some(locked) = self.locked.take() {
             return Ok(locked);
         }
-        match timeout(COPY_TIMEOUT, Locked::take(app, &self.signature_name())).await {
+        match timeout(
+            COPY_TIMEOUT,
+            PaymentLocks::take(app, &self.signature_name()),
+        )
+        .await
+        {
             Ok(locked) => Ok(locked?),
             Err(_) => Err(in_progress()),
         }
@@ -111,26 +116,26 @@ impl Presented {
         &self,
         app: &App,
         payment_id: &PaymentId,
-        outcome: Outcome,
-    ) -> Reply {
+        outcome: PaymentOutcome,
+    ) -> PaymentReply {
         match outcome {
-            Outcome::Done {
+            PaymentOutcome::Done {
                 answer,
                 transaction,
-            } => Reply::Done {
+            } => PaymentReply::Done {
                 answer: O::reveal(app, payment_id, answer),
                 receipt: self.receipt(&transaction),
             },
-            Outcome::Unknown(Some(answer)) => Reply::Held(answer),
-            Outcome::Unknown(None) => unresolved(payment_id).into(),
-            Outcome::NotTaken(reason) => Reply::NotTaken(reason),
-            Outcome::Refused(reason) => Reply::NotSettled(self.refusal(reason)),
-            Outcome::Failed(error) => error.into(),
-            Outcome::Undelivered { error, transaction } => Reply::Failed {
+            PaymentOutcome::Unknown(Some(answer)) => PaymentReply::Held(answer),
+            PaymentOutcome::Unknown(None) => unresolved(payment_id).into(),
+            PaymentOutcome::NotTaken(reason) => PaymentReply::NotTaken(reason),
+            PaymentOutcome::Refused(reason) => PaymentReply::NotSettled(self.refusal(reason)),
+            PaymentOutcome::Failed(error) => error.into(),
+            PaymentOutcome::Undelivered { error, transaction } => PaymentReply::Failed {
                 error,
                 receipt: Some(self.receipt(&transaction)),
             },
-            Outcome::Elsewhere => in_progress().into(),
+            PaymentOutcome::Elsewhere => in_progress().into(),
         }
     }
 }

@@ -4,23 +4,23 @@ use api_types::{ErrorCode, Price};
 use x402::offer::Offer;
 
 use super::{
-    presented::{Presented, conflict, in_progress},
-    proof::Proof,
-    replay::{GivenBack, replay},
-    reply::Reply,
+    presented::{PresentedPayment, conflict, in_progress},
+    proof::PayerProof,
+    replay::{PaymentReleased, replay},
+    reply::PaymentReply,
 };
 use crate::{
     payment::{
         Operation,
-        outcome::Outcome,
-        purchase::{Bought, Purchase, buy},
+        outcome::PaymentOutcome,
+        purchase::{PurchaseOutcome, PurchaseRequest, buy},
     },
     progress::Progress,
     state::App,
 };
 
 /// A request whose payment is good as far as that can be said here.
-pub struct Entry<O> {
+pub struct PaidRequest<O> {
     /// What is asked for.
     pub operation: O,
     /// What was offered for it.
@@ -28,11 +28,15 @@ pub struct Entry<O> {
     /// The same with its lines.
     pub price: Price,
     /// What came in.
-    pub presented: Presented,
+    pub presented: PresentedPayment,
 }
 
 /// Takes a payment that was not seen before through to its reply.
-pub async fn process<O: Operation>(app: &App, entry: Entry<O>, progress: Progress) -> Reply {
+pub async fn process<O: Operation>(
+    app: &App,
+    entry: PaidRequest<O>,
+    progress: Progress,
+) -> PaymentReply {
     let mut presented = entry.presented;
     let locked = match presented.lock(app).await {
         Ok(locked) => locked,
@@ -42,18 +46,18 @@ pub async fn process<O: Operation>(app: &App, entry: Entry<O>, progress: Progres
     if let Err(error) = app.failed_payments.check(presented.client) {
         return error.into();
     }
-    let purchase = Purchase {
+    let purchase = PurchaseRequest {
         operation: entry.operation,
         offer: entry.offer,
         price: entry.price,
         payment: presented.payment.clone(),
-        is_proven: presented.proof == Proof::Payer,
+        is_proven: presented.proof == PayerProof::Payer,
         digest: presented.digest.clone(),
         key: presented.key.clone(),
         client: presented.client,
     };
     match buy(app, purchase, locked, progress.clone()).await {
-        Bought::Worked {
+        PurchaseOutcome::Worked {
             payment_id,
             outcome,
         } => {
@@ -62,52 +66,52 @@ pub async fn process<O: Operation>(app: &App, entry: Entry<O>, progress: Progres
             count_failure(app, &presented, &reply);
             reply
         }
-        Bought::Declined(outcome) => {
+        PurchaseOutcome::Declined(outcome) => {
             let reply = match outcome {
-                Outcome::NotTaken(reason) => Reply::NotTaken(reason),
-                Outcome::Failed(error) => error.into(),
+                PaymentOutcome::NotTaken(reason) => PaymentReply::NotTaken(reason),
+                PaymentOutcome::Failed(error) => error.into(),
                 _ => in_progress().into(),
             };
             count_failure(app, &presented, &reply);
             reply
         }
-        Bought::Known(payment_id) => {
+        PurchaseOutcome::Known(payment_id) => {
             let told = replay::<O>(app, &presented, &payment_id, progress).await;
-            told.unwrap_or_else(|_: GivenBack| in_progress().into())
+            told.unwrap_or_else(|_: PaymentReleased| in_progress().into())
         }
-        Bought::Conflict => conflict().into(),
+        PurchaseOutcome::Conflict => conflict().into(),
     }
 }
 
 /// The facilitator was asked in vain, or left without an outcome; an address that lets this happen too often is put off. What
 /// may succeed later, and what failed on our side, is not counted.
-fn count_failure(app: &App, presented: &Presented, reply: &Reply) {
+fn count_failure(app: &App, presented: &PresentedPayment, reply: &PaymentReply) {
     let in_vain = match reply {
-        Reply::NotTaken(_) | Reply::NotSettled(_) | Reply::Held(_) => true,
-        Reply::Failed {
+        PaymentReply::NotTaken(_) | PaymentReply::NotSettled(_) | PaymentReply::Held(_) => true,
+        PaymentReply::Failed {
             error,
             receipt: None,
         } => {
             let refused = (400..500).contains(&error.code.status()) && error.retry_after.is_none();
             refused || error.code == ErrorCode::PaymentUnresolved
         }
-        Reply::Done { .. } | Reply::Failed { .. } => false,
+        PaymentReply::Done { .. } | PaymentReply::Failed { .. } => false,
     };
     if in_vain {
         app.failed_payments.count(presented.client);
     }
 }
 
-fn count<O: Operation>(reply: &Reply) {
+fn count<O: Operation>(reply: &PaymentReply) {
     let outcome = match reply {
-        Reply::Done { .. } => "done",
-        Reply::Held(_) => "held",
-        Reply::NotTaken(_) => "not_taken",
-        Reply::NotSettled(_) => "not_settled",
-        Reply::Failed {
+        PaymentReply::Done { .. } => "done",
+        PaymentReply::Held(_) => "held",
+        PaymentReply::NotTaken(_) => "not_taken",
+        PaymentReply::NotSettled(_) => "not_settled",
+        PaymentReply::Failed {
             receipt: Some(_), ..
         } => "paid_not_delivered",
-        Reply::Failed { .. } => "failed",
+        PaymentReply::Failed { .. } => "failed",
     };
     metrics::counter!("payments_total", "operation" => O::NAME, "outcome" => outcome).increment(1);
 }

@@ -15,7 +15,7 @@ use crate::{error::ApiError, state::App};
 
 /// Who is behind a payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Proof {
+pub enum PayerProof {
     /// The payer signed: recovered, or confirmed by the payer's contract.
     Payer,
     /// A contract may have signed, and no chain can be asked: only the facilitator can tell, at first sight.
@@ -24,7 +24,7 @@ pub enum Proof {
 
 /// Why a payment goes no further.
 #[derive(Debug)]
-pub enum Denied {
+pub enum ProofError {
     /// The signature is not the payer's.
     Payment(Reason),
     /// It cannot be judged now.
@@ -35,33 +35,37 @@ pub enum Denied {
 ///
 /// # Errors
 /// The signature is not the payer's, or it cannot be judged now.
-pub async fn prove(app: &App, payment: &Payment, client: Option<IpAddr>) -> Result<Proof, Denied> {
+pub async fn prove(
+    app: &App,
+    payment: &Payment,
+    client: Option<IpAddr>,
+) -> Result<PayerProof, ProofError> {
     let network = app.config.payments.network;
-    match check::signer(payment, network).map_err(Denied::Payment)? {
-        Signer::Account(_) => return Ok(Proof::Payer),
+    match check::signer(payment, network).map_err(ProofError::Payment)? {
+        Signer::Account(_) => return Ok(PayerProof::Payer),
         // No contract has a balance in the demo's ledger.
         Signer::Unproven if app.facilitator.describe().simulated => {
-            return Err(Denied::Payment(check::not_the_payers()));
+            return Err(ProofError::Payment(check::not_the_payers()));
         }
         Signer::Unproven => {}
     }
     app.proofs.count(client).map_err(|wait| {
         let message = "Too many signatures of contract wallets to check; wait a moment.";
         let seconds = wait.as_secs().saturating_add(1);
-        Denied::Error(ApiError::new(ErrorCode::RateLimited, message).retry_after(seconds))
+        ProofError::Error(ApiError::new(ErrorCode::RateLimited, message).retry_after(seconds))
     })?;
     let Some(witness) = &app.witness else {
-        return Ok(Proof::Unproven);
+        return Ok(PayerProof::Unproven);
     };
     let Some(_turn) = app.proofs.turn().await else {
         return Err(unanswered());
     };
     let authorization = payment.authorization();
-    let signature = check::signature_bytes(payment).map_err(Denied::Payment)?;
+    let signature = check::signature_bytes(payment).map_err(ProofError::Payment)?;
     let hash = eip3009::signing_hash(network, &network.usdc, authorization);
     match witness.proves(authorization.from, hash, &signature).await {
-        Ok(true) => Ok(Proof::Payer),
-        Ok(false) => Err(Denied::Payment(check::not_the_payers())),
+        Ok(true) => Ok(PayerProof::Payer),
+        Ok(false) => Err(ProofError::Payment(check::not_the_payers())),
         Err(error) => {
             tracing::warn!(%error, "a contract wallet's signature cannot be checked");
             Err(unanswered())
@@ -69,11 +73,11 @@ pub async fn prove(app: &App, payment: &Payment, client: Option<IpAddr>) -> Resu
     }
 }
 
-fn unanswered() -> Denied {
+fn unanswered() -> ProofError {
     let message =
         "The signature of a contract wallet cannot be checked just now; nothing was charged.";
     let error = ApiError::new(ErrorCode::FacilitatorUnavailable, message);
-    Denied::Error(
+    ProofError::Error(
         error
             .retry_after(5)
             .advise("send the same signed request again"),

@@ -6,15 +6,15 @@ use tokio::time::timeout;
 
 use super::{
     key,
-    presented::{COPY_TIMEOUT, Presented, conflict, in_progress, unresolved},
-    proof::Proof,
-    reply::Reply,
+    presented::{COPY_TIMEOUT, PresentedPayment, conflict, in_progress, unresolved},
+    proof::PayerProof,
+    reply::PaymentReply,
 };
 use crate::{
     error::ApiError,
     ids::PaymentId,
-    payment::{Call, Operation, Repeat, driver, outcome::Outcome, owed},
-    payment_machine::{Asker, PaymentState},
+    payment::{Operation, OperationRequest, RetryPolicy, driver, outcome::PaymentOutcome, owed},
+    payment_machine::{PaymentState, Requester},
     progress::Progress,
     state::App,
     store::Payment as Row,
@@ -22,7 +22,7 @@ use crate::{
 
 /// The payment was given back: it is as one that was not seen before.
 #[derive(Debug)]
-pub(super) struct GivenBack;
+pub(super) struct PaymentReleased;
 
 /// A payment that was seen before, for the same request.
 ///
@@ -30,10 +30,10 @@ pub(super) struct GivenBack;
 /// It was given back meanwhile.
 pub(super) async fn replay<O: Operation>(
     app: &App,
-    presented: &Presented,
+    presented: &PresentedPayment,
     payment_id: &PaymentId,
     progress: Progress,
-) -> Result<Reply, GivenBack> {
+) -> Result<PaymentReply, PaymentReleased> {
     let _turn = match timeout(COPY_TIMEOUT, app.payments_in_work.take(payment_id)).await {
         Ok(Ok(turn)) => turn,
         Ok(Err(error)) => return Ok(ApiError::from(error).into()),
@@ -41,7 +41,7 @@ pub(super) async fn replay<O: Operation>(
     };
     let row = match app.store.payment(payment_id).await {
         Ok(Some(row)) => row,
-        Ok(None) => return Err(GivenBack),
+        Ok(None) => return Err(PaymentReleased),
         Err(error) => return Ok(ApiError::from(error).into()),
     };
     // While this request waited, the payment may have been given back and taken for another one.
@@ -53,27 +53,31 @@ pub(super) async fn replay<O: Operation>(
         PaymentState::Settled => settled::<O>(app, presented, row, progress).await,
         PaymentState::Unknown | PaymentState::Settling => {
             let held = O::hold(app, &row.payment_id).await;
-            held.map_or_else(|| unresolved(&row.payment_id).into(), Reply::Held)
+            held.map_or_else(|| unresolved(&row.payment_id).into(), PaymentReply::Held)
         }
         PaymentState::Unresolved => given_up(&row).into(),
         // With a receipt that says so: to a customer in doubt a bare 402 could be a new challenge.
         PaymentState::Refused => {
             let reason = row.reason.unwrap_or_else(|| "payment_refused".into());
-            Reply::NotSettled(presented.refusal(reason))
+            PaymentReply::NotSettled(presented.refusal(reason))
         }
-        PaymentState::Released => return Err(GivenBack),
+        PaymentState::Released => return Err(PaymentReleased),
         PaymentState::Reserved | PaymentState::Verified => in_progress().into(),
     })
 }
 
-async fn answered<O: Operation>(app: &App, presented: &Presented, row: &Row) -> Reply {
+async fn answered<O: Operation>(
+    app: &App,
+    presented: &PresentedPayment,
+    row: &Row,
+) -> PaymentReply {
     match owed::of_payment(app, row).await {
         Ok(None) => {}
         Ok(Some(error)) => return failed(presented, row, error),
         Err(error) => return ApiError::from(error).into(),
     }
     match &row.answer {
-        Some(answer) if !answer.body.is_empty() && may_see(presented, row) => Reply::Done {
+        Some(answer) if !answer.body.is_empty() && may_see(presented, row) => PaymentReply::Done {
             answer: O::reveal(app, &row.payment_id, answer.clone()),
             receipt: presented.receipt(row.transaction.as_deref().unwrap_or_default()),
         },
@@ -84,18 +88,18 @@ async fn answered<O: Operation>(app: &App, presented: &Presented, row: &Row) -> 
 /// Paid, and not delivered: it is delivered to who may have it, and what anybody may have done for them is done.
 async fn settled<O: Operation>(
     app: &App,
-    presented: &Presented,
+    presented: &PresentedPayment,
     row: Row,
     progress: Progress,
-) -> Reply {
+) -> PaymentReply {
     let may_see = may_see(presented, &row);
-    let asker = if may_see {
-        Asker::Payer
+    let requester = if may_see {
+        Requester::Payer
     } else {
-        Asker::Anybody
+        Requester::Anyone
     };
     // What is not resumed from its row is read from the request again.
-    let reads = may_see && O::REPEAT != Repeat::Resumed;
+    let reads = may_see && O::RETRY != RetryPolicy::Resumed;
     let operation = match reads {
         true => match O::read(app, call_of(presented, &row)).await {
             Ok(operation) => Some(operation),
@@ -105,10 +109,10 @@ async fn settled<O: Operation>(
         false => None,
     };
     let kept = row.clone();
-    match driver::look::<O>(app, row, operation, asker, progress).await {
+    match driver::look::<O>(app, row, operation, requester, progress).await {
         // Somebody else's copy made us deliver what was paid for.
-        Outcome::Done { .. } if !may_see => performed(&kept).into(),
-        Outcome::Elsewhere if !may_see => undelivered(&kept).into(),
+        PaymentOutcome::Done { .. } if !may_see => performed(&kept).into(),
+        PaymentOutcome::Elsewhere if !may_see => undelivered(&kept).into(),
         outcome => presented.reply::<O>(app, &kept.payment_id, outcome),
     }
 }
@@ -119,17 +123,17 @@ fn performed(row: &Row) -> ApiError {
 }
 
 /// The request, about the lease that was paid for: its number may be another one's by now.
-fn call_of<'a>(presented: &'a Presented, row: &'a Row) -> Call<'a> {
+fn call_of<'a>(presented: &'a PresentedPayment, row: &'a Row) -> OperationRequest<'a> {
     let call = presented.call();
-    Call {
+    OperationRequest {
         lease_id: row.lease_id.as_ref().or(call.lease_id),
         ..call
     }
 }
 
-fn failed(presented: &Presented, row: &Row, error: ApiError) -> Reply {
+fn failed(presented: &PresentedPayment, row: &Row, error: ApiError) -> PaymentReply {
     let receipt = presented.receipt(row.transaction.as_deref().unwrap_or_default());
-    Reply::Failed {
+    PaymentReply::Failed {
         error,
         receipt: Some(receipt),
     }
@@ -138,15 +142,15 @@ fn failed(presented: &Presented, row: &Row, error: ApiError) -> Reply {
 /// Whether secrets may be shown, and paid work be done, for this request: a settled signature is public, so it proves nothing
 /// by itself. Good are the payer's session, and the key of the first request where the signer is proven or the signature is
 /// the first request's, byte for byte.
-fn may_see(presented: &Presented, row: &Row) -> bool {
+fn may_see(presented: &PresentedPayment, row: &Row) -> bool {
     if presented.wallet.as_ref() == Some(&row.payer) {
         return true;
     }
     let same_key = key::same_secret(row.idempotency_key.as_deref(), presented.key.as_deref());
-    same_key && (presented.proof == Proof::Payer || same_signature(presented, row))
+    same_key && (presented.proof == PayerProof::Payer || same_signature(presented, row))
 }
 
-fn same_signature(presented: &Presented, row: &Row) -> bool {
+fn same_signature(presented: &PresentedPayment, row: &Row) -> bool {
     let stored: Option<x402::facilitator::FacilitatorRequest> =
         serde_json::from_str(&row.request.0).ok();
     stored.is_some_and(|stored| {

@@ -17,20 +17,20 @@ use tokio::sync::{mpsc, oneshot};
 use x402::{offer::Offer, payment::Version, reason::Reason, wire::receipt::Receipt};
 
 use super::challenge;
-use crate::{error::ApiError, progress::Step, store::Answer};
+use crate::{error::ApiError, progress::ProgressEvent, store::StoredAnswer};
 
 /// What came of a payment.
 #[derive(Debug)]
-pub enum Reply {
+pub enum PaymentReply {
     /// Paid and done, now or earlier.
     Done {
         /// The stored answer.
-        answer: Answer,
+        answer: StoredAnswer,
         /// How it was paid.
         receipt: Receipt,
     },
     /// It is not known yet whether the money moved; what there is to show.
-    Held(Answer),
+    Held(StoredAnswer),
     /// The payment cannot be taken; nothing was charged.
     NotTaken(Reason),
     /// Settlement was refused; nothing was charged.
@@ -44,7 +44,7 @@ pub enum Reply {
     },
 }
 
-impl From<ApiError> for Reply {
+impl From<ApiError> for PaymentReply {
     fn from(error: ApiError) -> Self {
         Self::Failed {
             error,
@@ -55,7 +55,7 @@ impl From<ApiError> for Reply {
 
 /// Everything that turns a reply into an answer.
 #[derive(Debug, Clone)]
-pub struct Frame {
+pub struct ReplyContext {
     /// What was asked for.
     pub offer: Offer,
     /// The version that the customer speaks.
@@ -64,27 +64,27 @@ pub struct Frame {
     pub id: RequestId,
 }
 
-impl Frame {
+impl ReplyContext {
     /// The whole answer.
-    pub fn respond(&self, reply: &Reply) -> Response {
+    pub fn respond(&self, reply: &PaymentReply) -> Response {
         match reply {
-            Reply::Done { answer, receipt } => {
+            PaymentReply::Done { answer, receipt } => {
                 let mut response = plain(answer);
                 challenge::attach_receipt(&mut response, self.version, receipt);
                 response
             }
-            Reply::Held(answer) => {
+            PaymentReply::Held(answer) => {
                 let mut response = plain(answer);
                 let headers = response.headers_mut();
                 headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
                 response
             }
-            Reply::NotTaken(reason) => challenge::refused(&self.offer, reason),
-            Reply::NotSettled(receipt) => {
+            PaymentReply::NotTaken(reason) => challenge::refused(&self.offer, reason),
+            PaymentReply::NotSettled(receipt) => {
                 challenge::not_settled(&self.offer, self.version, receipt)
             }
-            Reply::Failed { error, receipt } => {
+            PaymentReply::Failed { error, receipt } => {
                 let mut response = error.respond(&self.id);
                 if let Some(receipt) = receipt {
                     challenge::attach_receipt(&mut response, self.version, receipt);
@@ -98,8 +98,8 @@ impl Frame {
     /// before its first step is answered in the ordinary way, so that a refusal keeps its status.
     pub async fn stream(
         self,
-        mut steps: mpsc::UnboundedReceiver<Step>,
-        reply: oneshot::Receiver<Reply>,
+        mut steps: mpsc::UnboundedReceiver<ProgressEvent>,
+        reply: oneshot::Receiver<PaymentReply>,
     ) -> Response {
         let Some(first) = steps.recv().await else {
             return self.respond(&arrived(reply).await);
@@ -132,31 +132,33 @@ impl Frame {
         response
     }
 
-    fn result(&self, reply: &Reply) -> Value {
+    fn result(&self, reply: &PaymentReply) -> Value {
         let body = |text: &str| serde_json::from_str::<Value>(text).unwrap_or(Value::Null);
         match reply {
-            Reply::Done { answer, receipt } => {
+            PaymentReply::Done { answer, receipt } => {
                 json!({"status": answer.status, "body": body(&answer.body), "receipt": receipt})
             }
-            Reply::Held(answer) => json!({"status": answer.status, "body": body(&answer.body)}),
-            Reply::NotTaken(reason) => {
+            PaymentReply::Held(answer) => {
+                json!({"status": answer.status, "body": body(&answer.body)})
+            }
+            PaymentReply::NotTaken(reason) => {
                 let message = challenge::sentence(reason);
                 json!({"status": 402, "body": challenge::body(&self.offer, &reason.code, &message)})
             }
-            Reply::NotSettled(receipt) => {
+            PaymentReply::NotSettled(receipt) => {
                 let error = receipt.error_reason.as_deref().unwrap_or("payment_refused");
                 let message = challenge::settlement_sentence(receipt);
                 let body = challenge::body(&self.offer, error, &message);
                 json!({"status": 402, "body": body, "receipt": receipt})
             }
-            Reply::Failed { error, receipt } => json!({
+            PaymentReply::Failed { error, receipt } => json!({
                 "status": error.code.status(), "body": error.envelope(self.id.as_str()), "receipt": receipt,
             }),
         }
     }
 }
 
-fn plain(answer: &Answer) -> Response {
+fn plain(answer: &StoredAnswer) -> Response {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let body = Body::from(Bytes::from(answer.body.clone()));
     let json = HeaderValue::from_static("application/json");
@@ -164,7 +166,7 @@ fn plain(answer: &Answer) -> Response {
 }
 
 /// The work always replies, unless it panicked or the process is going.
-pub async fn arrived(reply: oneshot::Receiver<Reply>) -> Reply {
+pub async fn arrived(reply: oneshot::Receiver<PaymentReply>) -> PaymentReply {
     reply.await.unwrap_or_else(|_| {
         let message = "The work on this request broke off; send the same signed request again to learn its outcome.";
         ApiError::new(api_types::ErrorCode::Internal, message).into()

@@ -9,27 +9,27 @@ use tracing::Instrument as _;
 
 use super::{
     key,
-    presented::Presented,
-    reply::{Frame, Reply, arrived},
-    respond_async::{self, Preference},
+    presented::PresentedPayment,
+    reply::{PaymentReply, ReplyContext, arrived},
+    respond_async::{self, AsyncPreference},
 };
 use crate::progress::Progress;
 
 /// What the client asked for.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Wait {
+pub(super) enum ResponseMode {
     /// The whole answer.
     Whole,
     /// `Accept: text/event-stream`: the steps as they come.
     Steps,
     /// `Prefer: respond-async`: an early answer.
-    Early(Preference),
+    Early(AsyncPreference),
 }
 
-impl Wait {
+impl ResponseMode {
     /// What the headers ask for. An early answer is for those only who can have the rest: by a key that proves who asks, or
     /// by the payer's session.
-    pub(super) fn chosen(headers: &HeaderMap, presented: &Presented) -> Self {
+    pub(super) fn chosen(headers: &HeaderMap, presented: &PresentedPayment) -> Self {
         let session = presented.wallet == Some(presented.payer());
         let can_ask_again = session || key::is_good(presented.key.as_deref());
         match respond_async::preference(headers).filter(|_| can_ask_again) {
@@ -42,30 +42,32 @@ impl Wait {
 
 /// Works in a task of its own, so that a client that hangs up changes nothing, and answers as the client asked.
 pub(super) async fn respond<F, W>(
-    frame: Frame,
-    wait: Wait,
+    frame: ReplyContext,
+    wait: ResponseMode,
     public_base_url: &str,
     work: F,
 ) -> Response
 where
     F: FnOnce(Progress) -> W + Send + 'static,
-    W: Future<Output = Reply> + Send + 'static,
+    W: Future<Output = PaymentReply> + Send + 'static,
 {
-    if let Wait::Whole = wait {
+    if let ResponseMode::Whole = wait {
         let reply = spawn(work(Progress::default()));
         return frame.respond(&arrived(reply).await);
     }
     let (progress, steps) = Progress::listened();
     let reply = spawn(work(progress));
     match wait {
-        Wait::Early(preference) => {
+        ResponseMode::Early(preference) => {
             respond_async::early(&frame, preference, public_base_url, steps, reply).await
         }
-        Wait::Whole | Wait::Steps => frame.stream(steps, reply).await,
+        ResponseMode::Whole | ResponseMode::Steps => frame.stream(steps, reply).await,
     }
 }
 
-fn spawn(work: impl Future<Output = Reply> + Send + 'static) -> oneshot::Receiver<Reply> {
+fn spawn(
+    work: impl Future<Output = PaymentReply> + Send + 'static,
+) -> oneshot::Receiver<PaymentReply> {
     let (replied, reply) = oneshot::channel();
     let work = async move {
         // Nobody may be left to hear it; a repeated request is told.

@@ -15,8 +15,8 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::reply::{Frame, Reply, arrived};
-use crate::progress::Step;
+use super::reply::{PaymentReply, ReplyContext, arrived};
+use crate::progress::ProgressEvent;
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
@@ -29,13 +29,13 @@ const ASK_AGAIN: u16 = 2;
 
 /// What the client prefers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Preference {
+pub(super) struct AsyncPreference {
     /// How long it waits for the whole answer first: `wait`.
     wait: Duration,
 }
 
 /// The preference for an early answer, if there is one.
-pub(super) fn preference(headers: &HeaderMap) -> Option<Preference> {
+pub(super) fn preference(headers: &HeaderMap) -> Option<AsyncPreference> {
     let (mut early, mut wait) = (false, 0);
     for preference in headers
         .get_all(PREFER)
@@ -52,18 +52,18 @@ pub(super) fn preference(headers: &HeaderMap) -> Option<Preference> {
             _ => {}
         }
     }
-    early.then(|| Preference {
+    early.then(|| AsyncPreference {
         wait: Duration::from_secs(wait.min(MAX_WAIT)),
     })
 }
 
 /// Answers as soon as the work is known to go on; its first step is said when the request was admitted.
 pub(super) async fn early(
-    frame: &Frame,
-    preference: Preference,
+    frame: &ReplyContext,
+    preference: AsyncPreference,
     public_base_url: &str,
-    mut steps: mpsc::UnboundedReceiver<Step>,
-    reply: oneshot::Receiver<Reply>,
+    mut steps: mpsc::UnboundedReceiver<ProgressEvent>,
+    reply: oneshot::Receiver<PaymentReply>,
 ) -> Response {
     let start = Instant::now();
     let mut reply = std::pin::pin!(arrived(reply));

@@ -8,7 +8,7 @@ use super::{
     console_tickets, debts,
     events::NewEvent,
     leases,
-    sql::{Step, Table, Unfit, kept},
+    sql::{Step, StepRefusal, StepTable, owned_values},
 };
 use crate::ids::{LeaseId, PaymentId};
 
@@ -69,8 +69,13 @@ impl Change {
             Self::Event(event) => event.step(now),
             Self::Begin => {
                 let sql = "UPDATE payments SET performed_at = ?2 WHERE payment_id = ?1 AND performed_at IS NULL";
-                Step::new(Table::Payments, payment_id, sql, kept![payment_id, now])
-                    .or(Unfit::ChangeRefused)
+                Step::new(
+                    StepTable::Payments,
+                    payment_id,
+                    sql,
+                    owned_values![payment_id, now],
+                )
+                .or(StepRefusal::ChangeRefused)
             }
             Self::Debt { reason, amount } => debts::owe(payment_id, reason, *amount, now)?,
             Self::ActivateLease { .. } | Self::KeepTicket { .. } => return Ok(None),

@@ -7,7 +7,7 @@ use super::{
     leases::{Given, cells_of, free_address, free_vmid, record_use},
     payments, signed, values,
 };
-use crate::{brake, lease::LeaseState, payment_machine::Move};
+use crate::{brake, lease::LeaseState, payment_machine::Transition};
 
 impl Store {
     /// Takes a VMID and makes the lease and its payment go on together, with these changes, or changes nothing.
@@ -17,7 +17,7 @@ impl Store {
         &self,
         claim: Claim,
         limits: ClaimLimits,
-        payment: Move,
+        payment: Transition,
         changes: Vec<Change>,
         now: i64,
     ) -> Result<ClaimOutcome, StoreError> {
@@ -41,7 +41,7 @@ fn claim_lease(
     db: Db<'_>,
     claim: &Claim,
     limits: ClaimLimits,
-    payment: &Move,
+    payment: &Transition,
     now: i64,
 ) -> Result<ClaimOutcome, StoreError> {
     if let Some(refused) = over_a_bound(db, claim, limits, now)? {

@@ -6,7 +6,7 @@ use super::{
     change_lock::ChangeLock,
     signed,
     sql::Row,
-    sql::{Step, Table, kept},
+    sql::{Step, StepTable, owned_values},
     values,
 };
 use crate::ids::PaymentId;
@@ -67,8 +67,8 @@ pub(super) fn owe(
              FROM payments WHERE payment_id = ?1) AS payment
          WHERE rest > 0
          ON CONFLICT (payment_id, reason) DO NOTHING";
-    let values = kept![payment_id, reason, signed(amount)?, now];
-    Ok(Step::new(Table::Debts, payment_id, sql, values))
+    let values = owned_values![payment_id, reason, signed(amount)?, now];
+    Ok(Step::new(StepTable::Debts, payment_id, sql, values))
 }
 
 /// The same for a payment of which nothing is owed yet; one that is owed as a whole is not owed in part as well.

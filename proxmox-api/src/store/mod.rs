@@ -29,25 +29,28 @@ mod traffic;
 
 use std::{borrow::Cow, path::Path};
 
-pub use crate::payment_machine::{Answer, PaymentState};
+pub use crate::payment_machine::{PaymentState, StoredAnswer};
 pub use changes::Change;
 pub use console_tickets::ConsoleTicket;
 pub use database::Database;
 pub use debts::{Debt, OpenAccounts};
 pub use demo::{DemoLedger, Transfer, TransferOutcome};
-pub use events::{Event, NewEvent};
+pub use events::{AuditEvent, NewEvent};
 pub use leases::{
     AddressPool, Claim, ClaimLimits, ClaimOutcome, DueEnd, HeldMachine, HeldPower, Lease,
-    PaidLease, ProbeClaim, Renewal, RenewalOutcome, Warned,
+    PaidLease, ProbeClaim, Renewal, RenewalOutcome, WarnedLease,
 };
 pub use maintenance::{
-    Backup, BackupError, CopyError, CopyStep, Observer, TableFigures, backup, condition, copy,
+    Backup, BackupError, CopyError, CopyStep, Observer, TableFigures, backup, copy,
+    database_condition,
 };
 pub use payments::{NewPayment, Payment, PaymentSummary, Reservation, SignedRequest};
 pub use postgres::{AdvisoryLockGuard, AdvisoryLocks, Replicas, Server, ServerError};
-pub use schema::Condition;
-pub use sqlite::{FileInUse, Hold};
-pub use traffic::{Count, Counted, Counters, Kept, Look, Traffic, TrafficChange};
+pub use schema::DatabaseCondition;
+pub use sqlite::{FileInUse, FileLock};
+pub use traffic::{
+    ByteCounts, CounterSample, Counters, SavedInterface, Traffic, TrafficChange, TrafficCount,
+};
 
 use change_lock::ChangeLock;
 use db::{Connection, Db, Pool, PostgresWriters, SqliteWriter, Writer};
@@ -129,7 +132,7 @@ pub struct Store {
     writer: Writer,
     readers: Pool,
     /// Asynchronous connections for reads of one statement, so that no thread waits for the server.
-    looks: Option<postgres::ReadConnections>,
+    read_connections: Option<postgres::ReadConnections>,
     server: Option<Server>,
     ended: EndedLeases,
 }
@@ -147,7 +150,7 @@ impl Store {
         Ok(Self {
             writer: SqliteWriter::start(connection)?.into(),
             readers: Pool::new(readers),
-            looks: None,
+            read_connections: None,
             server: None,
             ended: EndedLeases::default(),
         })
@@ -172,7 +175,7 @@ impl Store {
         Ok(Self {
             writer: PostgresWriters::start(server)?.into(),
             readers: Pool::new(readers),
-            looks: Some(postgres::ReadConnections::at(server)),
+            read_connections: Some(postgres::ReadConnections::new(server)),
             server: Some(server.clone()),
             ended: EndedLeases::default(),
         })
@@ -182,7 +185,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::open`] and [`Store::connect`].
-    pub async fn of(database: &Database) -> Result<Self, StoreError> {
+    pub async fn open_database(database: &Database) -> Result<Self, StoreError> {
         match database {
             Database::File(path) => Self::open(path),
             Database::Server(server) => Self::connect(server).await,
@@ -219,7 +222,7 @@ impl Store {
     }
 
     /// The same; false where the first of them found its row in another state.
-    async fn make_if_fits(&self, steps: Vec<Step>) -> Result<bool, StoreError> {
+    async fn make_if_current(&self, steps: Vec<Step>) -> Result<bool, StoreError> {
         match self.make(steps).await {
             Ok(()) => Ok(true),
             Err(StoreError::Overtaken) => Ok(false),
@@ -236,21 +239,21 @@ impl Store {
     }
 
     /// The rows of one statement, without a thread that waits: for queries of every request.
-    async fn look<T: Send + 'static>(
+    async fn query<T: Send + 'static>(
         &self,
         sql: impl Into<Cow<'static, str>>,
         values: Vec<OwnedValue>,
         read: fn(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
         let sql = sql.into();
-        let Some(looks) = &self.looks else {
+        let Some(connections) = &self.read_connections else {
             let look = move |db: Db<'_>| {
                 let values: Vec<_> = values.iter().map(OwnedValue::borrow).collect();
                 db.all(&sql, &values, read)
             };
             return self.read(look).await;
         };
-        let rows = looks.all(&sql, &values).await?;
+        let rows = connections.all(&sql, &values).await?;
         rows.iter().map(|row| read(&Row::Postgres(row))).collect()
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 /// What a database is like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Condition {
+pub enum DatabaseCondition {
     /// There is none yet, and one can be made.
     Fresh,
     /// It can be used as it is.
@@ -22,12 +22,12 @@ pub(super) const COPY_PROGRESS: &str = "copying";
 
 /// A step of the schema.
 #[derive(Clone, Copy)]
-pub(super) struct Step {
+pub(super) struct SchemaStep {
     pub(super) sqlite: &'static str,
     postgres: Option<&'static str>,
 }
 
-impl Step {
+impl SchemaStep {
     /// The same words for both databases, written for SQLite.
     const fn of_both(sql: &'static str) -> Self {
         Self {
@@ -54,48 +54,48 @@ impl Step {
 }
 
 /// The steps of the schema.
-pub(super) const STEPS: [Step; 13] = [
-    Step::of_each(
+pub(super) const STEPS: [SchemaStep; 13] = [
+    SchemaStep::of_each(
         include_str!("../../migrations/0001_initial.sql"),
         include_str!("../../migrations/postgres/0001_initial.sql"),
     ),
-    Step::of_each(
+    SchemaStep::of_each(
         include_str!("../../migrations/0002_console_tickets.sql"),
         include_str!("../../migrations/postgres/0002_console_tickets.sql"),
     ),
-    Step::of_each(
+    SchemaStep::of_each(
         include_str!("../../migrations/0003_paid_by_lease.sql"),
         include_str!("../../migrations/postgres/0003_paid_by_lease.sql"),
     ),
-    Step::of_each(
+    SchemaStep::of_each(
         include_str!("../../migrations/0004_debts.sql"),
         include_str!("../../migrations/postgres/0004_debts.sql"),
     ),
-    Step::of_each(
+    SchemaStep::of_each(
         include_str!("../../migrations/0005_vmid_order.sql"),
         include_str!("../../migrations/postgres/0005_vmid_order.sql"),
     ),
-    Step::of_each(
+    SchemaStep::of_each(
         include_str!("../../migrations/0006_containers.sql"),
         include_str!("../../migrations/postgres/0006_containers.sql"),
     ),
-    Step::of_each(
+    SchemaStep::of_each(
         include_str!("../../migrations/0007_addresses.sql"),
         include_str!("../../migrations/postgres/0007_addresses.sql"),
     ),
-    Step::of_each(
+    SchemaStep::of_each(
         include_str!("../../migrations/0008_traffic.sql"),
         include_str!("../../migrations/postgres/0008_traffic.sql"),
     ),
-    Step::of_both(include_str!("../../migrations/0009_lease_waits.sql")),
-    Step::of_each(
+    SchemaStep::of_both(include_str!("../../migrations/0009_lease_waits.sql")),
+    SchemaStep::of_each(
         include_str!("../../migrations/0010_traffic_stop.sql"),
         include_str!("../../migrations/postgres/0010_traffic_stop.sql"),
     ),
-    Step::of_both(include_str!("../../migrations/0011_missing.sql")),
-    Step::of_each(
+    SchemaStep::of_both(include_str!("../../migrations/0011_missing.sql")),
+    SchemaStep::of_each(
         include_str!("../../migrations/0012_bounded.sql"),
         include_str!("../../migrations/postgres/0012_bounded.sql"),
     ),
-    Step::of_both(include_str!("../../migrations/0013_ends.sql")),
+    SchemaStep::of_both(include_str!("../../migrations/0013_ends.sql")),
 ];

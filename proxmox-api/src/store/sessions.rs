@@ -1,6 +1,6 @@
 //! Sign-in by wallet: challenges that work once, and sessions known only by the hash of their token.
 
-use super::{Store, StoreError, change_lock::ChangeLock, sql::kept, values};
+use super::{Store, StoreError, change_lock::ChangeLock, sql::owned_values, values};
 use crate::ids::Wallet;
 
 impl Store {
@@ -94,8 +94,8 @@ impl Store {
         now: i64,
     ) -> Result<Option<Wallet>, StoreError> {
         let sql = "SELECT wallet FROM sessions WHERE token_hash = ?1 AND expires_at > ?2";
-        let values = kept![token_hash, now];
-        let found = self.look(sql, values, |row| row.get("wallet")).await?;
+        let values = owned_values![token_hash, now];
+        let found = self.query(sql, values, |row| row.get("wallet")).await?;
         Ok(found.into_iter().next())
     }
 }

@@ -11,7 +11,7 @@ use rusqlite_migration::{M, Migrations};
 
 use super::{
     StoreError,
-    schema::{COPY_PROGRESS, STEPS, Step},
+    schema::{COPY_PROGRESS, STEPS, SchemaStep},
 };
 
 /// Statements that a connection keeps prepared: more than the store has.
@@ -36,9 +36,9 @@ pub enum FileInUse {
 
 /// The right of this process to a file, until it is dropped or the process ends.
 #[derive(Debug)]
-pub struct Hold(#[allow(dead_code)] File);
+pub struct FileLock(#[allow(dead_code)] File);
 
-impl Hold {
+impl FileLock {
     /// Takes the right to the database at `path`, by a lock on a file beside it.
     ///
     /// # Errors
@@ -59,7 +59,7 @@ impl Hold {
 }
 
 pub(super) fn migrations() -> Migrations<'static> {
-    let step = |step: &Step| M::up(step.sqlite).foreign_key_check();
+    let step = |step: &SchemaStep| M::up(step.sqlite).foreign_key_check();
     Migrations::new(STEPS.iter().map(step).collect())
 }
 
@@ -146,10 +146,10 @@ mod tests {
     fn one_process_at_a_time_has_a_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store.db");
-        let hold = Hold::take(&path).unwrap();
-        assert!(matches!(Hold::take(&path), Err(FileInUse::ByAnother)));
-        assert!(Hold::take(&folder.path().join("other.db")).is_ok());
+        let hold = FileLock::take(&path).unwrap();
+        assert!(matches!(FileLock::take(&path), Err(FileInUse::ByAnother)));
+        assert!(FileLock::take(&folder.path().join("other.db")).is_ok());
         drop(hold);
-        assert!(Hold::take(&path).is_ok());
+        assert!(FileLock::take(&path).is_ok());
     }
 }

@@ -27,7 +27,7 @@ use crate::{
     config::Config,
     lease::fence::{PROVEN, Proof, SETTLES_AFTER},
     proxmox::Proxmox,
-    store::{Condition, ProbeClaim, Store, condition},
+    store::{DatabaseCondition, ProbeClaim, Store, database_condition},
 };
 use claim::Addresses;
 use guests::Guests;
@@ -157,13 +157,16 @@ async fn prepare(
         return Err(lacks("PVE_NETWORK is not set".into(), SETUP));
     };
     let start = "start the service once, so that there is a store of this release";
-    if !matches!(condition(&config.database).await, Ok(Condition::InOrder)) {
+    if !matches!(
+        database_condition(&config.database).await,
+        Ok(DatabaseCondition::InOrder)
+    ) {
         return Err(lacks(
             "there is no store that could keep the outcome".into(),
             start,
         ));
     }
-    let store = Store::of(&config.database).await;
+    let store = Store::open_database(&config.database).await;
     let store = store.map_err(|error| lacks(error.to_string(), start))?;
     let templates = proxmox.templates().await;
     let templates = templates.map_err(|error| lacks(error.safe_text(), "proxmox-api doctor"))?;
@@ -391,7 +394,7 @@ async fn keep(
         true => serde_json::to_string(&proof).unwrap_or_default(),
         false => "{}".to_owned(),
     };
-    match store.keep(PROVEN, value).await {
+    match store.set_installation_value(PROVEN, value).await {
         Ok(_) if is_proven => {
             let found = format!(
                 "the table on {} fences {} in: leases need no other fence",

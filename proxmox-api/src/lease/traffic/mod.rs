@@ -23,7 +23,7 @@ pub use notice::notice;
 use crate::{
     ids::LeaseId,
     state::App,
-    store::{Counters, Lease, Look, StoreError, Traffic, TrafficChange},
+    store::{CounterSample, Counters, Lease, StoreError, Traffic, TrafficChange},
 };
 
 /// Containers that are slowed, cut off or let go at a time.
@@ -103,7 +103,7 @@ fn is_own(app: &App, lease: &Lease, guest: &GuestResource) -> bool {
 }
 
 /// The counters of a lease's container, where the list has them.
-fn look(app: &App, lease: &Lease, guest: &GuestResource) -> Option<Look> {
+fn look(app: &App, lease: &Lease, guest: &GuestResource) -> Option<CounterSample> {
     let counters = match guest.status {
         // What is stopped begins anew.
         ContainerState::Stopped => Counters::default(),
@@ -116,7 +116,7 @@ fn look(app: &App, lease: &Lease, guest: &GuestResource) -> Option<Look> {
     };
     // The list lags: this may be the last one that had the number.
     let age = u64::try_from(app.now() - lease.created_at).unwrap_or(0);
-    (counters.uptime <= age.saturating_add(60)).then(|| Look {
+    (counters.uptime <= age.saturating_add(60)).then(|| CounterSample {
         lease_id: lease.lease_id.clone(),
         counters,
     })

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use tracing::Instrument as _;
 
-use super::Work;
+use super::PaymentDriver;
 use crate::{
     ids::PaymentId,
-    payment::operation::{Operation, Progress, Repeat},
-    payment_machine::{Asker, Event, PaymentState},
+    payment::operation::{Operation, Progress, RetryPolicy},
+    payment_machine::{PaymentEvent, PaymentState, Requester},
     state::App,
     store::{Payment, StoreError},
 };
@@ -69,9 +69,10 @@ async fn look_in_turn<O: Operation>(app: &App, payment_id: &PaymentId) -> Result
         return Ok(true);
     }
     let begun = row.performed_at.is_some();
-    let asker = Asker::Ourselves { late: false };
-    let mut work = Work::<O>::followed(row);
-    work.run(app, Event::Look { asker, begun }).await;
+    let requester = Requester::Service { late: false };
+    let mut work = PaymentDriver::<O>::followed(row);
+    work.run(app, PaymentEvent::Resume { requester, begun })
+        .await;
     Ok(!work.is_open())
 }
 
@@ -81,14 +82,15 @@ async fn look_in_turn<O: Operation>(app: &App, payment_id: &PaymentId) -> Result
 /// # Errors
 /// The database that replicas share cannot be reached.
 pub async fn recover<O: Operation>(app: &App, row: &Payment, late: bool) -> Result<(), StoreError> {
-    let needs_following =
-        row.state.is_open() || row.state == PaymentState::Settled && O::REPEAT == Repeat::Resumed;
+    let needs_following = row.state.is_open()
+        || row.state == PaymentState::Settled && O::RETRY == RetryPolicy::Resumed;
     if needs_following {
         return start_if_alone::<O>(app, &row.payment_id).await;
     }
     let begun = row.performed_at.is_some();
-    let asker = Asker::Ourselves { late };
-    let mut work = Work::<O>::again(row.clone(), None, Progress::default());
-    work.run(app, Event::Look { asker, begun }).await;
+    let requester = Requester::Service { late };
+    let mut work = PaymentDriver::<O>::again(row.clone(), None, Progress::default());
+    work.run(app, PaymentEvent::Resume { requester, begun })
+        .await;
     Ok(())
 }

@@ -8,12 +8,13 @@ use x402::facilitator::FacilitatorRequest;
 
 use super::{
     asks,
-    operation::{Delivered, Job, Operation, Progress},
-    outcome::Outcome,
+    operation::{Delivery, Operation, PaymentJob, Progress},
+    outcome::PaymentOutcome,
 };
 use crate::{
     payment_machine::{
-        self as machine, Asker, Effect, Event, Funding, PaymentState, Repeat, Terms, Window, Word,
+        self as machine, Funding, PaymentContext, PaymentEffect, PaymentEvent, PaymentState,
+        PaymentWindow, Requester, RetryPolicy, SettlementResult,
     },
     state::App,
     store::Payment,
@@ -26,32 +27,32 @@ pub const MARGIN: i64 = 60;
 pub const WAIT_FOR_CHAIN: i64 = 3600;
 
 /// A payment that is being worked for.
-pub(super) struct Work<O> {
+pub(super) struct PaymentDriver<O> {
     row: Payment,
     operation: Option<O>,
-    job: Job,
+    job: PaymentJob,
     request: Option<FacilitatorRequest>,
     /// What was delivered and is not stored yet.
-    delivered: Option<Delivered>,
+    delivered: Option<Delivery>,
     /// Somebody follows it already.
     is_followed: bool,
-    outcome: Outcome,
+    outcome: PaymentOutcome,
 }
 
 /// What one effect led to.
-enum Next {
+enum AfterEffect {
     /// The next effect.
     Go,
     /// An event, which the machine is told.
-    Tell(Event),
+    Tell(PaymentEvent),
 }
 
-impl<O: Operation> Work<O> {
+impl<O: Operation> PaymentDriver<O> {
     /// A payment whose row was just inserted.
     pub(super) fn new(
         row: Payment,
         operation: Option<O>,
-        job: Job,
+        job: PaymentJob,
         request: FacilitatorRequest,
     ) -> Self {
         Self {
@@ -61,7 +62,7 @@ impl<O: Operation> Work<O> {
             request: Some(request),
             delivered: None,
             is_followed: false,
-            outcome: Outcome::Elsewhere,
+            outcome: PaymentOutcome::Elsewhere,
         }
     }
 
@@ -74,9 +75,9 @@ impl<O: Operation> Work<O> {
                 }
             })
             .ok();
-        let job = Job {
+        let job = PaymentJob {
             progress,
-            ..Job::of_row(&row)
+            ..PaymentJob::of_row(&row)
         };
         Self {
             row,
@@ -85,7 +86,7 @@ impl<O: Operation> Work<O> {
             request,
             delivered: None,
             is_followed: false,
-            outcome: Outcome::Elsewhere,
+            outcome: PaymentOutcome::Elsewhere,
         }
     }
 
@@ -101,16 +102,16 @@ impl<O: Operation> Work<O> {
     pub(super) fn is_open(&self) -> bool {
         match self.row.state {
             PaymentState::Settling | PaymentState::Unknown => true,
-            PaymentState::Settled => O::REPEAT == Repeat::Resumed,
+            PaymentState::Settled => O::RETRY == RetryPolicy::Resumed,
             _ => false,
         }
     }
 
     /// Tells the machine what happened, and does what it says until there is nothing left to do.
-    pub(super) async fn run(&mut self, app: &App, first: Event) -> Outcome {
-        let terms = Terms {
+    pub(super) async fn run(&mut self, app: &App, first: PaymentEvent) -> PaymentOutcome {
+        let terms = PaymentContext {
             funding: Funding::X402,
-            repeat: O::REPEAT,
+            repeat: O::RETRY,
             has_chain: app.witness.is_some(),
             is_simulated: app.facilitator.describe().simulated,
         };
@@ -120,57 +121,70 @@ impl<O: Operation> Work<O> {
             let mut effects = effects.into_iter().peekable();
             while let Some(effect) = effects.next() {
                 app.checkpoint.reached(&effect).await;
-                let then_delivers = effects.peek() == Some(&Effect::Deliver);
-                if let Next::Tell(told) = self.perform(app, effect, then_delivers).await {
+                let then_delivers = effects.peek() == Some(&PaymentEffect::Deliver);
+                if let AfterEffect::Tell(told) = self.perform(app, effect, then_delivers).await {
                     event = Some(told);
                     break;
                 }
             }
         }
-        std::mem::replace(&mut self.outcome, Outcome::Elsewhere)
+        std::mem::replace(&mut self.outcome, PaymentOutcome::Elsewhere)
     }
 
-    async fn perform(&mut self, app: &App, effect: Effect, then_delivers: bool) -> Next {
+    async fn perform(
+        &mut self,
+        app: &App,
+        effect: PaymentEffect,
+        then_delivers: bool,
+    ) -> AfterEffect {
         match effect {
-            Effect::Verify => self.verify(app).await,
-            Effect::Admit => self.admit(app).await,
-            Effect::Prepare => self.prepare(app).await,
-            Effect::Store(target) => return self.store(app, target, then_delivers).await,
-            Effect::SettleFirst => {
+            PaymentEffect::Verify => self.verify(app).await,
+            PaymentEffect::Admit => self.admit(app).await,
+            PaymentEffect::Prepare => self.prepare(app).await,
+            PaymentEffect::Store(target) => return self.store(app, target, then_delivers).await,
+            PaymentEffect::SettleFirst => {
                 let (word, retry_after) =
                     asks::settle(app, &self.row, &self.job, self.request.as_ref()).await;
-                if let Word::Unsent(_) = word {
-                    self.outcome = Outcome::Failed(asks::unsent(retry_after));
+                if let SettlementResult::Unsent(_) = word {
+                    self.outcome = PaymentOutcome::Failed(asks::unsent(retry_after));
                 }
-                Next::Tell(Event::FirstSettlement(word))
+                AfterEffect::Tell(PaymentEvent::FirstSettlement(word))
             }
-            Effect::SettleAgain if self.request.is_none() => Next::Tell(Event::Unreadable),
-            Effect::SettleAgain => {
+            PaymentEffect::SettleAgain if self.request.is_none() => {
+                AfterEffect::Tell(PaymentEvent::Unreadable)
+            }
+            PaymentEffect::SettleAgain => {
                 let (word, _) =
                     asks::settle(app, &self.row, &self.job, self.request.as_ref()).await;
-                Next::Tell(Event::LaterSettlement(word, window(&self.row, app.now())))
+                AfterEffect::Tell(PaymentEvent::LaterSettlement(
+                    word,
+                    window(&self.row, app.now()),
+                ))
             }
-            Effect::AskChainAfterRefusal(reason) => {
+            PaymentEffect::AskChainAfterRefusal(reason) => {
                 let evidence = asks::chain(app, &self.row, self.request.as_ref()).await;
-                Next::Tell(Event::ChainAfterRefusal { reason, evidence })
+                AfterEffect::Tell(PaymentEvent::ChainAfterRefusal { reason, evidence })
             }
-            Effect::AskChain => {
+            PaymentEffect::AskChain => {
                 let evidence = asks::chain(app, &self.row, self.request.as_ref()).await;
-                Next::Tell(Event::Chain(evidence, window(&self.row, app.now())))
+                AfterEffect::Tell(PaymentEvent::ChainAnswered(
+                    evidence,
+                    window(&self.row, app.now()),
+                ))
             }
-            Effect::Deliver => Next::Tell(self.deliver(app).await),
-            Effect::Hold => {
-                self.outcome = Outcome::Unknown(O::hold(app, &self.row.payment_id).await);
-                Next::Go
+            PaymentEffect::Deliver => AfterEffect::Tell(self.deliver(app).await),
+            PaymentEffect::Hold => {
+                self.outcome = PaymentOutcome::Unknown(O::hold(app, &self.row.payment_id).await);
+                AfterEffect::Go
             }
-            Effect::Undo => self.undo(app).await,
-            Effect::Follow => {
+            PaymentEffect::Undo => self.undo(app).await,
+            PaymentEffect::Follow => {
                 if !self.is_followed {
                     follow::start::<O>(app, &self.row.payment_id);
                 }
-                Next::Go
+                AfterEffect::Go
             }
-            Effect::Owe(reason) => self.owe(app, reason).await,
+            PaymentEffect::Owe(reason) => self.owe(app, reason).await,
         }
     }
 
@@ -184,17 +198,18 @@ pub async fn look<O: Operation>(
     app: &App,
     row: Payment,
     operation: Option<O>,
-    asker: Asker,
+    requester: Requester,
     progress: Progress,
-) -> Outcome {
+) -> PaymentOutcome {
     let begun = row.performed_at.is_some();
-    let mut work = Work::again(row, operation, progress);
-    work.run(app, Event::Look { asker, begun }).await
+    let mut work = PaymentDriver::again(row, operation, progress);
+    work.run(app, PaymentEvent::Resume { requester, begun })
+        .await
 }
 
 /// Where a payment's window is at `now`.
-pub fn window(row: &Payment, now: i64) -> Window {
-    Window {
+pub fn window(row: &Payment, now: i64) -> PaymentWindow {
+    PaymentWindow {
         is_over: now > row.valid_before.saturating_add(MARGIN),
         is_long_over: now > row.valid_before.saturating_add(WAIT_FOR_CHAIN),
     }

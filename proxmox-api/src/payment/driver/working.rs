@@ -2,17 +2,17 @@
 
 use api_types::ErrorCode;
 
-use super::{Next, Work};
+use super::{AfterEffect, PaymentDriver};
 use crate::{
     error::ApiError,
     payment::{
         asks,
-        operation::{Flow, Operation, Paid},
-        outcome::Outcome,
+        operation::{Operation, PaymentFlow, SettledPayment},
+        outcome::PaymentOutcome,
         owed,
-        record::{self, Stored},
+        record::{self, TransitionResult},
     },
-    payment_machine::{DebtReason, Event, PaymentState, Repeat},
+    payment_machine::{DebtReason, PaymentEvent, PaymentState, RetryPolicy},
     state::App,
     store::{Payment, StoreError},
 };
@@ -20,60 +20,60 @@ use crate::{
 /// Seconds for which a settled payment is tried to be delivered by ourselves.
 const DELIVER_FOR: i64 = 24 * 3600;
 
-impl<O: Operation> Work<O> {
-    pub(super) async fn verify(&mut self, app: &App) -> Next {
+impl<O: Operation> PaymentDriver<O> {
+    pub(super) async fn verify(&mut self, app: &App) -> AfterEffect {
         let Some(request) = &self.request else {
-            return Next::Go;
+            return AfterEffect::Go;
         };
         match asks::verify(app, request).await {
-            Ok(()) => Next::Tell(Event::Verified),
+            Ok(()) => AfterEffect::Tell(PaymentEvent::Verified),
             Err(outcome) => {
                 let reason = match &outcome {
-                    Outcome::NotTaken(reason) => reason.code.to_string(),
-                    Outcome::Failed(error) => error.code.as_str().to_owned(),
+                    PaymentOutcome::NotTaken(reason) => reason.code.to_string(),
+                    PaymentOutcome::Failed(error) => error.code.as_str().to_owned(),
                     _ => "not_verified".to_owned(),
                 };
                 self.outcome = outcome;
-                Next::Tell(Event::NotVerified(reason))
+                AfterEffect::Tell(PaymentEvent::NotVerified(reason))
             }
         }
     }
 
-    pub(super) async fn admit(&mut self, app: &App) -> Next {
+    pub(super) async fn admit(&mut self, app: &App) -> AfterEffect {
         let Some(operation) = &self.operation else {
-            return Next::Go;
+            return AfterEffect::Go;
         };
         match operation.admit(app, &self.job).await {
             Ok(()) => {
-                if O::FLOW == Flow::DeliverThenSettle {
+                if O::FLOW == PaymentFlow::DeliverThenSettle {
                     self.row.state = PaymentState::Verified;
                 }
-                Next::Tell(Event::Admitted)
+                AfterEffect::Tell(PaymentEvent::Admitted)
             }
             Err(error) => {
                 let reason = error.code.as_str().to_owned();
-                self.outcome = Outcome::Failed(error);
-                Next::Tell(Event::NotAdmitted(reason))
+                self.outcome = PaymentOutcome::Failed(error);
+                AfterEffect::Tell(PaymentEvent::NotAdmitted(reason))
             }
         }
     }
 
-    pub(super) async fn prepare(&mut self, app: &App) -> Next {
+    pub(super) async fn prepare(&mut self, app: &App) -> AfterEffect {
         let Some(operation) = &self.operation else {
-            return Next::Go;
+            return AfterEffect::Go;
         };
         match operation.prepare(app, &self.job).await {
-            Ok(()) => Next::Tell(Event::Prepared),
+            Ok(()) => AfterEffect::Tell(PaymentEvent::Prepared),
             Err(error) => {
                 let reason = error.code.as_str().to_owned();
-                self.outcome = Outcome::Failed(error);
-                Next::Tell(Event::NotPrepared(reason))
+                self.outcome = PaymentOutcome::Failed(error);
+                AfterEffect::Tell(PaymentEvent::NotPrepared(reason))
             }
         }
     }
 
-    pub(super) async fn deliver(&mut self, app: &App) -> Event {
-        let paid = Paid {
+    pub(super) async fn deliver(&mut self, app: &App) -> PaymentEvent {
+        let paid = SettledPayment {
             transaction: self.transaction(),
             network: self.row.network.clone(),
             begun: self.row.performed_at.is_some(),
@@ -90,7 +90,7 @@ impl<O: Operation> Work<O> {
             Ok(delivered) => {
                 let answer = delivered.answer.clone();
                 self.delivered = Some(delivered);
-                Event::Delivered(answer)
+                PaymentEvent::Performed(answer)
             }
             Err(error) => {
                 let for_good = owed::is_final(&error);
@@ -98,7 +98,7 @@ impl<O: Operation> Work<O> {
                     let code = error.code;
                     tracing::error!(payment.id = self.row.payment_id.as_str(), %code, "a paid operation cannot be finished yet");
                 }
-                if O::REPEAT == Repeat::Once {
+                if O::RETRY == RetryPolicy::Once {
                     self.read_begun(app).await;
                 }
                 self.undelivered(error);
@@ -117,8 +117,8 @@ impl<O: Operation> Work<O> {
         }
     }
 
-    pub(super) fn not_delivered(&self, app: &App, for_good: bool) -> Event {
-        Event::NotDelivered {
+    pub(super) fn not_delivered(&self, app: &App, for_good: bool) -> PaymentEvent {
+        PaymentEvent::NotDelivered {
             for_good,
             begun: self.row.performed_at.is_some(),
             late: app.now() > self.row.updated_at.saturating_add(DELIVER_FOR),
@@ -131,10 +131,10 @@ impl<O: Operation> Work<O> {
             .with("paymentId", self.row.payment_id.as_str())
             .with("transaction", transaction.as_str())
             .advise("the payment stays good: send the same signed request again, with its Idempotency-Key");
-        self.outcome = Outcome::Undelivered { error, transaction };
+        self.outcome = PaymentOutcome::Undelivered { error, transaction };
     }
 
-    pub(super) async fn undo(&mut self, app: &App) -> Next {
+    pub(super) async fn undo(&mut self, app: &App) -> AfterEffect {
         match resume(app, &mut self.operation, &self.row).await {
             Ok(Some(operation)) => operation.undo(app).await,
             Ok(None) => {}
@@ -143,28 +143,30 @@ impl<O: Operation> Work<O> {
                 tracing::error!(%error, payment.id = self.row.payment_id.as_str(), "what was prepared cannot be undone yet");
             }
         }
-        Next::Go
+        AfterEffect::Go
     }
 
-    pub(super) async fn owe(&mut self, app: &App, reason: DebtReason) -> Next {
+    pub(super) async fn owe(&mut self, app: &App, reason: DebtReason) -> AfterEffect {
         let error = owed::of_row(&self.row, reason.as_str());
         match record::owe(&app.store, &mut self.row, reason, app.now()).await {
-            Stored::Yes => {
-                self.outcome = Outcome::Undelivered {
+            TransitionResult::Stored => {
+                self.outcome = PaymentOutcome::Undelivered {
                     error,
                     transaction: self.transaction(),
                 };
-                Next::Go
+                AfterEffect::Go
             }
-            Stored::Failed(error) => Next::Tell(self.not_stored(PaymentState::Answered, error)),
-            Stored::Overtaken(state) => {
+            TransitionResult::Failed(error) => {
+                AfterEffect::Tell(self.not_stored(PaymentState::Answered, error))
+            }
+            TransitionResult::Overtaken(state) => {
                 self.overtaken();
-                Next::Tell(Event::Overtaken {
+                AfterEffect::Tell(PaymentEvent::Overtaken {
                     by: state,
                     moved: None,
                 })
             }
-            Stored::Refused | Stored::EvidenceTaken => Next::Go,
+            TransitionResult::Refused | TransitionResult::EvidenceTaken => AfterEffect::Go,
         }
     }
 }

@@ -29,7 +29,7 @@ use crate::{
 pub use addresses::ProbeClaim;
 pub(super) use addresses::free_address;
 pub(super) use counts::EndedLeases;
-pub use ends::{DueEnd, Warned};
+pub use ends::{DueEnd, WarnedLease};
 pub use held::{HeldMachine, HeldPower};
 pub(super) use numbers::{free_vmid, record_use};
 pub use of_wallet::PaidLease;

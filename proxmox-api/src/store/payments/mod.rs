@@ -1,5 +1,5 @@
 //! Payments: one row per authorization, inserted before anything is asked of a facilitator, and moved from state to state
-//! only by a [`Move`], which `payment` alone can make.
+//! only by a [`Transition`], which `payment` alone can make.
 
 mod record;
 mod reserve;
@@ -13,12 +13,12 @@ use super::{
     Change, Db, Store, StoreError,
     change_lock::ChangeLock,
     signed,
-    sql::{Step, Table, Unfit, kept},
+    sql::{Step, StepRefusal, StepTable, owned_values},
     values,
 };
 use crate::{
     ids::{PaymentId, Wallet},
-    payment_machine::{Move, PaymentState, Target},
+    payment_machine::{NewState, PaymentState, Transition},
 };
 pub(super) use record::SUMMARY;
 use record::{COLUMNS, read_payment, read_summary};
@@ -37,7 +37,7 @@ impl Store {
         }
         // Nearly every nonce is new, which one statement says and needs no look.
         match self
-            .make_if_fits(vec![reserve::fresh(&payment, now)?])
+            .make_if_current(vec![reserve::fresh(&payment, now)?])
             .await
         {
             Ok(true) => Ok(Reservation::Reserved {
@@ -57,7 +57,7 @@ impl Store {
     /// changed.
     pub async fn move_payment(
         &self,
-        wanted: Move,
+        wanted: Transition,
         changes: Vec<Change>,
         now: i64,
     ) -> Result<bool, StoreError> {
@@ -69,7 +69,7 @@ impl Store {
         if let Some(more) = steps {
             let mut steps = vec![step(&wanted, now)?];
             steps.extend(more);
-            return self.make_if_fits(steps).await;
+            return self.make_if_current(steps).await;
         }
         let locks = changes.iter().map(Change::lock);
         let lock = locks.fold(ChangeLock::None, ChangeLock::or);
@@ -98,9 +98,9 @@ impl Store {
         let sql =
             "UPDATE payments SET transaction_hash = ?2, log_index = ?3, block = ?4, checked_at = ?5
              WHERE payment_id = ?1 AND state IN ('settled', 'answered')";
-        let values = kept![id, transfer.transaction, log_index, block, now];
-        let step = Step::new(Table::Payments, id, sql, values).or(Unfit::Overtaken);
-        self.make_if_fits(vec![step.unless_taken(Unfit::EvidenceTaken)])
+        let values = owned_values![id, transfer.transaction, log_index, block, now];
+        let step = Step::new(StepTable::Payments, id, sql, values).or(StepRefusal::Overtaken);
+        self.make_if_current(vec![step.unless_taken(StepRefusal::EvidenceTaken)])
             .await
     }
 
@@ -110,8 +110,9 @@ impl Store {
     pub async fn begin_performance(&self, id: &PaymentId, now: i64) -> Result<bool, StoreError> {
         let sql = "UPDATE payments SET performed_at = ?2
              WHERE payment_id = ?1 AND state = 'settled' AND performed_at IS NULL";
-        let step = Step::new(Table::Payments, id, sql, kept![id, now]);
-        self.make_if_fits(vec![step.or(Unfit::Overtaken)]).await
+        let step = Step::new(StepTable::Payments, id, sql, owned_values![id, now]);
+        self.make_if_current(vec![step.or(StepRefusal::Overtaken)])
+            .await
     }
 
     /// Gives that right back: surely nothing was done.
@@ -162,8 +163,10 @@ impl Store {
         nonce: &str,
     ) -> Result<Option<Payment>, StoreError> {
         let [asset, nonce] = [asset, nonce].map(str::to_ascii_lowercase);
-        let values = kept![network, asset, payer, nonce];
-        let found = self.look(reserve::by_nonce(), values, read_payment).await?;
+        let values = owned_values![network, asset, payer, nonce];
+        let found = self
+            .query(reserve::by_nonce(), values, read_payment)
+            .await?;
         Ok(found.into_iter().next())
     }
 
@@ -202,7 +205,7 @@ impl Store {
 }
 
 /// Writes a move down if the payment is in the state that it starts from.
-pub(super) fn apply(db: Db<'_>, wanted: &Move, now: i64) -> Result<bool, StoreError> {
+pub(super) fn apply(db: Db<'_>, wanted: &Transition, now: i64) -> Result<bool, StoreError> {
     match db.make(&step(wanted, now)?) {
         Ok(()) => Ok(true),
         Err(StoreError::Overtaken) => Ok(false),
@@ -211,41 +214,45 @@ pub(super) fn apply(db: Db<'_>, wanted: &Move, now: i64) -> Result<bool, StoreEr
 }
 
 /// A move as a statement, which fits if the payment is in the state that it starts from.
-fn step(wanted: &Move, now: i64) -> Result<Step, StoreError> {
+fn step(wanted: &Transition, now: i64) -> Result<Step, StoreError> {
     let (id, from, to) = (
         wanted.payment_id(),
         wanted.from().as_str(),
         wanted.target().state(),
     );
-    let of_payment = |sql, values| Step::new(Table::Payments, id, sql, values).or(Unfit::Overtaken);
+    let of_payment =
+        |sql, values| Step::new(StepTable::Payments, id, sql, values).or(StepRefusal::Overtaken);
     let [mut transaction, mut reason] = [None, None];
     match wanted.target() {
-        Target::Settled(transfer) => {
+        NewState::Settled(transfer) => {
             let (log_index, block) = place(transfer)?;
             // A refused payment has given its key back, and another payment may have it now.
             let sql = "UPDATE payments SET state = 'settled', transaction_hash = ?3, log_index = ?4, block = ?5,
                      updated_at = ?6, checked_at = NULL,
                      idempotency_key = CASE WHEN state = 'refused' THEN NULL ELSE idempotency_key END
                  WHERE payment_id = ?1 AND state = ?2";
-            let values = kept![id, from, transfer.transaction, log_index, block, now];
-            return Ok(of_payment(sql, values).unless_taken(Unfit::EvidenceTaken));
+            let values = owned_values![id, from, transfer.transaction, log_index, block, now];
+            return Ok(of_payment(sql, values).unless_taken(StepRefusal::EvidenceTaken));
         }
-        Target::Answered(answer) => {
+        NewState::Answered(answer) => {
             // The row keeps the time of its settlement.
             let sql = "UPDATE payments SET state = 'answered', answer_status = ?3, answer_body = ?4
                  WHERE payment_id = ?1 AND state = ?2";
-            return Ok(of_payment(sql, kept![id, from, answer.status, answer.body]));
+            return Ok(of_payment(
+                sql,
+                owned_values![id, from, answer.status, answer.body],
+            ));
         }
-        Target::Unknown(hash) => transaction = hash.as_deref(),
-        Target::Refused(why) | Target::Unresolved(why) | Target::Released(why) => {
+        NewState::Unknown(hash) => transaction = hash.as_deref(),
+        NewState::Refused(why) | NewState::Unresolved(why) | NewState::Released(why) => {
             reason = Some(why.as_str());
         }
-        Target::Verified | Target::Settling => {}
+        NewState::Verified | NewState::Settling => {}
     }
     let sql = "UPDATE payments SET state = ?3, transaction_hash = coalesce(?4, transaction_hash),
              reason = coalesce(?5, reason), updated_at = ?6, checked_at = NULL
          WHERE payment_id = ?1 AND state = ?2";
-    let values = kept![id, from, to.as_str(), transaction, reason, now];
+    let values = owned_values![id, from, to.as_str(), transaction, reason, now];
     Ok(of_payment(sql, values))
 }
 

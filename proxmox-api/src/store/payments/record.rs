@@ -5,7 +5,7 @@ use std::fmt;
 use super::super::{StoreError, sql::Row};
 use crate::{
     ids::{LeaseId, PaymentId, Wallet},
-    payment_machine::{Answer, PaymentState},
+    payment_machine::{PaymentState, StoredAnswer},
 };
 
 /// What the facilitator is sent, as JSON, kept to be sent again unchanged. It holds a signature, which is
@@ -104,7 +104,7 @@ pub struct Payment {
     pub block: Option<u64>,
     pub reason: Option<String>,
     /// Its body is empty once it was blanked.
-    pub answer: Option<Answer>,
+    pub answer: Option<StoredAnswer>,
     /// When something was begun that must not be done twice.
     pub performed_at: Option<i64>,
     /// When the chain was looked at for the last time, which is done once after the end of the window.
@@ -158,7 +158,7 @@ pub(super) const COLUMNS: &str = "payment_id, network, asset, payer, nonce, dige
 
 pub(super) fn read_payment(row: &Row<'_>) -> Result<Payment, StoreError> {
     let answer = match (row.get("answer_status")?, row.get("answer_body")?) {
-        (Some(status), Some(body)) => Some(Answer { status, body }),
+        (Some(status), Some(body)) => Some(StoredAnswer { status, body }),
         _ => None,
     };
     Ok(Payment {

@@ -4,7 +4,7 @@ use super::{
     super::{
         ServerError, cells,
         sql::{Cell, taken_over},
-        sql::{Step, Table, Unfit},
+        sql::{Step, StepRefusal, StepTable},
     },
     COLUMNS, Db, NewPayment, Payment,
     PaymentState::{Released, Reserved},
@@ -53,9 +53,9 @@ pub(super) fn fresh(new: &NewPayment, now: i64) -> Result<Step, StoreError> {
     // A key that is used again must be no error, which would take back what is made in the same transaction.
     let or = "ON CONFLICT DO NOTHING";
     let id = &new.payment_id;
-    let step = |row: &[Cell<'_>]| Step::insert((Table::Payments, id), "payments", row, or);
+    let step = |row: &[Cell<'_>]| Step::insert((StepTable::Payments, id), "payments", row, or);
     let step = with_row(new, id, now, step)?;
-    Ok(step.or(Unfit::Overtaken))
+    Ok(step.or(StepRefusal::Overtaken))
 }
 
 pub(super) fn reserve(db: Db<'_>, new: &NewPayment, now: i64) -> Result<Reservation, StoreError> {
@@ -89,7 +89,9 @@ pub(super) fn reserve(db: Db<'_>, new: &NewPayment, now: i64) -> Result<Reservat
     })?
     .map_err(|error| match error {
         // The key was taken since it was looked for: the next look finds who has it.
-        StoreError::Postgres(ServerError::Taken(what)) => ServerError::TakenBack(what).into(),
+        StoreError::Postgres(ServerError::UniqueViolation(what)) => {
+            ServerError::RolledBack(what).into()
+        }
         error => error,
     })?;
     match reserved {

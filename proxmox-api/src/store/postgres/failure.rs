@@ -48,13 +48,13 @@ pub enum ServerError {
     Lost(String),
     /// A deadlock or a serialization failure rolled it back; it can be retried.
     #[error("rolled back by a deadlock or a serialization failure: {0}")]
-    TakenBack(String),
+    RolledBack(String),
     /// A unique constraint is violated.
     #[error("{0}")]
-    Taken(String),
+    UniqueViolation(String),
     /// Division by zero: a statement's sign that its compare-and-set found the row changed.
     #[error("a statement found nothing to change")]
-    Unfit,
+    NothingChanged,
     /// Anything else that the server refuses.
     #[error("{0}")]
     Refused(String),
@@ -81,10 +81,10 @@ impl ServerError {
             &SqlState::INVALID_CATALOG_NAME => Self::NoDatabase(text),
             &SqlState::INSUFFICIENT_PRIVILEGE => Self::NoRight(text),
             &SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED => {
-                Self::TakenBack(text)
+                Self::RolledBack(text)
             }
-            &SqlState::UNIQUE_VIOLATION => Self::Taken(text),
-            &SqlState::DIVISION_BY_ZERO => Self::Unfit,
+            &SqlState::UNIQUE_VIOLATION => Self::UniqueViolation(text),
+            &SqlState::DIVISION_BY_ZERO => Self::NothingChanged,
             _ => Self::Refused(format!("{text} ({})", code.code())),
         }
     }

@@ -10,17 +10,17 @@ use tokio::sync::mpsc;
 use tokio_postgres::{Client, Statement};
 
 /// How often each lock is held.
-pub(super) type Held = Arc<Mutex<HashMap<i64, usize>>>;
+pub(super) type HeldLocks = Arc<Mutex<HashMap<i64, usize>>>;
 
-pub(super) fn lock(held: &Held) -> MutexGuard<'_, HashMap<i64, usize>> {
+pub(super) fn lock(held: &HeldLocks) -> MutexGuard<'_, HashMap<i64, usize>> {
     held.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How often each lock is held here that the session could not take again.
 #[derive(Default)]
-pub(super) struct Missed(HashMap<i64, usize>);
+pub(super) struct LostLocks(HashMap<i64, usize>);
 
-impl Missed {
+impl LostLocks {
     /// Whether a lock that is given back is one of those, each of which counts once.
     pub(super) fn takes(&mut self, key: i64) -> bool {
         match self.0.get_mut(&key) {
@@ -38,15 +38,15 @@ impl Missed {
 pub(super) async fn retake(
     client: &Client,
     statement: &Statement,
-    held: &Held,
+    held: &HeldLocks,
     freed: &mut mpsc::UnboundedReceiver<i64>,
-) -> Missed {
+) -> LostLocks {
     let all: Vec<_> = {
         let held = lock(held);
         while freed.try_recv().is_ok() {}
         held.iter().map(|(key, count)| (*key, *count)).collect()
     };
-    let mut missed = Missed::default();
+    let mut missed = LostLocks::default();
     for (key, count) in all {
         for _ in 0..count {
             match client.query_one(statement, &[&[key].as_slice()]).await {

@@ -47,7 +47,7 @@ async fn lock(client: &Client, function: &str) -> Result<bool, ServerError> {
         .map_err(|error| ServerError::of(&error))
 }
 
-/// Looks whether a service may begin to work on the database.
+/// ReadConnections whether a service may begin to work on the database.
 pub(super) fn look(session: &Session) -> Result<(), StoreError> {
     // The lock lasts as long as this one statement.
     let sql = format!("SELECT 1 WHERE pg_try_advisory_xact_lock_shared({PRESENCE})");

@@ -12,7 +12,7 @@ use tokio_postgres::{Client, Error, Row, Statement};
 use super::presence::PRESENCE;
 
 /// The notification by which a new session makes the others count at once.
-pub(super) const HERE: &str = "here";
+pub(super) const SESSION_BEGAN: &str = "here";
 /// How often the replicas are counted.
 const COUNT_EVERY: Duration = Duration::from_secs(2);
 /// For how long fewer replicas have to be seen before it is believed: all of them lose their
@@ -44,40 +44,40 @@ impl Replicas {
     }
 }
 
-/// Wakes a [`Census`] because another session has begun.
+/// Wakes a [`ReplicaCounter`] because another session has begun.
 #[derive(Clone)]
-pub(super) struct Came(Arc<Notify>);
+pub(super) struct ReplicaSignal(Arc<Notify>);
 
-impl Came {
+impl ReplicaSignal {
     pub(super) fn count_again(&self) {
         self.0.notify_one();
     }
 }
 
 /// Counts the replicas over the session for locks, which may be replaced, and publishes the count.
-pub(super) struct Census {
+pub(super) struct ReplicaCounter {
     believed: watch::Sender<Replicas>,
     fewer_since: Option<Instant>,
     next: Instant,
-    came: Came,
+    came: ReplicaSignal,
     here: String,
 }
 
-impl Census {
+impl ReplicaCounter {
     /// Until the first count there is but this replica, of this name.
     pub(super) fn new(replica: &str) -> (Self, watch::Receiver<Replicas>) {
         let (believed, watched) = watch::channel(Replicas::ALONE);
-        let census = Self {
+        let counter = Self {
             believed,
             fewer_since: None,
             next: Instant::now(),
-            came: Came(Arc::default()),
-            here: format!("{replica} {HERE}"),
+            came: ReplicaSignal(Arc::default()),
+            here: format!("{replica} {SESSION_BEGAN}"),
         };
-        (census, watched)
+        (counter, watched)
     }
 
-    pub(super) fn came(&self) -> Came {
+    pub(super) fn came(&self) -> ReplicaSignal {
         self.came.clone()
     }
 
@@ -171,22 +171,22 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn more_replicas_are_believed_at_once_and_fewer_after_a_while() {
-        let (mut census, believed) = Census::new("one");
+        let (mut counter, believed) = ReplicaCounter::new("one");
         assert_eq!(*believed.borrow(), Replicas::ALONE);
-        census.seen(replicas(3, 1));
+        counter.seen(replicas(3, 1));
         assert_eq!(*believed.borrow(), replicas(3, 1));
         // A server restarts, and the sessions come back.
         for number in 1..=3 {
             tokio::time::advance(Duration::from_secs(2)).await;
-            census.seen(replicas(number, 0));
+            counter.seen(replicas(number, 0));
             assert_eq!(*believed.borrow(), replicas(3, 0));
         }
-        census.seen(replicas(2, 0));
+        counter.seen(replicas(2, 0));
         tokio::time::advance(Duration::from_secs(4)).await;
-        census.seen(replicas(2, 0));
+        counter.seen(replicas(2, 0));
         assert_eq!(*believed.borrow(), replicas(3, 0));
         tokio::time::advance(Duration::from_secs(1)).await;
-        census.seen(replicas(2, 1));
+        counter.seen(replicas(2, 1));
         assert_eq!(*believed.borrow(), replicas(2, 1));
     }
 }

@@ -83,7 +83,7 @@ impl Place {
     }
 
     async fn open(&self) -> Store {
-        Store::of(&self.database).await.unwrap()
+        Store::open_database(&self.database).await.unwrap()
     }
 }
 
@@ -182,8 +182,8 @@ fn seen(transaction: &str, log_index: u64) -> TransferEvidence {
     }
 }
 
-fn answer() -> Answer {
-    Answer {
+fn answer() -> StoredAnswer {
+    StoredAnswer {
         status: 200,
         body: "secret".into(),
     }

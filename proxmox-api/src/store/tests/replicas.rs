@@ -213,7 +213,7 @@ async fn what_is_wrong_with_a_server_is_said_in_words() {
     .await;
     let open = async |account: &str, database: &str, parameters: &str| {
         let url = postgres.url(account, database, parameters);
-        let opened = Store::of(&Database::parse(&url).unwrap()).await;
+        let opened = Store::open_database(&Database::parse(&url).unwrap()).await;
         opened.map(drop).map_err(|error| error.to_string())
     };
     let said = async |account: &str, database: &str, parameters: &str, words: &str| {
@@ -232,7 +232,7 @@ async fn what_is_wrong_with_a_server_is_said_in_words() {
     said("postgres", "nowhere", plain, "create it").await;
     said("guest", &name, plain, "may not do what is needed").await;
     let nobody = "postgres://postgres:wrong-one@localhost:1/x";
-    let error = Store::of(&Database::parse(nobody).unwrap())
+    let error = Store::open_database(&Database::parse(nobody).unwrap())
         .await
         .unwrap_err();
     assert!(error.to_string().contains("cannot connect"), "{error}");
@@ -248,7 +248,7 @@ async fn what_is_wrong_with_a_server_is_said_in_words() {
     let elsewhere = postgres
         .url("postgres", &name, &trusted)
         .replace("localhost", "127.0.0.1");
-    let error = Store::of(&Database::parse(&elsewhere).unwrap())
+    let error = Store::open_database(&Database::parse(&elsewhere).unwrap())
         .await
         .unwrap_err();
     assert!(error.to_string().contains("cannot connect"), "{error}");
@@ -259,10 +259,13 @@ async fn what_is_wrong_with_a_server_is_said_in_words() {
         .write(ChangeLock::None, move |db| db.execute(later, &[]))
         .await
         .unwrap();
-    let newer = Store::of(&place.database).await.unwrap_err().to_string();
+    let newer = Store::open_database(&place.database)
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(newer.contains("newer release"), "{newer}");
-    let found = condition(&place.database).await.unwrap();
-    assert_eq!(found, Condition::Newer);
+    let found = database_condition(&place.database).await.unwrap();
+    assert_eq!(found, DatabaseCondition::Newer);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -354,15 +357,19 @@ async fn a_pooler_that_keeps_no_sessions_is_refused_and_one_that_does_is_not() {
         let url = format!("postgres://postgres@127.0.0.1:{port}/{database}?sslmode=disable");
         Database::parse(&url).unwrap()
     };
-    let refused = Store::of(&through(transaction.port)).await.unwrap_err();
+    let refused = Store::open_database(&through(transaction.port))
+        .await
+        .unwrap_err();
     assert!(
         matches!(refused, StoreError::Postgres(ServerError::Pooler)),
         "{refused}"
     );
-    let looked = condition(&through(transaction.port)).await.unwrap_err();
+    let looked = database_condition(&through(transaction.port))
+        .await
+        .unwrap_err();
     assert_eq!(looked.to_string(), refused.to_string());
     let database = through(session.port);
-    let store = Store::of(&database).await.unwrap();
+    let store = Store::open_database(&database).await.unwrap();
     let (one, two) = (
         store.advisory_locks().unwrap(),
         store.advisory_locks().unwrap(),
@@ -375,5 +382,8 @@ async fn a_pooler_that_keeps_no_sessions_is_refused_and_one_that_does_is_not() {
         .append_event(1, "subject", "kind", &serde_json::json!({}))
         .await
         .unwrap();
-    assert_eq!(condition(&database).await.unwrap(), Condition::InOrder);
+    assert_eq!(
+        database_condition(&database).await.unwrap(),
+        DatabaseCondition::InOrder
+    );
 }

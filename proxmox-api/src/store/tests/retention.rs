@@ -61,7 +61,7 @@ async fn answers_are_blanked_after_a_time_and_the_outcome_stays(place: Place) {
     assert_eq!(store.blank_answers(100, 100).await.unwrap(), 1);
     assert_eq!(store.blank_answers(100, 100).await.unwrap(), 0);
     let row = store.payment(&"pay-1".into()).await.unwrap().unwrap();
-    let blank = Answer {
+    let blank = StoredAnswer {
         status: 200,
         body: String::new(),
     };
@@ -277,7 +277,9 @@ async fn nothing_blanked_is_left_in_a_dump() {
     let Some((server, url, name)) = made.await.unwrap() else {
         return;
     };
-    let store = Store::of(&Database::parse(&url).unwrap()).await.unwrap();
+    let store = Store::open_database(&Database::parse(&url).unwrap())
+        .await
+        .unwrap();
     activated(&store, 1, 0).await;
     let dump = || {
         let text = server.dump(&name);

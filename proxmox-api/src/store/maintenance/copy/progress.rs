@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::rows::{Key, literal};
 use crate::store::schema::COPY_PROGRESS;
 
-/// The name under which the source's [`Mark`] is kept.
+/// The name under which the source's [`SourceMark`] is kept.
 pub(super) const SOURCE: &str = "(source)";
 
 /// Makes the table.
@@ -27,7 +27,7 @@ pub(super) fn set(name: &str, value: &impl Serialize) -> String {
 
 /// The identity and state of the source when its copy was begun.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Mark {
+pub(super) struct SourceMark {
     /// The number of the schema's steps.
     pub(super) schema: usize,
     /// The installation's id.
@@ -47,7 +47,7 @@ pub(super) const INSTALLATION: &str = "SELECT value FROM installation WHERE name
 
 /// How far one table has come.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(super) struct Reached {
+pub(super) struct TableProgress {
     /// The key of the last row that was copied.
     pub(super) key: Vec<Key>,
     /// Rows that were copied.
