@@ -48,7 +48,7 @@ impl ProofLimits {
     }
 
     /// A turn at the chain, or none where too many others wait for theirs.
-    pub async fn turn(&self) -> Option<ResizablePermit> {
+    pub async fn permit(&self) -> Option<ResizablePermit> {
         let turn = tokio::time::timeout(WAIT, self.at_a_time.acquire());
         turn.await.ok()
     }

@@ -13,7 +13,7 @@ use axum::{
 };
 use service::{crypto, request_id::RequestId};
 
-use self::message::{Page, SignIn};
+use self::message::{SignInMessage, SignInPage};
 use crate::{error::ApiError, ids::Wallet, lease::view::time, state::App, store::StoreError};
 
 /// Seconds that a text may be signed for.
@@ -23,18 +23,18 @@ pub const SESSION_SECONDS: u64 = 24 * 60 * 60;
 
 /// The session of a request: a handler that takes it answers 401 to everybody else.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Session {
+pub struct WalletSession {
     /// The wallet.
     pub wallet: Wallet,
     /// The digest of the token.
     pub token_hash: String,
 }
 
-impl FromRequestParts<App> for Session {
+impl FromRequestParts<App> for WalletSession {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
-        let found = Self::of(app, &parts.headers).await;
+        let found = Self::from_headers(app, &parts.headers).await;
         let session = found.map_err(ApiError::from).and_then(|session| {
             session.ok_or_else(|| {
                 ApiError::new(
@@ -51,12 +51,12 @@ impl FromRequestParts<App> for Session {
     }
 }
 
-impl Session {
+impl WalletSession {
     /// The session of a request, if it has one that is valid.
     ///
     /// # Errors
     /// The store failed.
-    pub async fn of(app: &App, headers: &HeaderMap) -> Result<Option<Self>, StoreError> {
+    pub async fn from_headers(app: &App, headers: &HeaderMap) -> Result<Option<Self>, StoreError> {
         let Some(token) = bearer(headers) else {
             return Ok(None);
         };
@@ -68,7 +68,7 @@ impl Session {
 
 /// The wallet of a request's session, where having none is fine; a store that fails is said in the log.
 pub async fn wallet_of(app: &App, headers: &HeaderMap) -> Option<Wallet> {
-    match Session::of(app, headers).await {
+    match WalletSession::from_headers(app, headers).await {
         Ok(session) => session.map(|session| session.wallet),
         Err(error) => {
             tracing::error!(%error, "a session cannot be looked up");
@@ -91,10 +91,10 @@ pub async fn challenge(
     app: &App,
     address: Address,
     chain_id: u64,
-    page: Page,
+    page: SignInPage,
 ) -> Result<SessionChallenge, ApiError> {
     let now = app.clock.unix_seconds();
-    let sign_in = SignIn {
+    let sign_in = SignInMessage {
         page,
         address,
         chain_id,
@@ -130,7 +130,7 @@ pub async fn open(app: &App, request: &SessionRequest) -> Result<SessionResponse
             "The text was not given out here, was changed or used, or is too old.",
         ));
     };
-    if !signature::is_of(app, address, &request.message, request.signature.expose()).await? {
+    if !signature::is_signed_by(app, address, &request.message, request.signature.expose()).await? {
         return Err(refused(
             "The signature is not one of the wallet in the text.",
         ));

@@ -252,15 +252,15 @@ impl App {
         &self.config.tariff
     }
 
-    /// Adds to the audit trail; a trail that cannot be written is said in the log and stops nothing.
-    pub async fn note(&self, subject: &str, kind: &str, data: serde_json::Value) {
-        tracing::info!(subject, event = kind, %data, "noted");
+    /// Records an event in the audit trail. An event that cannot be written is logged and stops nothing.
+    pub async fn record_event(&self, subject: &str, kind: &str, data: serde_json::Value) {
+        tracing::info!(subject, event = kind, %data, "an event was recorded");
         if let Err(error) = self
             .store
             .append_event(self.now(), subject, kind, &data)
             .await
         {
-            tracing::error!(%error, subject, event = kind, "the audit trail cannot be written");
+            tracing::error!(%error, subject, event = kind, "an event could not be recorded");
         }
     }
 }

@@ -173,7 +173,8 @@ async fn stay(
         Err(error) => return unreadable(error),
     };
     metrics::gauge!("consoles_open").increment(1);
-    app.note(lease_id, "console_opened", json!({})).await;
+    app.record_event(lease_id, "console_opened", json!({}))
+        .await;
     let meter = Meter::new(app);
     let clients = (to_client, from_client);
     let end = serve(app, &entrance, &mut seat, &resume, clients, session, &meter).await;
@@ -182,7 +183,7 @@ async fn stay(
     let data = json!({
         "reason": end.word(), "typedBytes": meter.typed(), "shownBytes": meter.shown(), "seconds": meter.seconds(),
     });
-    app.note(lease_id, "console_closed", data).await;
+    app.record_event(lease_id, "console_closed", data).await;
     resume.close(app, end.is_lost()).await;
     end
 }

@@ -66,7 +66,7 @@ async fn end(app: App, lease_id: LeaseId) -> Result<(), StoreError> {
         .await?
     {
         let data = json!({ "by": "owner", "expiresAt": lease.expires_at });
-        app.note(&lease_id, "destroy_requested", data).await;
+        app.record_event(&lease_id, "destroy_requested", data).await;
         lease.state = destroying;
     }
     if matches!(lease.state, LeaseState::Destroying | LeaseState::Undoing)

@@ -340,7 +340,7 @@ async fn stop(app: &App, lease: &Lease) -> Result<(), RemoveError> {
         )
         .await?;
     if moved {
-        app.note(
+        app.record_event(
             &lease.lease_id,
             "stopped",
             json!({ "destroysAt": lease.destroy_at }),

@@ -56,11 +56,12 @@ pub(super) async fn look(app: &App, nodes: &HashSet<NodeName>) {
             Some(gap) => {
                 tracing::error!(%node, mend = gap.mend(), "containers that run are no longer fenced in");
                 let data = json!({ "gap": format!("{gap:?}") });
-                app.note(node.as_str(), "fence_open", data).await;
+                app.record_event(node.as_str(), "fence_open", data).await;
             }
             None => {
                 tracing::info!(%node, "containers are fenced in again");
-                app.note(node.as_str(), "fence_closed", json!({})).await;
+                app.record_event(node.as_str(), "fence_closed", json!({}))
+                    .await;
             }
         }
     }

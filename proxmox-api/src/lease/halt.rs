@@ -100,7 +100,8 @@ pub async fn halt_for_good(app: &App, lease: &Lease, place: &Place) -> Result<()
     }
     halt_from_inside(app, place).await?;
     let data = json!({ "vmid": lease.vmid, "lock": place.lock });
-    app.note(&lease.lease_id, "powered_off_inside", data).await;
+    app.record_event(&lease.lease_id, "powered_off_inside", data)
+        .await;
     Ok(())
 }
 

@@ -122,7 +122,7 @@ async fn stop(app: &App, lease: &Lease) -> Result<(), RemoveError> {
     // Here and not when it is destroyed a day later: until the money is seen it counts as a machine for nothing.
     unpaid::count(app, lease).await;
     metrics::counter!("held_machines_total", "step" => "stopped").increment(1);
-    app.note(id, "held_stopped", json!({ "paymentId": lease.payment_id }))
+    app.record_event(id, "held_stopped", json!({ "paymentId": lease.payment_id }))
         .await;
     Ok(())
 }
@@ -133,7 +133,8 @@ async fn destroy(app: &App, lease: &Lease) -> Result<(), RemoveError> {
     }
     metrics::counter!("held_machines_total", "step" => "destroyed").increment(1);
     let data = json!({ "paymentId": lease.payment_id });
-    app.note(&lease.lease_id, "held_given_up", data).await;
+    app.record_event(&lease.lease_id, "held_given_up", data)
+        .await;
     let undoing = Lease {
         state: LeaseState::Undoing,
         ..lease.clone()

@@ -270,7 +270,7 @@ async fn judge(
         if app.store.set_node(id, &node, app.now()).await? {
             metrics::counter!("containers_moved_total").increment(1);
             let data = json!({ "vmid": lease.vmid, "from": lease.node, "to": node });
-            app.note(id, "container_moved", data).await;
+            app.record_event(id, "container_moved", data).await;
         }
     }
     Ok(Located::Here(Place {
@@ -299,7 +299,8 @@ async fn rewrite(
     match app.proxmox.client.update_config(node, vmid, &changes).await {
         Ok(()) => {
             let data = json!({ "vmid": vmid.get() });
-            app.note(&marker.lease, "marker_written", data).await;
+            app.record_event(&marker.lease, "marker_written", data)
+                .await;
         }
         Err(error) => tracing::warn!(
             lease.id = marker.lease.as_str(),

@@ -255,7 +255,7 @@ async fn keep_new(app: &App, vmid: Vmid, lease_id: &LeaseId) -> Result<i64, ApiE
         "a container of this service has no lease; it is stopped, and removed after ORPHAN_KEEP_HOURS"
     );
     let data = json!({ "vmid": vmid, "removedAt": until });
-    app.note(lease_id, "orphan_found", data).await;
+    app.record_event(lease_id, "orphan_found", data).await;
     Ok(until)
 }
 
@@ -271,7 +271,7 @@ async fn perform(app: App, place: Place, work: Work) -> Option<u32> {
         }
         Work::Remove(lease_id) => match remove::container(&app, &place).await {
             Ok(()) => {
-                app.note(&lease_id, "orphan_removed", json!({ "vmid": vmid }))
+                app.record_event(&lease_id, "orphan_removed", json!({ "vmid": vmid }))
                     .await;
                 Some(vmid)
             }

@@ -119,7 +119,7 @@ async fn work(app: App, lease: Lease, power: Power) -> Result<Lease, ApiError> {
     }
     remember(&app, &lease, power, asked).await?;
     app.proxmox.saw(vmid, power.wanted()).await;
-    app.note(&lease.lease_id, power.event(), json!({ "by": "owner" }))
+    app.record_event(&lease.lease_id, power.event(), json!({ "by": "owner" }))
         .await;
     Ok(app.store.lease(&lease.lease_id).await?.unwrap_or(lease))
 }

@@ -221,7 +221,7 @@ async fn try_start(app: &App, lease_id: &LeaseId) -> Result<bool, ApiError> {
         let deadline = Instant::now() + START_AT_MOST;
         start::start(app, &place.node, place.vmid, deadline).await?;
         metrics::counter!("containers_started_after_boot_total").increment(1);
-        app.note(
+        app.record_event(
             lease_id,
             "started_after_boot",
             json!({ "vmid": lease.vmid }),

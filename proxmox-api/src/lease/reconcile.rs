@@ -315,7 +315,7 @@ pub(super) async fn end_missed(
         "the container of a lease is lost; the lease has ended, and its unused part is owed"
     );
     let data = json!({ "vmid": lease.vmid, "why": trouble.word(), "since": since, "owed": owed });
-    app.note(id, "container_lost", data).await;
+    app.record_event(id, "container_lost", data).await;
     metrics::counter!("leases_lost_total").increment(1);
     Ok(true)
 }

@@ -110,7 +110,7 @@ pub async fn remove(app: &App, lease: &Lease) -> Result<(), RemoveError> {
     app.alarms.clear(&lease.lease_id, &[]);
     // If this replica has lost its lock meanwhile, another one may have ended the lease.
     if moved {
-        app.note(
+        app.record_event(
             &lease.lease_id,
             "destroyed",
             serde_json::json!({ "vmid": lease.vmid }),

@@ -5,7 +5,7 @@ use api_types::Json;
 use service::crypto;
 
 /// The digest of a request whose body has been read as JSON before, as lower-case hex.
-pub fn of(method: &str, path: &str, body: &[u8]) -> String {
+pub fn request_digest(method: &str, path: &str, body: &[u8]) -> String {
     let canonical = match serde_json::from_slice::<Json>(body) {
         // `Json` keeps objects sorted by key.
         Ok(value) => serde_json::to_string(&value).unwrap_or_default(),
@@ -20,7 +20,7 @@ mod tests {
 
     #[test]
     fn only_the_order_of_members_and_white_space_do_not_matter() {
-        let digest = |body: &str| of("POST", "/lease/container", body.as_bytes());
+        let digest = |body: &str| request_digest("POST", "/lease/container", body.as_bytes());
         assert_eq!(
             digest(r#"{"a": 1, "b": [1, 2]}"#),
             digest("{\"b\":[1,2],\n\"a\":1}")
@@ -28,7 +28,13 @@ mod tests {
         assert_ne!(digest(r#"{"a":1}"#), digest(r#"{"a":2}"#));
         assert_ne!(digest(r#"{"b":[1,2]}"#), digest(r#"{"b":[2,1]}"#));
         assert_ne!(digest(""), digest("{}"));
-        assert_ne!(of("POST", "/a", b""), of("GET", "/a", b""));
-        assert_ne!(of("POST", "/a", b""), of("POST", "/b", b""));
+        assert_ne!(
+            request_digest("POST", "/a", b""),
+            request_digest("GET", "/a", b"")
+        );
+        assert_ne!(
+            request_digest("POST", "/a", b""),
+            request_digest("POST", "/b", b"")
+        );
     }
 }

@@ -98,7 +98,7 @@ pub struct PaymentJob {
 
 impl PaymentJob {
     /// The job of a payment's row.
-    pub(super) fn of_row(row: &Payment) -> Self {
+    pub(super) fn from_row(row: &Payment) -> Self {
         let arguments: Value = serde_json::from_str(&row.arguments).unwrap_or_default();
         let price = arguments
             .get("price")

@@ -18,7 +18,7 @@ pub fn is_final(error: &ApiError) -> bool {
 }
 
 /// What the payer is told, now and whenever they ask again.
-pub fn of_row(row: &Row, why: &str) -> ApiError {
+pub fn owed_error(row: &Row, why: &str) -> ApiError {
     let reason = DebtReason::ALL
         .into_iter()
         .find(|reason| reason.as_str() == why);
@@ -54,12 +54,12 @@ pub fn of_row(row: &Row, why: &str) -> ApiError {
 ///
 /// # Errors
 /// The store failed.
-pub async fn of_payment(app: &App, row: &Row) -> Result<Option<ApiError>, StoreError> {
+pub async fn debt_error(app: &App, row: &Row) -> Result<Option<ApiError>, StoreError> {
     // A debt beside a delivered answer is a part of it; only a whole one replaces the answer.
     let debts = app.store.debts_of(&row.payment_id).await?;
     let whole = debts.iter().find(|debt| debt.amount == row.amount);
     Ok(whole.map(|debt| match debt.state.as_str() {
-        "due" => of_row(row, &debt.reason),
+        "due" => owed_error(row, &debt.reason),
         _ => given_back(row, debt.transaction.as_deref()),
     }))
 }

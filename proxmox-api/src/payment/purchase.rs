@@ -9,11 +9,11 @@ use serde_json::json;
 use x402::{facilitator::FacilitatorRequest, offer::Offer, payment::Payment};
 
 use super::{
-    asks,
     driver::PaymentDriver,
     operation::{Operation, PaymentJob, Progress},
     outcome::PaymentOutcome,
     payment_locks::PaymentLocks,
+    queries,
 };
 use crate::{
     error::ApiError,
@@ -85,7 +85,7 @@ pub async fn buy<O: Operation>(
     };
     // Nothing is stored under a name that is not proven.
     if !purchase.is_proven
-        && let Err(outcome) = asks::verify(app, &request).await
+        && let Err(outcome) = queries::verify(app, &request).await
     {
         return outcome.into();
     }
@@ -116,7 +116,7 @@ pub async fn buy<O: Operation>(
                 client: purchase.client,
                 price: purchase.price,
                 progress,
-                ..PaymentJob::of_row(&row)
+                ..PaymentJob::from_row(&row)
             };
             let mut work = PaymentDriver::new(row, Some(purchase.operation), job, request);
             let verified = !purchase.is_proven;

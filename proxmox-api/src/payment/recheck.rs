@@ -10,7 +10,7 @@ use x402::facilitator::{
 use super::{
     driver::{self, MARGIN, WAIT_FOR_CHAIN},
     payment_locks,
-    record::{self, TransitionResult},
+    store_transition::{self, TransitionResult},
     terms_without_work,
 };
 use crate::{
@@ -100,9 +100,11 @@ async fn perform(app: &App, mut row: Payment, event: PaymentEvent) -> Result<(),
     for effect in machine::step(terms_without_work(), row.state, event) {
         let stored = match effect {
             PaymentEffect::Store(target) => {
-                record::store(&app.store, &mut row, target, Vec::new(), now).await
+                store_transition::store(&app.store, &mut row, target, Vec::new(), now).await
             }
-            PaymentEffect::Owe(reason) => record::owe(&app.store, &mut row, reason, now).await,
+            PaymentEffect::Owe(reason) => {
+                store_transition::owe(&app.store, &mut row, reason, now).await
+            }
             _ => continue,
         };
         match stored {
@@ -203,7 +205,8 @@ async fn replace_evidence(
         Err(error) => return Err(error),
     }
     if row.log_index.is_some() {
-        app.note(id, "payment_evidence_replaced", data).await;
+        app.record_event(id, "payment_evidence_replaced", data)
+            .await;
     }
     Ok(())
 }
@@ -220,6 +223,6 @@ async fn without_transfer(app: &App, row: &Payment, reason: &str) -> Result<(), 
     );
     metrics::counter!("payments_without_transfer_total").increment(1);
     let data = json!({"transaction": transaction, "reason": reason});
-    app.note(id, "payment_without_transfer", data).await;
+    app.record_event(id, "payment_without_transfer", data).await;
     app.store.mark_checked(id, app.now()).await.map(drop)
 }

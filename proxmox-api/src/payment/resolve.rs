@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    record::{self, TransitionResult},
+    store_transition::{self, TransitionResult},
     terms_without_work,
 };
 use crate::payment_machine::{self as machine, OperatorDecision, PaymentEffect, PaymentEvent};
@@ -35,7 +35,7 @@ pub async fn resolve(
             continue;
         };
         let event = Change::event(&row.payment_id, RESOLVED_BY_OPERATOR, note.clone());
-        return match record::store(store, &mut row, target, vec![event], now).await {
+        return match store_transition::store(store, &mut row, target, vec![event], now).await {
             TransitionResult::Stored => Ok(true),
             TransitionResult::Overtaken(_) | TransitionResult::Refused => Ok(false),
             TransitionResult::EvidenceTaken => Err(StoreError::EvidenceTaken),
@@ -46,6 +46,6 @@ pub async fn resolve(
 }
 
 /// What the operator wrote about a debt, for the trail.
-pub fn note(reason: &str, transaction: Option<&str>, was: &Payment) -> Value {
+pub fn event_data(reason: &str, transaction: Option<&str>, was: &Payment) -> Value {
     json!({"reason": reason, "transaction": transaction, "was": was.state.as_str()})
 }

@@ -1,10 +1,10 @@
 //! The life of a payment as a pure function: what happened leads from the state that is stored to what is done next. Nothing
 //! here reads a clock, a database or a network, so that every order of events can be tried, with a crash after any effect.
 
+mod chain_finding;
 mod checkpoint;
 mod effect;
 mod event;
-mod fate;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -14,13 +14,13 @@ use x402::facilitator::{TransferEvidence, onchain::Evidence};
 
 use state::PaymentState::*;
 
+pub use chain_finding::ChainFinding;
 pub use checkpoint::Checkpoint;
 pub use effect::{DebtReason, PaymentEffect};
 pub use event::{
     Funding, OperatorDecision, PaymentContext, PaymentEvent, PaymentWindow, Requester, RetryPolicy,
     SettlementResult,
 };
-pub use fate::ChainFinding;
 pub use state::PaymentState;
 pub use transition::{NewState, StoredAnswer, Transition, TransitionRight};
 

@@ -21,10 +21,10 @@ use x402::{
 };
 
 use super::{
-    body, challenge, key,
-    presented::{PresentedPayment, conflict, in_progress},
+    body, challenge, idempotency_key,
+    payer_proof::{self, ProofError},
+    presented_payment::{PresentedPayment, conflict, in_progress},
     process::{PaidRequest, process},
-    proof::{self, ProofError},
     replay::replay,
     reply::{PaymentReply, ReplyContext},
     respond::{self, ResponseMode},
@@ -161,7 +161,7 @@ async fn decide<O: Operation>(
     asked: &IncomingRequest,
 ) -> Result<PaymentLookup<O>, GateRefusal> {
     // Before anything is signed: a key that is refused with the payment would cost the customer a signature.
-    let key = key::from_header(&asked.headers)?;
+    let key = idempotency_key::from_header(&asked.headers)?;
     let payment = match asked.payment() {
         Ok(Some(payment)) => payment,
         Ok(None) => return Err(challenged::<O>(app, asked, |_| None).await),
@@ -177,7 +177,7 @@ async fn decide<O: Operation>(
         let refused = |offer: &Offer| offer.match_payment(&payment).err();
         return Err(challenged::<O>(app, asked, refused).await);
     }
-    let proof = match proof::prove(app, &payment, asked.client).await {
+    let proof = match payer_proof::prove(app, &payment, asked.client).await {
         Ok(proof) => proof,
         Err(ProofError::Payment(reason)) => {
             return Err(challenged::<O>(app, asked, |_| Some(reason)).await);
@@ -198,8 +198,8 @@ async fn decide<O: Operation>(
     let known = known.map_err(ApiError::from)?.filter(is_taken);
     let presented = PresentedPayment {
         proof,
-        digest: digest::of(asked.method.as_str(), &asked.path, &asked.body),
-        key: key::unless_public(key.or(identifier), &payment),
+        digest: digest::request_digest(asked.method.as_str(), &asked.path, &asked.body),
+        key: idempotency_key::unless_public(key.or(identifier), &payment),
         wallet: sessions::wallet_of(app, &asked.headers).await,
         client: asked.client,
         path: asked.path.clone(),

@@ -4,8 +4,8 @@ use api_types::{ErrorCode, Price};
 use x402::offer::Offer;
 
 use super::{
-    presented::{PresentedPayment, conflict, in_progress},
-    proof::PayerProof,
+    payer_proof::PayerProof,
+    presented_payment::{PresentedPayment, conflict, in_progress},
     replay::{PaymentReleased, replay},
     reply::PaymentReply,
 };

@@ -5,9 +5,9 @@ use api_types::ErrorCode;
 use tokio::time::timeout;
 
 use super::{
-    key,
-    presented::{COPY_TIMEOUT, PresentedPayment, conflict, in_progress, unresolved},
-    proof::PayerProof,
+    idempotency_key,
+    payer_proof::PayerProof,
+    presented_payment::{COPY_TIMEOUT, PresentedPayment, conflict, in_progress, unresolved},
     reply::PaymentReply,
 };
 use crate::{
@@ -71,7 +71,7 @@ async fn answered<O: Operation>(
     presented: &PresentedPayment,
     row: &Row,
 ) -> PaymentReply {
-    match owed::of_payment(app, row).await {
+    match owed::debt_error(app, row).await {
         Ok(None) => {}
         Ok(Some(error)) => return failed(presented, row, error),
         Err(error) => return ApiError::from(error).into(),
@@ -109,7 +109,7 @@ async fn settled<O: Operation>(
         false => None,
     };
     let kept = row.clone();
-    match driver::look::<O>(app, row, operation, requester, progress).await {
+    match driver::resume::<O>(app, row, operation, requester, progress).await {
         // Somebody else's copy made us deliver what was paid for.
         PaymentOutcome::Done { .. } if !may_see => performed(&kept).into(),
         PaymentOutcome::Elsewhere if !may_see => undelivered(&kept).into(),
@@ -146,7 +146,8 @@ fn may_see(presented: &PresentedPayment, row: &Row) -> bool {
     if presented.wallet.as_ref() == Some(&row.payer) {
         return true;
     }
-    let same_key = key::same_secret(row.idempotency_key.as_deref(), presented.key.as_deref());
+    let same_key =
+        idempotency_key::same_secret(row.idempotency_key.as_deref(), presented.key.as_deref());
     same_key && (presented.proof == PayerProof::Payer || same_signature(presented, row))
 }
 

@@ -8,8 +8,8 @@ use tokio::sync::oneshot;
 use tracing::Instrument as _;
 
 use super::{
-    key,
-    presented::PresentedPayment,
+    idempotency_key,
+    presented_payment::PresentedPayment,
     reply::{PaymentReply, ReplyContext, arrived},
     respond_async::{self, AsyncPreference},
 };
@@ -31,7 +31,7 @@ impl ResponseMode {
     /// by the payer's session.
     pub(super) fn chosen(headers: &HeaderMap, presented: &PresentedPayment) -> Self {
         let session = presented.wallet == Some(presented.payer());
-        let can_ask_again = session || key::is_good(presented.key.as_deref());
+        let can_ask_again = session || idempotency_key::is_secret(presented.key.as_deref());
         match respond_async::preference(headers).filter(|_| can_ask_again) {
             Some(preference) => Self::Early(preference),
             None if accept::prefers_events(headers) => Self::Steps,

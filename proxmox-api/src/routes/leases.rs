@@ -16,7 +16,7 @@ use crate::{
     error::ApiError,
     ids::{LeaseId, Wallet},
     lease::view::{self, EndedPage, Live},
-    sessions::Session,
+    sessions::WalletSession,
 };
 
 /// Leases that are over on a page, where nothing else is asked for, and at most.
@@ -66,7 +66,7 @@ impl Wanted {
 }
 
 async fn list(
-    session: Session,
+    session: WalletSession,
     State(app): State<App>,
     Extension(id): Extension<RequestId>,
     Query(wanted): Query<Wanted>,
@@ -98,7 +98,7 @@ fn rank(status: LeaseStatus) -> u8 {
 }
 
 async fn one(
-    session: Session,
+    session: WalletSession,
     State(app): State<App>,
     Extension(id): Extension<RequestId>,
     Path(lease_id): Path<LeaseId>,

@@ -13,7 +13,7 @@ use crate::{
     ids::{PaymentId, Wallet},
     lease::view::{checksummed, time},
     operations::registry,
-    sessions::Session,
+    sessions::WalletSession,
     store::{PaymentState, PaymentSummary},
 };
 
@@ -37,7 +37,7 @@ struct Page {
 }
 
 async fn list(
-    session: Session,
+    session: WalletSession,
     State(app): State<App>,
     Extension(id): Extension<RequestId>,
     Query(page): Query<Page>,

@@ -11,18 +11,18 @@ use crate::config::Config;
 
 /// Where somebody signs in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page {
+pub struct SignInPage {
     /// Host, with the port unless it is the scheme's own.
     domain: String,
     uri: String,
 }
 
-impl Page {
+impl SignInPage {
     /// The page that a request comes from, where it is one that may call the API, else this service itself. A wallet minds
     /// when the text names another domain than the page it is shown on.
     ///
     /// With `*` among the allowed origins, pages are not named: any page could then have its visitors open sessions here.
-    pub fn of(config: &Config, headers: &HeaderMap) -> Self {
+    pub fn from_headers(config: &Config, headers: &HeaderMap) -> Self {
         let origin = headers
             .get(header::ORIGIN)
             .and_then(|origin| origin.to_str().ok());
@@ -53,9 +53,9 @@ impl Page {
 
 /// Everything that the text says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignIn {
+pub struct SignInMessage {
     /// Where.
-    pub page: Page,
+    pub page: SignInPage,
     /// Who.
     pub address: Address,
     /// On which chain the wallet is.
@@ -71,9 +71,9 @@ pub struct SignIn {
 const STATEMENT: &str =
     "Sign in to see and end the leases of this wallet. This costs nothing and moves no money.";
 
-impl fmt::Display for SignIn {
+impl fmt::Display for SignInMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Page { domain, uri } = &self.page;
+        let SignInPage { domain, uri } = &self.page;
         let address = self.address.to_checksum(None);
         writeln!(
             f,
@@ -99,7 +99,7 @@ mod tests {
 
     use super::*;
 
-    fn page(origin: Option<&'static str>, allowed: &str) -> Page {
+    fn page(origin: Option<&'static str>, allowed: &str) -> SignInPage {
         let config = Config::from_env(Env::from_map([
             ("ADDRESS", "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"),
             ("PVE_HOST", "https://pve.example:8006"),
@@ -113,7 +113,7 @@ mod tests {
         if let Some(origin) = origin {
             headers.insert(header::ORIGIN, HeaderValue::from_static(origin));
         }
-        Page::of(&config, &headers)
+        SignInPage::from_headers(&config, &headers)
     }
 
     #[test]
@@ -121,7 +121,7 @@ mod tests {
         let address: Address = "0x70997970c51812dc3a010c7d01b50e0d17dc79c8"
             .parse()
             .unwrap();
-        let text = SignIn {
+        let text = SignInMessage {
             page: page(Some("http://shop.example:3000"), "http://shop.example:3000"),
             address,
             chain_id: 84532,
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn only_an_allowed_page_is_named_and_else_the_service_itself() {
-        let own = Page {
+        let own = SignInPage {
             domain: "lease.example".into(),
             uri: "https://lease.example/api".into(),
         };

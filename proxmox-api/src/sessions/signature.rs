@@ -13,7 +13,7 @@ const MAX_SIGNATURE: usize = 4096;
 ///
 /// # Errors
 /// The account may be a contract, and the node did not answer.
-pub async fn is_of(
+pub async fn is_signed_by(
     app: &App,
     account: Address,
     text: &str,
@@ -37,7 +37,7 @@ pub async fn is_of(
         return Ok(false);
     };
     // The route is counted by address; the node's work is bounded together with that for payments.
-    let Some(_turn) = app.proofs.turn().await else {
+    let Some(_turn) = app.proofs.permit().await else {
         return Err(unchecked());
     };
     witness

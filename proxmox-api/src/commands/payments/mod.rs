@@ -76,7 +76,7 @@ async fn settle(
             ));
         }
     }
-    let data = resolve::note(reason, transaction, payment);
+    let data = resolve::event_data(reason, transaction, payment);
     let (done, says) = match decision {
         Decision::Transaction(hash) if unresolved => {
             let transfer = TransferEvidence {

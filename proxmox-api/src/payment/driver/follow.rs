@@ -48,7 +48,7 @@ async fn start_if_alone<O: Operation>(app: &App, payment_id: &PaymentId) -> Resu
 async fn follow<O: Operation>(app: &App, payment_id: &PaymentId) {
     let mut pause = FIRST_PAUSE;
     loop {
-        match look_in_turn::<O>(app, payment_id).await {
+        match resume_under_lock::<O>(app, payment_id).await {
             Ok(true) => return,
             Ok(false) => {}
             Err(error) => tracing::error!(%error, "the store failed while a payment was followed"),
@@ -59,7 +59,10 @@ async fn follow<O: Operation>(app: &App, payment_id: &PaymentId) {
 }
 
 /// One look under the payment's lock; true when there is nothing left to follow.
-async fn look_in_turn<O: Operation>(app: &App, payment_id: &PaymentId) -> Result<bool, StoreError> {
+async fn resume_under_lock<O: Operation>(
+    app: &App,
+    payment_id: &PaymentId,
+) -> Result<bool, StoreError> {
     let _turn = app.payments_in_work.take(payment_id).await?;
     let Some(row) = app.store.payment(payment_id).await? else {
         return Ok(true);
@@ -70,7 +73,7 @@ async fn look_in_turn<O: Operation>(app: &App, payment_id: &PaymentId) -> Result
     }
     let begun = row.performed_at.is_some();
     let requester = Requester::Service { late: false };
-    let mut work = PaymentDriver::<O>::followed(row);
+    let mut work = PaymentDriver::<O>::for_follower(row);
     work.run(app, PaymentEvent::Resume { requester, begun })
         .await;
     Ok(!work.is_open())
@@ -89,7 +92,7 @@ pub async fn recover<O: Operation>(app: &App, row: &Payment, late: bool) -> Resu
     }
     let begun = row.performed_at.is_some();
     let requester = Requester::Service { late };
-    let mut work = PaymentDriver::<O>::again(row.clone(), None, Progress::default());
+    let mut work = PaymentDriver::<O>::from_row(row.clone(), None, Progress::default());
     work.run(app, PaymentEvent::Resume { requester, begun })
         .await;
     Ok(())

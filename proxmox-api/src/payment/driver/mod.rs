@@ -7,9 +7,9 @@ mod working;
 use x402::facilitator::FacilitatorRequest;
 
 use super::{
-    asks,
     operation::{Delivery, Operation, PaymentJob, Progress},
     outcome::PaymentOutcome,
+    queries,
 };
 use crate::{
     payment_machine::{
@@ -67,7 +67,7 @@ impl<O: Operation> PaymentDriver<O> {
     }
 
     /// A payment that was left behind, with its operation where the customer came again.
-    pub(super) fn again(row: Payment, operation: Option<O>, progress: Progress) -> Self {
+    pub(super) fn from_row(row: Payment, operation: Option<O>, progress: Progress) -> Self {
         let request = serde_json::from_str(&row.request.0)
             .inspect_err(|error| {
                 if row.state.is_open() {
@@ -77,7 +77,7 @@ impl<O: Operation> PaymentDriver<O> {
             .ok();
         let job = PaymentJob {
             progress,
-            ..PaymentJob::of_row(&row)
+            ..PaymentJob::from_row(&row)
         };
         Self {
             row,
@@ -91,10 +91,10 @@ impl<O: Operation> PaymentDriver<O> {
     }
 
     /// The same for its follower, which needs no other one.
-    pub(super) fn followed(row: Payment) -> Self {
+    pub(super) fn for_follower(row: Payment) -> Self {
         Self {
             is_followed: true,
-            ..Self::again(row, None, Progress::default())
+            ..Self::from_row(row, None, Progress::default())
         }
     }
 
@@ -144,9 +144,9 @@ impl<O: Operation> PaymentDriver<O> {
             PaymentEffect::Store(target) => return self.store(app, target, then_delivers).await,
             PaymentEffect::SettleFirst => {
                 let (word, retry_after) =
-                    asks::settle(app, &self.row, &self.job, self.request.as_ref()).await;
+                    queries::settle(app, &self.row, &self.job, self.request.as_ref()).await;
                 if let SettlementResult::Unsent(_) = word {
-                    self.outcome = PaymentOutcome::Failed(asks::unsent(retry_after));
+                    self.outcome = PaymentOutcome::Failed(queries::unsent(retry_after));
                 }
                 AfterEffect::Tell(PaymentEvent::FirstSettlement(word))
             }
@@ -155,18 +155,18 @@ impl<O: Operation> PaymentDriver<O> {
             }
             PaymentEffect::SettleAgain => {
                 let (word, _) =
-                    asks::settle(app, &self.row, &self.job, self.request.as_ref()).await;
+                    queries::settle(app, &self.row, &self.job, self.request.as_ref()).await;
                 AfterEffect::Tell(PaymentEvent::LaterSettlement(
                     word,
                     window(&self.row, app.now()),
                 ))
             }
             PaymentEffect::AskChainAfterRefusal(reason) => {
-                let evidence = asks::chain(app, &self.row, self.request.as_ref()).await;
+                let evidence = queries::chain(app, &self.row, self.request.as_ref()).await;
                 AfterEffect::Tell(PaymentEvent::ChainAfterRefusal { reason, evidence })
             }
             PaymentEffect::AskChain => {
-                let evidence = asks::chain(app, &self.row, self.request.as_ref()).await;
+                let evidence = queries::chain(app, &self.row, self.request.as_ref()).await;
                 AfterEffect::Tell(PaymentEvent::ChainAnswered(
                     evidence,
                     window(&self.row, app.now()),
@@ -194,7 +194,7 @@ impl<O: Operation> PaymentDriver<O> {
 }
 
 /// Looks at a payment that was seen before, for whom it is looked at. The caller has its lock, and read the row under it.
-pub async fn look<O: Operation>(
+pub async fn resume<O: Operation>(
     app: &App,
     row: Payment,
     operation: Option<O>,
@@ -202,7 +202,7 @@ pub async fn look<O: Operation>(
     progress: Progress,
 ) -> PaymentOutcome {
     let begun = row.performed_at.is_some();
-    let mut work = PaymentDriver::again(row, operation, progress);
+    let mut work = PaymentDriver::from_row(row, operation, progress);
     work.run(app, PaymentEvent::Resume { requester, begun })
         .await
 }

@@ -9,7 +9,7 @@ use crate::{
     payment::{
         operation::Operation,
         outcome::PaymentOutcome,
-        record::{self, TransitionResult},
+        store_transition::{self, TransitionResult},
     },
     payment_machine::{NewState, PaymentEvent, PaymentState, RetryPolicy},
     state::App,
@@ -39,7 +39,7 @@ impl<O: Operation> PaymentDriver<O> {
             lock = delivered.lock;
         }
         let (id, to) = (self.row.payment_id.clone(), target.clone());
-        let stored = record::store(&app.store, &mut self.row, target, changes, now).await;
+        let stored = store_transition::store(&app.store, &mut self.row, target, changes, now).await;
         drop(lock);
         match stored {
             TransitionResult::Stored => {

@@ -6,11 +6,10 @@ use super::{AfterEffect, PaymentDriver};
 use crate::{
     error::ApiError,
     payment::{
-        asks,
         operation::{Operation, PaymentFlow, SettledPayment},
         outcome::PaymentOutcome,
-        owed,
-        record::{self, TransitionResult},
+        owed, queries,
+        store_transition::{self, TransitionResult},
     },
     payment_machine::{DebtReason, PaymentEvent, PaymentState, RetryPolicy},
     state::App,
@@ -25,7 +24,7 @@ impl<O: Operation> PaymentDriver<O> {
         let Some(request) = &self.request else {
             return AfterEffect::Go;
         };
-        match asks::verify(app, request).await {
+        match queries::verify(app, request).await {
             Ok(()) => AfterEffect::Tell(PaymentEvent::Verified),
             Err(outcome) => {
                 let reason = match &outcome {
@@ -78,7 +77,7 @@ impl<O: Operation> PaymentDriver<O> {
             network: self.row.network.clone(),
             begun: self.row.performed_at.is_some(),
         };
-        let result = match resume(app, &mut self.operation, &self.row).await {
+        let result = match operation_of(app, &mut self.operation, &self.row).await {
             Ok(Some(operation)) => operation.deliver(app, &self.job, &paid).await,
             Ok(None) => {
                 let message = "What was paid for is gone.";
@@ -135,7 +134,7 @@ impl<O: Operation> PaymentDriver<O> {
     }
 
     pub(super) async fn undo(&mut self, app: &App) -> AfterEffect {
-        match resume(app, &mut self.operation, &self.row).await {
+        match operation_of(app, &mut self.operation, &self.row).await {
             Ok(Some(operation)) => operation.undo(app).await,
             Ok(None) => {}
             // The sweep finds a lease whose payment is over.
@@ -147,8 +146,8 @@ impl<O: Operation> PaymentDriver<O> {
     }
 
     pub(super) async fn owe(&mut self, app: &App, reason: DebtReason) -> AfterEffect {
-        let error = owed::of_row(&self.row, reason.as_str());
-        match record::owe(&app.store, &mut self.row, reason, app.now()).await {
+        let error = owed::owed_error(&self.row, reason.as_str());
+        match store_transition::owe(&app.store, &mut self.row, reason, app.now()).await {
             TransitionResult::Stored => {
                 self.outcome = PaymentOutcome::Undelivered {
                     error,
@@ -172,7 +171,7 @@ impl<O: Operation> PaymentDriver<O> {
 }
 
 /// The operation: the customer's, or the one that the row says.
-async fn resume<'a, O: Operation>(
+async fn operation_of<'a, O: Operation>(
     app: &App,
     operation: &'a mut Option<O>,
     row: &Payment,

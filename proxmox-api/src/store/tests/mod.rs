@@ -2,14 +2,13 @@
 
 mod backup;
 mod bounded;
-mod brake;
+mod brakes;
 mod copying;
 mod debts;
 mod ends;
 mod every_table;
 mod leases;
 mod migration;
-mod moves;
 mod numbers;
 mod overtaken;
 mod payments;
@@ -19,9 +18,10 @@ mod races;
 mod read_only;
 mod replicas;
 mod retention;
-mod sent;
+mod sent_transactions;
 mod texts;
 mod traffic;
+mod transitions;
 mod upkeep;
 
 use std::collections::HashSet;

@@ -57,7 +57,7 @@ pub async fn prove(
     let Some(witness) = &app.witness else {
         return Ok(PayerProof::Unproven);
     };
-    let Some(_turn) = app.proofs.turn().await else {
+    let Some(_turn) = app.proofs.permit().await else {
         return Err(unanswered());
     };
     let authorization = payment.authorization();

@@ -10,7 +10,7 @@ use x402::{
     wire::{Rest, receipt::Receipt},
 };
 
-use super::{proof::PayerProof, reply::PaymentReply};
+use super::{payer_proof::PayerProof, reply::PaymentReply};
 use crate::{
     error::ApiError,
     ids::{LeaseId, PaymentId, Wallet},

@@ -74,7 +74,7 @@ pub fn same_secret(stored: Option<&str>, given: Option<&str>) -> bool {
 }
 
 /// Whether a stored key can prove who asks.
-pub fn is_good(key: Option<&str>) -> bool {
+pub fn is_secret(key: Option<&str>) -> bool {
     key.is_some_and(|key| key.len() >= MIN_SECRET)
 }
 

@@ -90,7 +90,7 @@ pub(super) async fn owe(
     reason: DebtReason,
     now: i64,
 ) -> TransitionResult {
-    let error = owed::of_row(row, reason.as_str());
+    let error = owed::owed_error(row, reason.as_str());
     let answer = StoredAnswer {
         status: error.code.status(),
         // Without an id of a request: it is nobody's answer yet.
