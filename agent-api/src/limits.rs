@@ -104,7 +104,7 @@ impl Drop for Seat {
 
 #[cfg(test)]
 mod tests {
-    use service::clock::ManualClock;
+    use service::clock::TestClock;
 
     use super::*;
 
@@ -115,7 +115,7 @@ mod tests {
             turns: 3,
             turns_per_address: 2,
         };
-        let limits = Arc::new(Limits::new(allowed, Arc::new(ManualClock::at(1_000))));
+        let limits = Arc::new(Limits::new(allowed, Arc::new(TestClock::at(1_000))));
         let admit = |address: &str| limits.admit(address.parse().unwrap());
         let (one, two) = (admit("2001:db8::1").unwrap(), admit("2001:db8::2").unwrap());
         assert_eq!(admit("2001:db8::3").err(), Some(Refused::AtATime));

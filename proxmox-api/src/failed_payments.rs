@@ -89,13 +89,13 @@ impl FailedPayments {
 mod tests {
     use std::num::NonZeroU32;
 
-    use service::clock::ManualClock;
+    use service::clock::TestClock;
 
     use super::*;
 
     #[test]
     fn an_address_whose_payments_fail_waits_and_others_do_not() {
-        let clock = Arc::new(ManualClock::at(1_000));
+        let clock = Arc::new(TestClock::at(1_000));
         let limit = RateLimit::new(NonZeroU32::new(3).unwrap(), clock.clone());
         let failed = FailedPayments::new(limit, clock.clone());
         let client = Some(IpAddr::from([10, 0, 0, 1]));
@@ -109,7 +109,7 @@ mod tests {
         assert_eq!(refused.retry_after, Some(20));
         failed.check(Some(IpAddr::from([10, 0, 0, 2]))).unwrap();
         failed.check(None).unwrap();
-        clock.set(1_020);
+        clock.advance_to(1_020);
         failed.check(client).unwrap();
     }
 }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use api_types::{ErrorCode, Size};
 use pve::{
     Auth, Client, ClientConfig, ConsoleLocks, Consoles, ContainerState, Node, NodeName, Pace,
-    Secret, SharedTerminals, Tls, Vmid,
+    SharedTerminals, Tls, Vmid,
 };
 use service::semaphore::ResizablePermit;
 use tokio::time::timeout;
@@ -77,14 +77,14 @@ impl Proxmox {
         shares: &Shares,
     ) -> Result<Self, pve::ConfigError> {
         let creates = NodeSemaphores::new(shares.share_of(config.creates_per_node));
-        let secret = Secret::new(config.token_secret.expose());
-        let client = connect(&config, Auth::token(&config.token_id, secret))?;
+        let auth = Auth::token(&config.token_id, config.token_secret.clone());
+        let client = connect(&config, auth)?;
         let fallback = config
             .console
             .as_ref()
             .map(|console| {
-                let password = Secret::new(console.password.expose());
-                connect(&config, Auth::password(&console.user, password))
+                let auth = Auth::password(&console.user, console.password.clone());
+                connect(&config, auth)
             })
             .transpose()?;
         Ok(Self {

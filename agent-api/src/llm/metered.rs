@@ -178,13 +178,13 @@ fn tokens(bytes: usize) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use service::clock::ManualClock;
+    use service::clock::TestClock;
 
     use super::*;
 
     #[test]
     fn a_day_ends_and_an_estimate_is_replaced() {
-        let clock = Arc::new(ManualClock::at(SECONDS_PER_DAY));
+        let clock = Arc::new(TestClock::at(SECONDS_PER_DAY));
         let budget = Budget {
             of_all: 1_000,
             of_one: 600,
@@ -200,7 +200,7 @@ mod tests {
         assert!(metered.reserve(network(1), 1), "less was used than feared");
         assert!(metered.reserve(network(2), 499));
         assert!(!metered.reserve(network(3), 1), "the day is used up");
-        clock.set(2 * SECONDS_PER_DAY);
+        clock.advance_to(2 * SECONDS_PER_DAY);
         assert!(metered.reserve(network(3), 1));
     }
 
@@ -210,7 +210,7 @@ mod tests {
             of_all: 0,
             of_one: 0,
         };
-        let clock = Arc::new(ManualClock::at(0));
+        let clock = Arc::new(TestClock::at(0));
         let metered = Metered::new(Arc::new(Offline), budget, clock);
         for _ in 0..3 {
             assert!(metered.reserve(IpAddr::from([10, 0, 0, 1]), u64::MAX / 8));

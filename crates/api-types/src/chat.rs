@@ -4,9 +4,10 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use secret::Secret;
 use serde::{Deserialize, Serialize};
 
-use crate::{error::ErrorBody, json::Json, price::Price, secret::Secret, time::Timestamp};
+use crate::{error::ErrorBody, json::Json, price::Price, time::Timestamp};
 
 /// The body of `POST /chat`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use secret::Secret;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     json::Json,
     money::Usdc,
     price::{Price, Size},
-    secret::Secret,
     time::Timestamp,
 };
 

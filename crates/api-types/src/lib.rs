@@ -1,7 +1,7 @@
 //! The words that server, agent and user interface exchange: request and answer bodies, limits,
 //! the one price formula and the error envelope.
 //!
-//! Layout: [`money`], [`time`], [`secret`] and [`json`] are the value types; [`limits`] says what may be
+//! Layout: [`money`], [`time`] and [`json`] are the value types; [`limits`] says what may be
 //! asked for and [`price`] what it costs; [`lease`], [`management`], [`quote`], [`catalog`], [`stats`],
 //! [`usage`], [`session`] and [`payment`] hold the bodies of the routes, [`chat`] those of the agent; [`error`] is what every refusal looks like.
 //! Nothing here reads a clock, a file or the network, so the crate builds for WebAssembly as it is.
@@ -20,12 +20,12 @@ pub mod money;
 pub mod payment;
 pub mod price;
 pub mod quote;
-pub mod secret;
 pub mod session;
 pub mod stats;
 pub mod time;
 pub mod usage;
 
+pub use ::secret::Secret;
 pub use catalog::{Catalog, Template};
 pub use chat::{
     AgentInfo, ChatEvent, ChatMessage, ChatRequest, ChatResponse, ChatRole, ChatSecrets,
@@ -47,7 +47,6 @@ pub use money::{Overflow, ParseUsdcError, Usdc};
 pub use payment::{PaymentState, PaymentView, PaymentsResponse};
 pub use price::{LineItem, Price, Size, Tariff};
 pub use quote::QuoteResponse;
-pub use secret::Secret;
 pub use session::{SessionChallenge, SessionChallengeRequest, SessionRequest, SessionResponse};
 pub use stats::{ContainerStats, LxcStats, NodeStats, NodeUsage};
 pub use time::{ParseTimestampError, Timestamp};

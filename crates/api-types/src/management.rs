@@ -1,8 +1,9 @@
 //! Bodies of the management routes: running a command in a container, and opening its console.
 
+use secret::Secret;
 use serde::{Deserialize, Serialize};
 
-use crate::{secret::Secret, time::Timestamp};
+use crate::time::Timestamp;
 
 /// The body of `POST /management/exec/{ctid}`.
 ///

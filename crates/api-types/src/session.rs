@@ -1,9 +1,10 @@
 //! Signing in with a wallet: the server gives a text (EIP-4361), the wallet signs it (EIP-191), and the server gives a
 //! bearer token that is good for the free routes of that wallet.
 
+use secret::Secret;
 use serde::{Deserialize, Serialize};
 
-use crate::{secret::Secret, time::Timestamp};
+use crate::time::Timestamp;
 
 /// The body of `POST /session/challenge`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

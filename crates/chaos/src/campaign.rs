@@ -17,78 +17,75 @@ use reqwest::Method;
 use tokio::task::JoinSet;
 
 use crate::{
-    book::Purchase,
-    counter::{lower, wallet},
-    customer::{Town, live},
-    database::Database,
-    disturber,
+    customers::client::{store_address, wallet},
+    customers::customer::{CustomerContext, run_customer},
+    customers::purchases::Purchase,
     evidence::{
-        Evidence, logs, marks, secrets, snapshot, unfinished, unfinished_looks, unfinished_of_a_day,
+        Evidence, history, logs, marks, secrets, snapshot, unfinished, unfinished_looks,
+        unfinished_of_a_day,
     },
-    faults::{self, Targets},
-    history,
-    ledger::Kind,
-    node::Weather,
-    options::Options,
-    stage::{PAY_TO, Stage, keep_time, set_up},
+    faults::{self, contention, targets::FaultTargets},
+    options::CampaignOptions,
+    testbed::{PAY_TO, Testbed, advance_simulator_clock, set_up},
+    world::database::Database,
+    world::ledger::TransferKind,
+    world::node::NodeCondition,
 };
 
-/// How long unfinished work may show no progress before it counts as stuck: the follower of a
-/// payment retries at least every 30 seconds of real time.
-pub const UNCHANGED: Duration = Duration::from_secs(40);
-/// The same with a seeded bug, which leaves work stuck for ever and is found by other rules.
-pub const UNCHANGED_BY_A_BUG: Duration = Duration::from_secs(8);
 /// Times that a customer asks again for what was paid.
-const ASKED_AGAIN: usize = 8;
+const FINAL_ATTEMPTS: usize = 8;
 
 /// Runs one.
 ///
 /// # Errors
 /// Something of the campaign's own does not work; faults of the service are in the evidence.
-pub async fn run(options: &Options) -> Result<Option<Evidence>> {
-    let Some(stage) = set_up(options).await? else {
+pub async fn run(options: &CampaignOptions) -> Result<Option<Evidence>> {
+    let Some(testbed) = set_up(options).await? else {
         return Ok(None);
     };
-    for service in &stage.services {
+    for service in &testbed.services {
         service.start()?;
-        service.answers(&stage.counter.http).await?;
+        service.answers(&testbed.client.http).await?;
     }
-    history::begin(&stage.database)?;
-    disturber::begin(&stage.database)?;
+    history::create_triggers(&testbed.database)?;
+    contention::create_failing_triggers(&testbed.database)?;
     let (over, done) = (
         Arc::new(AtomicBool::new(false)),
         Arc::new(AtomicBool::new(false)),
     );
     let removed = Arc::new(Mutex::new(Vec::new()));
-    let targets = Targets {
-        services: stage.services.clone(),
-        cluster: Arc::clone(&stage.cluster),
-        ledger: Arc::clone(&stage.ledger),
-        node: Arc::clone(&stage.node),
-        database: stage.database.clone(),
-        clock: Arc::clone(&stage.clock),
-        journal: Arc::clone(&stage.journal),
+    let targets = FaultTargets {
+        services: testbed.services.clone(),
+        cluster: Arc::clone(&testbed.cluster),
+        ledger: Arc::clone(&testbed.ledger),
+        node: Arc::clone(&testbed.node),
+        database: testbed.database.clone(),
+        clock: Arc::clone(&testbed.clock),
+        journal: Arc::clone(&testbed.journal),
         removed: Arc::clone(&removed),
         over: Arc::clone(&over),
         pay_to: PAY_TO,
     };
     let mut helpers = JoinSet::new();
-    helpers.spawn(faults::supervise(targets.clone(), Arc::clone(&done)));
-    helpers.spawn(keep_time(
-        Arc::clone(&stage.clock),
-        Arc::clone(&stage.cluster),
+    helpers.spawn(faults::restart_ended_processes(
+        targets.clone(),
+        Arc::clone(&done),
+    ));
+    helpers.spawn(advance_simulator_clock(
+        Arc::clone(&testbed.clock),
+        Arc::clone(&testbed.cluster),
     ));
     let closed = Arc::new(AtomicBool::new(false));
-    let town = Town {
-        counter: stage.counter.clone(),
-        ledger: Arc::clone(&stage.ledger),
-        marks: stage.marks.clone(),
+    let context = CustomerContext {
+        client: testbed.client.clone(),
+        ledger: Arc::clone(&testbed.ledger),
+        marks: testbed.marks.clone(),
         closed: Arc::clone(&closed),
     };
-    let mut actors = faults::begin(&targets, options.seed);
+    let mut actors = faults::start(&targets, options.seed);
     let mut customers = JoinSet::new();
     for number in 0..options.customers {
-        customers.spawn(live(town.clone(), options.seed, number));
+        customers.spawn(run_customer(context.clone(), options.seed, number));
     }
     tokio::time::sleep(options.length).await;
     closed.store(true, Ordering::SeqCst);
@@ -101,27 +98,27 @@ pub async fn run(options: &Options) -> Result<Option<Evidence>> {
     while let Some(ended) = actors.join_next().await {
         ended.context("an actor of the campaign broke")?;
     }
-    disturber::end(&stage.database, &stage.journal)?;
-    settle(&stage).await?;
+    contention::drop_failing_triggers(&testbed.database, &testbed.journal)?;
+    end_faults(&testbed).await?;
     let (minute, hour) = (Duration::from_secs(60), Duration::from_secs(3_600));
     // A long campaign leaves more to look for.
     let at_most = (2 * minute).max(options.length / 4);
-    quiet(&stage, 2 * minute, 14, at_most, unfinished_looks).await?;
-    ask_again(&stage).await;
-    let shown = payments(&stage, options).await;
-    let left = quiet(&stage, minute / 2, 3, minute / 2, unfinished).await?;
-    let midway = snapshot(&stage, &left)?;
-    let left = quiet(&stage, hour, 28, at_most, unfinished_of_a_day).await?;
-    let end = snapshot(&stage, &left)?;
+    advance_until_quiet(&testbed, 2 * minute, 14, at_most, unfinished_looks).await?;
+    repeat_unanswered(&testbed).await;
+    let shown = read_shown_payments(&testbed, options).await;
+    let left = advance_until_quiet(&testbed, minute / 2, 3, minute / 2, unfinished).await?;
+    let midway = snapshot(&testbed, &left)?;
+    let left = advance_until_quiet(&testbed, hour, 28, at_most, unfinished_of_a_day).await?;
+    let end = snapshot(&testbed, &left)?;
     done.store(true, Ordering::SeqCst);
     helpers.shutdown().await;
-    let memory = stage
+    let memory = testbed
         .services
         .iter()
-        .map(|one| (one.name(), one.weigh()))
+        .map(|one| (one.name(), one.measure_memory()))
         .collect();
-    let purchases = stage.counter.book.all();
-    for service in &stage.services {
+    let purchases = testbed.client.purchases.all();
+    for service in &testbed.services {
         service.kill();
     }
     let removed = removed
@@ -132,38 +129,38 @@ pub async fn run(options: &Options) -> Result<Option<Evidence>> {
         midway,
         end,
         shown,
-        transfers: stage.ledger.transfers(),
+        transfers: testbed.ledger.transfers(),
         pay_to: PAY_TO,
         removed,
-        marks: marks(&stage.marks)?,
-        logs: logs(&stage.services),
+        marks: marks(&testbed.marks)?,
+        logs: logs(&testbed.services),
         memory,
-        secrets: secrets(&stage, &purchases),
+        secrets: secrets(&testbed, &purchases),
         purchases,
-        journal: Arc::clone(&stage.journal),
+        journal: Arc::clone(&testbed.journal),
     }))
 }
 
 /// The faults stop, and every process is started anew, as after a bad day.
-async fn settle(stage: &Stage) -> Result<()> {
-    stage.facilitator.be_honest();
-    stage.node.set(Weather::Good);
-    stage.cluster.put_in_order();
-    for service in &stage.services {
+async fn end_faults(testbed: &Testbed) -> Result<()> {
+    testbed.facilitator.become_honest();
+    testbed.node.set(NodeCondition::Good);
+    testbed.cluster.put_in_order();
+    for service in &testbed.services {
         service.kill();
         service.start()?;
     }
-    for service in &stage.services {
-        service.answers(&stage.counter.http).await?;
+    for service in &testbed.services {
+        service.answers(&testbed.client.http).await?;
     }
-    stage.journal.note("campaign", "the faults are over");
+    testbed.journal.record("campaign", "the faults are over");
     Ok(())
 }
 
 /// Puts the time forward until nothing is worked on, at least so many times. What is left after the longest wait, or after
 /// nothing has changed for long, is given back.
-async fn quiet(
-    stage: &Stage,
+async fn advance_until_quiet(
+    testbed: &Testbed,
     step: Duration,
     at_least: u32,
     at_most: Duration,
@@ -172,17 +169,17 @@ async fn quiet(
     let (mut changed, mut before) = (Instant::now(), Vec::new());
     let deadline = Instant::now() + at_most;
     for round in 1_u32.. {
-        stage.clock.advance(step)?;
+        testbed.clock.advance(step)?;
         tokio::time::sleep(Duration::from_millis(500)).await;
         if round == 3 {
             // A task that a fault broke off may have left its lock.
-            stage.cluster.put_in_order();
+            testbed.cluster.put_in_order();
         }
-        let left = unfinished(&stage.database)?;
+        let left = unfinished(&testbed.database)?;
         if left != before {
             (changed, before) = (Instant::now(), left);
         }
-        let over = Instant::now() > deadline || changed.elapsed() > stage.stuck_after;
+        let over = Instant::now() > deadline || changed.elapsed() > testbed.stuck_after;
         if round >= at_least && (before.is_empty() || over) {
             break;
         }
@@ -191,26 +188,31 @@ async fn quiet(
 }
 
 /// Customers ask again for everything that they paid for and were not told about.
-async fn ask_again(stage: &Stage) {
+async fn repeat_unanswered(testbed: &Testbed) {
     let paid = |purchase: &Purchase| {
-        let one = stage.ledger.of_nonce(purchase.payer, purchase.nonce);
-        one.is_some_and(|one| one.kind == Kind::Authorized && one.to == PAY_TO)
+        let one = testbed.ledger.find_by_nonce(purchase.payer, purchase.nonce);
+        one.is_some_and(|one| one.kind == TransferKind::Authorized && one.to == PAY_TO)
     };
-    let all = stage.counter.book.all();
+    let all = testbed.client.purchases.all();
     let to_ask: Vec<usize> = all
         .iter()
         .enumerate()
         .filter(|(_, purchase)| paid(purchase))
-        .filter(|(_, purchase)| purchase.told.last().is_none_or(|told| told.status != 200))
+        .filter(|(_, purchase)| {
+            purchase
+                .responses
+                .last()
+                .is_none_or(|response| response.status != 200)
+        })
         .map(|(number, _)| number)
         .collect();
     let asks = to_ask.into_iter().map(|number| async move {
-        for _ in 0..ASKED_AGAIN {
-            let told = stage
-                .counter
+        for _ in 0..FINAL_ATTEMPTS {
+            let response = testbed
+                .client
                 .send(number, number, Duration::from_secs(40))
                 .await;
-            if told.is_final() {
+            if response.is_final() {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(500)).await;
@@ -220,20 +222,23 @@ async fn ask_again(stage: &Stage) {
 }
 
 /// What each wallet sees of its payments.
-async fn payments(stage: &Stage, options: &Options) -> BTreeMap<String, Vec<String>> {
+async fn read_shown_payments(
+    testbed: &Testbed,
+    options: &CampaignOptions,
+) -> BTreeMap<String, Vec<String>> {
     let mut shown = BTreeMap::new();
     for number in 0..options.customers {
         let wallet = wallet(options.seed, &format!("customer {number}"));
         let mut nonces = Vec::new();
-        let session = stage.counter.sign_in(&wallet, number).await;
+        let session = testbed.client.sign_in(&wallet, number).await;
         let mut before = String::new();
         loop {
             let path = format!("/payments?limit=200{before}");
-            let counter = &stage.counter;
-            let told = counter
-                .at(number, Method::GET, &path, session.as_deref())
+            let client = &testbed.client;
+            let response = client
+                .send_to_replica(number, Method::GET, &path, session.as_deref())
                 .await;
-            let page = told.body["payments"]
+            let page = response.body["payments"]
                 .as_array()
                 .cloned()
                 .unwrap_or_default();
@@ -241,12 +246,12 @@ async fn payments(stage: &Stage, options: &Options) -> BTreeMap<String, Vec<Stri
                 page.iter()
                     .filter_map(|one| one["nonce"].as_str().map(str::to_lowercase)),
             );
-            match told.body["next"].as_str() {
+            match response.body["next"].as_str() {
                 Some(next) => before = format!("&before={next}"),
                 None => break,
             }
         }
-        shown.insert(lower(wallet.address()), nonces);
+        shown.insert(store_address(wallet.address()), nonces);
     }
     shown
 }

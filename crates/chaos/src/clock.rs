@@ -11,36 +11,36 @@ use anyhow::{Context as _, Result};
 
 /// What the file says: real milliseconds, the milliseconds shown then, and how fast time runs.
 #[derive(Clone, Copy)]
-struct Run {
+struct ClockRate {
     since: u64,
     shown: u64,
     speed: u64,
 }
 
 /// The campaign's clock.
-pub struct Clock {
+pub struct CampaignClock {
     file: PathBuf,
-    run: Mutex<Run>,
+    rate: Mutex<ClockRate>,
     /// Clocks that are wrong, and by how many milliseconds.
     wrong: Mutex<Vec<(PathBuf, i64)>>,
 }
 
-impl Clock {
+impl CampaignClock {
     /// A clock that begins with the real time.
     ///
     /// # Errors
     /// Its file cannot be written.
     pub fn start(file: PathBuf, speed: u64) -> Result<Self> {
         let now = real_millis();
-        let run = Run {
+        let rate = ClockRate {
             since: now,
             shown: now,
             speed,
         };
-        write(&file, run)?;
+        write(&file, rate)?;
         Ok(Self {
             file,
-            run: Mutex::new(run),
+            rate: Mutex::new(rate),
             wrong: Mutex::default(),
         })
     }
@@ -56,33 +56,33 @@ impl Clock {
     /// The file cannot be written.
     pub fn off_by(&self, seconds: i64) -> Result<PathBuf> {
         let file = self.file.with_extension(format!("off-{seconds}"));
-        let run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
+        let rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
         let mut wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
         wrong.push((file.clone(), seconds * 1_000));
-        self.write(*run, &wrong)?;
+        self.write(*rate, &wrong)?;
         Ok(file)
     }
 
-    fn write(&self, run: Run, wrong: &[(PathBuf, i64)]) -> Result<()> {
-        write(&self.file, run)?;
+    fn write(&self, rate: ClockRate, wrong: &[(PathBuf, i64)]) -> Result<()> {
+        write(&self.file, rate)?;
         for (file, by) in wrong {
-            let shown = run.shown.saturating_add_signed(*by);
-            write(file, Run { shown, ..run })?;
+            let shown = rate.shown.saturating_add_signed(*by);
+            write(file, ClockRate { shown, ..rate })?;
         }
         Ok(())
     }
 
     /// How long so much of the campaign's time takes.
     pub fn real(&self, time: Duration) -> Duration {
-        let run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
-        let speed = u32::try_from(run.speed).unwrap_or(u32::MAX);
+        let rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
+        let speed = u32::try_from(rate.speed).unwrap_or(u32::MAX);
         time / speed.max(1)
     }
 
     /// Milliseconds since 1970 of the campaign's time.
     pub fn millis(&self) -> u64 {
-        let run = *self.run.lock().unwrap_or_else(PoisonError::into_inner);
-        shown(run, real_millis())
+        let rate = *self.rate.lock().unwrap_or_else(PoisonError::into_inner);
+        shown(rate, real_millis())
     }
 
     /// The same in seconds.
@@ -96,25 +96,25 @@ impl Clock {
     /// The file cannot be written.
     pub fn advance(&self, by: Duration) -> Result<()> {
         let by = u64::try_from(by.as_millis()).unwrap_or(0);
-        let mut run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
         let now = real_millis();
-        *run = Run {
+        *rate = ClockRate {
             since: now,
-            shown: shown(*run, now) + by,
-            speed: run.speed,
+            shown: shown(*rate, now) + by,
+            speed: rate.speed,
         };
         let wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
-        self.write(*run, &wrong)
+        self.write(*rate, &wrong)
     }
 }
 
-fn shown(run: Run, now: u64) -> u64 {
-    run.shown + now.saturating_sub(run.since) * run.speed
+fn shown(rate: ClockRate, now: u64) -> u64 {
+    rate.shown + now.saturating_sub(rate.since) * rate.speed
 }
 
-fn write(file: &Path, run: Run) -> Result<()> {
+fn write(file: &Path, rate: ClockRate) -> Result<()> {
     let beside = file.with_extension("new");
-    let text = format!("{} {} {}\n", run.since, run.shown, run.speed);
+    let text = format!("{} {} {}\n", rate.since, rate.shown, rate.speed);
     std::fs::write(&beside, text)
         .and_then(|()| std::fs::rename(&beside, file))
         .with_context(|| format!("cannot write {}", file.display()))

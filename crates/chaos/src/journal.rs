@@ -6,11 +6,11 @@ use std::{
     time::Instant,
 };
 
-use crate::clock::Clock;
+use crate::clock::CampaignClock;
 
 /// One thing that happened.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub struct JournalEntry {
     /// Real seconds since the campaign's start.
     pub real: f64,
     /// The campaign's time, Unix seconds.
@@ -22,47 +22,47 @@ pub struct Entry {
 }
 
 #[derive(Default)]
-struct Pages {
-    entries: Vec<Entry>,
+struct JournalContents {
+    entries: Vec<JournalEntry>,
     counts: BTreeMap<String, u64>,
 }
 
 /// Everybody writes into it.
 pub struct Journal {
     start: Instant,
-    clock: Arc<Clock>,
-    pages: Mutex<Pages>,
+    clock: Arc<CampaignClock>,
+    contents: Mutex<JournalContents>,
 }
 
 impl Journal {
     /// An empty one.
-    pub fn new(clock: Arc<Clock>) -> Self {
+    pub fn new(clock: Arc<CampaignClock>) -> Self {
         Self {
             start: Instant::now(),
             clock,
-            pages: Mutex::default(),
+            contents: Mutex::default(),
         }
     }
 
-    fn pages(&self) -> MutexGuard<'_, Pages> {
-        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    fn contents(&self) -> MutexGuard<'_, JournalContents> {
+        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes something about a subject.
-    pub fn note(&self, subject: &str, text: impl Into<String>) {
-        let entry = Entry {
+    pub fn record(&self, subject: &str, text: impl Into<String>) {
+        let entry = JournalEntry {
             real: self.start.elapsed().as_secs_f64(),
             at: self.clock.seconds(),
             subject: subject.to_owned(),
             text: text.into(),
         };
-        self.pages().entries.push(entry);
+        self.contents().entries.push(entry);
     }
 
     /// Counts something: `group / what`.
     pub fn count(&self, group: &str, what: &str) {
         *self
-            .pages()
+            .contents()
             .counts
             .entry(format!("{group} / {what}"))
             .or_default() += 1;
@@ -71,23 +71,23 @@ impl Journal {
     /// A fault was injected.
     pub fn fault(&self, subject: &str, kind: &str) {
         self.count("fault", kind);
-        self.note(subject, format!("fault: {kind}"));
+        self.record(subject, format!("fault: {kind}"));
     }
 
     /// All counts, by name.
     pub fn counts(&self) -> BTreeMap<String, u64> {
-        self.pages().counts.clone()
+        self.contents().counts.clone()
     }
 
     /// Everything, oldest first.
-    pub fn entries(&self) -> Vec<Entry> {
-        self.pages().entries.clone()
+    pub fn entries(&self) -> Vec<JournalEntry> {
+        self.contents().entries.clone()
     }
 
     /// What is known of these subjects, oldest first.
-    pub fn about(&self, subjects: &[String]) -> Vec<Entry> {
-        let pages = self.pages();
-        let asked = |entry: &&Entry| subjects.contains(&entry.subject);
-        pages.entries.iter().filter(asked).cloned().collect()
+    pub fn about(&self, subjects: &[String]) -> Vec<JournalEntry> {
+        let contents = self.contents();
+        let asked = |entry: &&JournalEntry| subjects.contains(&entry.subject);
+        contents.entries.iter().filter(asked).cloned().collect()
     }
 }

@@ -4,34 +4,24 @@
 //! the ledger and the store, and what customers were told. `cargo xtask chaos` builds what it needs
 //! and runs it; docs/CHAOS.md says what it injects and what has to hold.
 
-mod book;
 mod campaign;
 mod check;
 mod clock;
-mod counter;
-mod customer;
-mod database;
-mod dice;
-mod disturber;
+mod customers;
 mod evidence;
-mod facilitator;
 mod faults;
-mod history;
 mod journal;
-mod ledger;
-mod node;
 mod options;
-mod proxmox;
+mod random;
 mod report;
-mod server;
-mod service;
-mod stage;
+mod testbed;
+mod world;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::options::{Options, USAGE};
+use crate::options::{CampaignOptions, USAGE};
 
 /// What the campaign ends with where it cannot be run here.
 const SKIPPED: u8 = 77;
@@ -57,7 +47,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: &[String]) -> Result<ExitCode> {
-    let options = Options::read(arguments)?;
+    let options = CampaignOptions::read(arguments)?;
     let Some(evidence) = campaign::run(&options).await? else {
         return Ok(ExitCode::from(SKIPPED));
     };

@@ -6,14 +6,14 @@ use anyhow::{Context as _, Result, bail};
 
 /// Where the store is, and so how many processes there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
+pub enum StoreMode {
     /// One process on a file.
     Sqlite,
     /// Replicas on a server that has a standby.
     Postgres,
 }
 
-impl Mode {
+impl StoreMode {
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
@@ -25,13 +25,13 @@ impl Mode {
 
 /// A campaign.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct CampaignOptions {
     /// Of every random choice.
     pub seed: u64,
     /// How long customers buy and faults come.
     pub length: Duration,
     /// Where the store is.
-    pub mode: Mode,
+    pub mode: StoreMode,
     /// Customers at a time.
     pub customers: usize,
     /// Processes, where there may be several.
@@ -64,7 +64,7 @@ chaos --program FILE --folder FOLDER [--seed N] [--minutes M] [--mode sqlite|pos
                  have; the campaign has to find it
 ";
 
-impl Options {
+impl CampaignOptions {
     /// Reads the command line, without the program's name.
     ///
     /// # Errors
@@ -73,7 +73,7 @@ impl Options {
         let mut options = Self {
             seed: 1,
             length: Duration::from_secs(60),
-            mode: Mode::Sqlite,
+            mode: StoreMode::Sqlite,
             customers: 10,
             replicas: 3,
             speed: 20,
@@ -96,8 +96,8 @@ impl Options {
                 }
                 "--mode" => {
                     options.mode = match value.as_str() {
-                        "sqlite" => Mode::Sqlite,
-                        "postgres" => Mode::Postgres,
+                        "sqlite" => StoreMode::Sqlite,
+                        "postgres" => StoreMode::Postgres,
                         _ => bail!(wrong()),
                     }
                 }
@@ -124,8 +124,8 @@ impl Options {
     /// How many processes there are: a file has one.
     pub fn replicas(&self) -> usize {
         match self.mode {
-            Mode::Sqlite => 1,
-            Mode::Postgres => self.replicas,
+            StoreMode::Sqlite => 1,
+            StoreMode::Postgres => self.replicas,
         }
     }
 }
@@ -134,16 +134,20 @@ impl Options {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<Options> {
+    fn read(text: &str) -> Result<CampaignOptions> {
         let words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
-        Options::read(&words)
+        CampaignOptions::read(&words)
     }
 
     #[test]
     fn a_campaign_is_read_and_what_is_wrong_is_said() {
-        let told = read("--program p --folder f --seed 7 --minutes 0.5 --mode postgres").unwrap();
-        assert_eq!((told.seed, told.mode), (7, Mode::Postgres));
-        assert_eq!((told.length, told.replicas()), (Duration::from_secs(30), 3));
+        let response =
+            read("--program p --folder f --seed 7 --minutes 0.5 --mode postgres").unwrap();
+        assert_eq!((response.seed, response.mode), (7, StoreMode::Postgres));
+        assert_eq!(
+            (response.length, response.replicas()),
+            (Duration::from_secs(30), 3)
+        );
         let file = read("--program p --folder f --replicas 5").unwrap();
         assert_eq!(file.replicas(), 1, "a file has one process");
         for wrong in [

@@ -5,13 +5,13 @@ use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 use anyhow::{Context as _, Result};
 use serde_json::json;
 
-use crate::{check::Violation, database::Row, evidence::Evidence, options::Options};
+use crate::{check::Violation, evidence::Evidence, options::CampaignOptions, world::database::Row};
 
 /// Violations of a rule whose timeline is shown; more of them say the same.
 const SHOWN: usize = 3;
 
 /// The report of a campaign.
-pub fn text(options: &Options, evidence: &Evidence, violations: &[Violation]) -> String {
+pub fn text(options: &CampaignOptions, evidence: &Evidence, violations: &[Violation]) -> String {
     let mut text = String::new();
     let _ = writeln!(
         text,

@@ -243,7 +243,7 @@ impl Default for SimConfig {
                     ..TemplateConfig::new("local:vztmpl/alpine-3.20-default_20240908_amd64.tar.xz")
                 },
             ],
-            appliances: crate::host::index(),
+            appliances: available_appliances(),
             vnets: Vec::new(),
             node: NodeCapacity {
                 cores: 32,
@@ -264,4 +264,18 @@ impl Default for SimConfig {
             seed: 402,
         }
     }
+}
+
+/// Files in Proxmox's index of templates, as it was at the end of 2025.
+fn available_appliances() -> Vec<String> {
+    [
+        "alpine-3.22-default_20250617_amd64.tar.xz",
+        "debian-12-standard_12.12-1_amd64.tar.zst",
+        "debian-13-standard_13.1-2_amd64.tar.zst",
+        "ubuntu-24.04-standard_24.04-2_amd64.tar.zst",
+        "proxmox-mail-gateway-9.0-standard_9.0-1_amd64.tar.zst",
+        "debian-12-turnkey-wordpress_18.2-1_amd64.tar.gz",
+    ]
+    .map(String::from)
+    .into()
 }

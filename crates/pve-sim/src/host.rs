@@ -2,61 +2,8 @@
 //! templates that come and go, accounts with a second factor, pools; and what a customer's programs
 //! do to a container's interfaces.
 
-use crate::refusal::Refusal;
 use crate::sim::Sim;
-use crate::world::{MoreInterface, Storage, Template, World, has};
-
-/// Files in Proxmox's index of templates, as it was at the end of 2025.
-pub(crate) fn index() -> Vec<String> {
-    [
-        "alpine-3.22-default_20250617_amd64.tar.xz",
-        "debian-12-standard_12.12-1_amd64.tar.zst",
-        "debian-13-standard_13.1-2_amd64.tar.zst",
-        "ubuntu-24.04-standard_24.04-2_amd64.tar.zst",
-        "proxmox-mail-gateway-9.0-standard_9.0-1_amd64.tar.zst",
-        "debian-12-turnkey-wordpress_18.2-1_amd64.tar.gz",
-    ]
-    .map(String::from)
-    .into()
-}
-
-impl Storage {
-    /// Switched on, and meant for this node.
-    pub(crate) fn is_enabled_on(&self, node: &str) -> bool {
-        self.enabled && has(&self.nodes, node)
-    }
-
-    /// Proxmox's refusal where something is to be read from it or put onto it and that cannot be.
-    pub(crate) fn usable(&self, node: &str) -> Result<(), Refusal> {
-        let name = &self.name;
-        if !self.enabled {
-            return Err(Refusal::died(format!("storage '{name}' is disabled")));
-        }
-        if !has(&self.nodes, node) {
-            let text = format!("storage '{name}' is not available on node '{node}'");
-            return Err(Refusal::died(text));
-        }
-        if !self.active {
-            return Err(Refusal::died(format!("storage '{name}' is not online")));
-        }
-        Ok(())
-    }
-}
-
-impl World {
-    /// The size of a template as a node sees it, `None` where it is not there.
-    pub(crate) fn template_size(&self, volid: &str, node: &str) -> Result<Option<u64>, Refusal> {
-        let name = volid.split(':').next().unwrap_or_default();
-        let storage = self.storage(name);
-        if let Some(storage) = storage {
-            storage.usable(node)?;
-        }
-        let shared = storage.is_some_and(|storage| storage.shared);
-        let template = self.templates.get(volid);
-        let there = template.filter(|template| shared || has(&template.nodes, node));
-        Ok(there.map(|template| template.size))
-    }
-}
+use crate::world::{MoreInterface, Storage, Template};
 
 impl Sim {
     /// Makes a storage unreachable, as a file server that is away does, or brings it back.

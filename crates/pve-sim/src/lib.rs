@@ -18,6 +18,7 @@ mod console;
 mod encoding;
 mod faults;
 mod firewall;
+mod guest_tasks;
 mod host;
 mod manager;
 mod meters;

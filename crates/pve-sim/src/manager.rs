@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::access::ROOT;
-use crate::api;
 use crate::cluster::Cluster;
+use crate::guest_tasks::{fork_halt, fork_relocate, fork_start};
 use crate::world::ha::Resource;
 
 /// Half of the time between a request and the act: the manager's cycle, then the node's.
@@ -116,7 +116,7 @@ async fn start(cluster: &Arc<Cluster>, node: &str, vmid: u32, running: bool) -> 
     if running {
         return "started";
     }
-    let upid = api::fork_start(cluster, node, vmid, ROOT, None);
+    let upid = fork_start(cluster, node, vmid, ROOT, None);
     match succeeded(cluster, &upid).await {
         true => "started",
         false => "error",
@@ -133,7 +133,7 @@ async fn stop(
     if !running {
         return "stopped";
     }
-    let upid = api::fork_halt(cluster, node, vmid, ROOT, timeout);
+    let upid = fork_halt(cluster, node, vmid, ROOT, timeout);
     match succeeded(cluster, &upid).await {
         true => "stopped",
         false => "error",
@@ -145,10 +145,10 @@ async fn relocate(cluster: &Arc<Cluster>, node: &str, vmid: u32, running: bool, 
         return;
     }
     if running {
-        let upid = api::fork_halt(cluster, node, vmid, ROOT, Duration::from_secs(60));
+        let upid = fork_halt(cluster, node, vmid, ROOT, Duration::from_secs(60));
         succeeded(cluster, &upid).await;
     }
-    let upid = api::fork_relocate(cluster, node, vmid, target);
+    let upid = fork_relocate(cluster, node, vmid, target);
     succeeded(cluster, &upid).await;
 }
 

@@ -10,7 +10,6 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use crate::access::User;
-use crate::api;
 use crate::certificate::Identity;
 use crate::cluster::Cluster;
 use crate::config::SimConfig;
@@ -229,7 +228,11 @@ impl Sim {
 
     /// Puts an operator's own container on the first node, running, outside of any pool.
     pub fn put_foreign_container(&self, vmid: u32, hostname: &str) {
-        api::put_foreign(&self.cluster, &self.node(), vmid, hostname);
+        let now = self.cluster.clock.now();
+        self.cluster
+            .world()
+            .put_foreign(&self.node(), vmid, hostname, now);
+        self.cluster.changed.notify_one();
     }
 
     /// Gives a container this IPv4 address (with prefix, such as `10.0.0.5/24`) at once.

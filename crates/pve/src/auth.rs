@@ -4,10 +4,10 @@
 use std::time::{Duration, Instant};
 
 use http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue};
+use secret::Secret;
 use tokio::sync::Mutex;
 
 use crate::config::{Auth, ConfigError};
-use crate::secret::Secret;
 
 const CSRF_HEADER: HeaderName = HeaderName::from_static("csrfpreventiontoken");
 

@@ -5,10 +5,12 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use secret::Secret;
+
 use crate::auth::Credentials;
+use crate::cause::with_causes;
 use crate::config::{Auth, ClientConfig, ConfigError, Timeouts, api_root};
 use crate::pace::Pace;
-use crate::secret::Secret;
 use crate::tls;
 
 /// A connection to one Proxmox VE host. Clones share the connections and the login.
@@ -50,7 +52,7 @@ impl Client {
             .user_agent(concat!("infra402-pve/", env!("CARGO_PKG_VERSION")));
         let http = tls::configure(builder, &config.tls)?
             .build()
-            .map_err(|e| ConfigError::Tls(crate::transport::chain(&e)))?;
+            .map_err(|e| ConfigError::Tls(with_causes(&e)))?;
         let (Auth::Token { secret, .. }
         | Auth::Password {
             password: secret, ..

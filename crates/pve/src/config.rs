@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use secret::Secret;
 use url::Url;
 
-use crate::secret::Secret;
-use crate::tls::Fingerprint;
+use crate::certificate::Fingerprint;
 
 /// Everything a [`crate::Client`] needs.
 #[derive(Clone, Debug)]

@@ -6,8 +6,8 @@ use std::fmt;
 
 use http::Method;
 
+use crate::certificate::Distrust;
 use crate::refusal::Refusal;
-use crate::tls::Distrust;
 
 /// The call an error belongs to: its method and path, without the query, which can hold tickets.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -18,6 +18,8 @@
 mod access;
 mod appliance;
 mod auth;
+mod cause;
+mod certificate;
 mod client;
 mod cluster;
 mod config;
@@ -34,7 +36,6 @@ mod package;
 mod path;
 mod refusal;
 mod sdn;
-mod secret;
 mod service;
 mod task;
 pub mod terminal;
@@ -42,8 +43,10 @@ mod tls;
 mod transport;
 mod upid;
 
+pub use ::secret::Secret;
 pub use access::{Permissions, Privileges, Simulator, Version};
 pub use appliance::Appliance;
+pub use certificate::{Distrust, Fingerprint, InvalidFingerprint};
 pub use client::Client;
 pub use cluster::{GuestResource, Pool, PoolMember};
 pub use config::{Auth, ClientConfig, ConfigError, Timeouts, Tls};
@@ -63,12 +66,11 @@ pub use pace::{Looks, Pace};
 pub use package::{Package, compare_versions};
 pub use refusal::Refusal;
 pub use sdn::Vnet;
-pub use secret::Secret;
 pub use service::ServiceState;
 pub use task::{LineSink, LogLine, TaskLog, TaskOutcome, TaskStatus, WaitError, WaitOptions};
 pub use terminal::{
     ConsoleInUse, ConsoleLocks, ConsoleUse, Consoles, SharedTerminals, Terminal, TerminalError,
     TerminalHold,
 };
-pub use tls::{Distrust, Fingerprint, Glance, InvalidFingerprint, glance, server_fingerprint};
+pub use tls::{Glance, glance, server_fingerprint};
 pub use upid::{InvalidUpid, Upid};

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use http::{HeaderMap, Method};
+use secret::Secret;
 
 use crate::auth::{Credentials, Ticket, token_headers};
 use crate::client::Client;
 use crate::error::{Call, Error};
 use crate::refusal::Refusal;
-use crate::secret::Secret;
 use crate::transport::decode;
 
 impl Client {

@@ -10,6 +10,7 @@ use reqwest::Response;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::cause::with_causes;
 use crate::client::Client;
 use crate::error::{Call, Error, one_line};
 use crate::path::ApiPath;
@@ -161,7 +162,7 @@ impl Client {
                 self.unsent(call, &e.without_url())
             } else {
                 let late = if e.is_timeout() { "timed out: " } else { "" };
-                let cause = self.scrub(&format!("{late}{}", chain(&e.without_url())));
+                let cause = self.scrub(&format!("{late}{}", with_causes(&e.without_url())));
                 Error::Ambiguous {
                     call: Box::new(call.clone()),
                     status: None,
@@ -174,7 +175,7 @@ impl Client {
     fn unsent(&self, call: &Call, cause: &dyn std::error::Error) -> Error {
         Error::Unsent {
             call: Box::new(call.clone()),
-            cause: self.scrub(&chain(cause)),
+            cause: self.scrub(&with_causes(cause)),
         }
     }
 
@@ -187,7 +188,12 @@ impl Client {
                 }
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
                 Ok(None) => return Ok(body),
-                Err(e) => return Err(format!("the answer broke off: {}", chain(&e.without_url()))),
+                Err(e) => {
+                    return Err(format!(
+                        "the answer broke off: {}",
+                        with_causes(&e.without_url())
+                    ));
+                }
             }
         }
     }
@@ -312,19 +318,4 @@ pub(crate) fn reason_phrase(response: &Response) -> String {
             .unwrap_or_default()
             .to_owned(),
     }
-}
-
-/// An error with its causes, which is where the libraries below put what really happened.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    text
 }

@@ -1,4 +1,4 @@
-//! Time as a parameter: domain code takes an `Arc<dyn Clock>`, so that expiry is tested by moving a [`ManualClock`]
+//! Time as a parameter: domain code takes an `Arc<dyn Clock>`, so that expiry is tested by moving a [`TestClock`]
 //! and not by waiting. Times are Unix times, because they are stored and signed.
 
 use std::future::Future;
@@ -65,50 +65,98 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still until a test moves it. Clones show the same time.
+/// The clock of tests, which a test moves. Clones show the same time.
 #[derive(Debug, Clone)]
-pub struct ManualClock {
-    millis: Arc<watch::Sender<u64>>,
+pub struct TestClock {
+    /// Whether time passes by itself, as the operating system's does.
+    runs: bool,
+    time: Arc<watch::Sender<TestTime>>,
 }
 
-impl ManualClock {
-    /// A clock that shows `unix_seconds`.
+/// What a test did to the time.
+#[derive(Debug, Clone, Copy, Default)]
+struct TestTime {
+    /// Milliseconds since 1970 on a clock that stands still; beyond the system's on one that runs.
+    passed_millis: u64,
+    /// Milliseconds by which the time of day was set, which lets no time pass.
+    set_by_millis: i64,
+}
+
+impl TestClock {
+    /// A clock that shows `unix_seconds` and stands still until it is moved.
     pub fn at(unix_seconds: u64) -> Self {
-        Self {
-            millis: Arc::new(watch::Sender::new(unix_seconds * 1000)),
-        }
+        let clock = Self::new(false);
+        clock.advance(Duration::from_secs(unix_seconds));
+        clock
     }
 
-    /// Moves the clock forward and wakes everybody whose deadline has come.
+    /// A clock that shows the operating system's time and can be put forward.
+    pub fn running() -> Self {
+        Self::new(true)
+    }
+
+    fn new(runs: bool) -> Self {
+        let time = Arc::new(watch::Sender::new(TestTime::default()));
+        Self { runs, time }
+    }
+
+    /// Lets time pass and wakes every sleeper whose deadline has come.
     pub fn advance(&self, by: Duration) {
         let by = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
-        self.millis
-            .send_modify(|millis| *millis = millis.saturating_add(by));
+        self.time
+            .send_modify(|time| time.passed_millis = time.passed_millis.saturating_add(by));
     }
 
-    /// Shows another time, earlier or later.
-    pub fn set(&self, unix_seconds: u64) {
-        self.millis.send_replace(unix_seconds * 1000);
+    /// Lets time pass until the clock shows `unix_seconds`; a time that is over changes nothing.
+    pub fn advance_to(&self, unix_seconds: u64) {
+        let left = (unix_seconds * 1000).saturating_sub(self.unix_millis());
+        self.advance(Duration::from_millis(left));
+    }
+
+    /// Sets the time of day forward or back. No time passes: the monotonic time stays.
+    pub fn set_by(&self, seconds: i64) {
+        self.time
+            .send_modify(|time| time.set_by_millis += seconds * 1000);
     }
 
     /// How many sleepers wait now; a test waits for the worker to be asleep before it moves the clock.
     pub fn sleepers(&self) -> usize {
-        self.millis.receiver_count()
+        self.time.receiver_count()
     }
 }
 
-impl Clock for ManualClock {
+impl Clock for TestClock {
     fn unix_millis(&self) -> u64 {
-        *self.millis.borrow()
+        let set_by = self.time.borrow().set_by_millis;
+        self.monotonic_millis().saturating_add_signed(set_by)
+    }
+
+    fn monotonic_millis(&self) -> u64 {
+        let system = if self.runs {
+            SystemClock.unix_millis()
+        } else {
+            0
+        };
+        system.saturating_add(self.time.borrow().passed_millis)
     }
 
     fn sleep_until(&self, deadline_millis: u64) -> Sleep<'_> {
-        // Subscribed here and not in the future, so that a move between the call and the first poll is seen.
-        let mut time = self.millis.subscribe();
+        // Subscribed here and not in the future, so that a test can count the sleeper at once.
+        let mut time = self.time.subscribe();
         Box::pin(async move {
-            time.wait_for(|now| *now >= deadline_millis)
-                .await
-                .expect("the sender lives in the borrowed clock");
+            loop {
+                let left = deadline_millis.saturating_sub(self.unix_millis());
+                let moved = time.changed();
+                if left == 0 {
+                    return;
+                }
+                if self.runs {
+                    let nap = Duration::from_millis(left).min(LONGEST_NAP);
+                    let _ = tokio::time::timeout(nap, moved).await;
+                } else {
+                    moved.await.expect("the sender lives in the borrowed clock");
+                }
+            }
         })
     }
 }
@@ -120,8 +168,8 @@ mod tests {
     const DEADLINE: Duration = Duration::from_secs(5);
 
     #[tokio::test]
-    async fn moving_the_manual_clock_wakes_exactly_the_sleepers_that_are_due() {
-        let clock = ManualClock::at(1_000);
+    async fn moving_the_test_clock_wakes_exactly_the_sleepers_that_are_due() {
+        let clock = TestClock::at(1_000);
         let early = tokio::spawn({
             let clock = clock.clone();
             async move { clock.sleep_until(1_060_000).await }
@@ -146,20 +194,32 @@ mod tests {
         assert!(!late.is_finished());
         assert_eq!(clock.unix_seconds(), 1_060);
 
-        clock.set(2_000);
+        clock.advance_to(2_000);
         tokio::time::timeout(DEADLINE, late).await.unwrap().unwrap();
         assert_eq!(clock.sleepers(), 0);
     }
 
     #[tokio::test]
     async fn a_deadline_in_the_past_does_not_wait() {
-        let clock = ManualClock::at(10);
+        let clock = TestClock::at(10);
         tokio::time::timeout(DEADLINE, clock.sleep_until(10_000))
             .await
             .unwrap();
         tokio::time::timeout(DEADLINE, SystemClock.sleep_until(0))
             .await
             .unwrap();
+    }
+
+    #[tokio::test]
+    async fn setting_the_time_of_day_lets_no_time_pass() {
+        let clock = TestClock::at(1_000);
+        clock.set_by(-60);
+        assert_eq!(clock.unix_seconds(), 940);
+        assert_eq!(clock.monotonic_millis(), 1_000_000);
+        let running = TestClock::running();
+        running.advance(Duration::from_secs(60));
+        let ahead = running.unix_millis() - SystemClock.unix_millis();
+        assert!((59_000..=60_000).contains(&ahead), "{ahead}");
     }
 
     #[tokio::test]

@@ -1,5 +1,5 @@
 //! Randomness, digests and message authentication, all by `ring`, so that one implementation is audited and linked.
-//! Keys come from [`crate::env::Secret`]; nothing here stores or prints them.
+//! Keys come from [`secret::Secret`]; nothing here stores or prints them.
 
 use std::fmt::Write as _;
 

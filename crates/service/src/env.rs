@@ -17,7 +17,6 @@ mod declared;
 pub mod documents;
 mod problem;
 pub mod schema;
-mod secret;
 #[cfg(test)]
 mod tests;
 
@@ -26,8 +25,8 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+pub use ::secret::Secret;
 pub use problem::{Problem, Problems};
-pub use secret::Secret;
 
 /// A snapshot of the variables and the problems found so far. A blank value counts as unset, because compose files
 /// pass `NAME=` for what is not configured.

@@ -69,8 +69,8 @@ async fn signed_in(proxmox: &Proxmox, account: &ConsoleAccount) -> Result<Client
     let user = &account.user;
     let path = format!("/pool/{}", proxmox.config.pool);
     let expected = format!("{user} can sign in and has VM.Console on {path}");
-    let password = pve::Secret::new(account.password.expose());
-    let client = connect(&proxmox.config, Auth::password(user, password))
+    let auth = Auth::password(user, account.password.clone());
+    let client = connect(&proxmox.config, auth)
         .map_err(|error| Finding::error(CHECK, &expected, error.to_string()))?;
     match client.privileges(&path).await {
         Ok(held) if held.contains("VM.Console") => Ok(client),

@@ -19,7 +19,7 @@ const STATEMENTS: usize = 64;
 
 /// Memory for pages of the connection that writes. A new payment needs some of the inner pages of each index, which are
 /// 12 MiB for a million payments; SQLite's own 2 MiB would have them read again and again.
-const WRITER_CACHE_KIB: i64 = 16 << 10;
+const WRITER_CACHE_KIB: i64 = 8 << 10;
 
 /// Why a file is not worked on.
 #[derive(Debug, thiserror::Error)]

@@ -9,6 +9,7 @@ mod brake;
 mod buyer;
 mod clients;
 mod console;
+mod contract;
 mod copies;
 mod crashes;
 mod doctor;

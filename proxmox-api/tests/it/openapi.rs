@@ -11,7 +11,8 @@ use crate::{
     support::TestApp,
 };
 
-async fn document(app: &TestApp) -> Value {
+/// The document as the service gives it.
+pub async fn document(app: &TestApp) -> Value {
     let answer = call(app, &Method::GET, "/openapi.json", None, &[]).await;
     assert_eq!(answer.status, 200);
     answer.body
@@ -45,8 +46,8 @@ fn mounted_paths(app: &TestApp) -> Vec<String> {
     paths
 }
 
-/// Every path with its methods, which it names itself when it is asked for something that it does not do.
-async fn mounted(app: &TestApp) -> BTreeSet<(String, String)> {
+/// Every path with its methods: a response with status 405 names them.
+pub async fn mounted_routes(app: &TestApp) -> BTreeSet<(String, String)> {
     let mut all = BTreeSet::new();
     for path in mounted_paths(app) {
         let concrete = path
@@ -65,16 +66,52 @@ async fn mounted(app: &TestApp) -> BTreeSet<(String, String)> {
 #[tokio::test]
 async fn every_mounted_route_is_documented_and_no_other() {
     let app = TestApp::start().await;
-    let mounted = mounted(&app).await;
+    let mounted = mounted_routes(&app).await;
     assert!(mounted.contains(&("/lease/container".into(), "POST".into())));
     assert!(mounted.contains(&("/session".into(), "DELETE".into())));
     assert_eq!(documented(&document(&app).await), mounted);
 }
 
+/// One snapshot for each path, schema and shared response, and one for the rest of the document.
 #[tokio::test]
 async fn the_document_stays_as_it_was_agreed() {
     let app = TestApp::start().await;
-    insta::assert_json_snapshot!("openapi", document(&app).await);
+    let mut document = document(&app).await;
+    for (folder, pointer) in [
+        ("paths", "/paths"),
+        ("schemas", "/components/schemas"),
+        ("responses", "/components/responses"),
+    ] {
+        let parts = document.pointer_mut(pointer).unwrap().take();
+        let mut expected = BTreeSet::new();
+        for (name, part) in parts.as_object().unwrap() {
+            let file = name.trim_matches('/').replace('/', ".");
+            expected.insert(format!("{file}.snap"));
+            in_folder(folder).bind(|| insta::assert_json_snapshot!(file, part));
+        }
+        assert_eq!(expected, snapshots_in(folder), "snapshots of {folder}");
+    }
+    in_folder("").bind(|| insta::assert_json_snapshot!("document", document));
+}
+
+fn in_folder(folder: &str) -> insta::Settings {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(format!("snapshots/openapi/{folder}"));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings
+}
+
+/// The snapshot files there are. One without its part in the document is a path or schema that went.
+fn snapshots_in(folder: &str) -> BTreeSet<String> {
+    let folder = format!(
+        "{}/tests/it/snapshots/openapi/{folder}",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    let files = std::fs::read_dir(folder).unwrap();
+    files
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect()
 }
 
 /// Every reference leads somewhere.

@@ -2,10 +2,7 @@
 //! put forward.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicI64, AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -13,7 +10,7 @@ use alloy::primitives::Address;
 use proxmox_api::{App, app, config::Config, start_work, store::DemoLedger, store::Store};
 use pve_sim::{ShellMode, Sim, SimConfig, TerminalDefects};
 use service::{
-    clock::{Clock, Sleep, SystemClock},
+    clock::{Clock, TestClock},
     env::Env,
     metrics::Metrics,
 };
@@ -27,47 +24,6 @@ use x402::network::Network;
 
 /// Public development account 1, who is paid.
 pub const PAYEE: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
-
-/// The system's time, put forward.
-#[derive(Clone, Default)]
-pub struct TestClock {
-    /// Milliseconds that have passed.
-    ahead: Arc<AtomicU64>,
-    /// Milliseconds by which the time of day was set.
-    set_by: Arc<AtomicI64>,
-}
-
-impl TestClock {
-    /// Puts the time forward.
-    pub fn advance(&self, by: Duration) {
-        let millis = u64::try_from(by.as_millis()).unwrap();
-        self.ahead.fetch_add(millis, Ordering::SeqCst);
-    }
-
-    /// Sets the time of day, and lets no time pass.
-    pub fn set_by(&self, seconds: i64) {
-        self.set_by.fetch_add(seconds * 1000, Ordering::SeqCst);
-    }
-}
-
-impl Clock for TestClock {
-    fn unix_millis(&self) -> u64 {
-        self.monotonic_millis()
-            .saturating_add_signed(self.set_by.load(Ordering::SeqCst))
-    }
-
-    fn monotonic_millis(&self) -> u64 {
-        SystemClock.unix_millis() + self.ahead.load(Ordering::SeqCst)
-    }
-
-    fn sleep_until(&self, deadline_millis: u64) -> Sleep<'_> {
-        Box::pin(async move {
-            while self.unix_millis() < deadline_millis {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        })
-    }
-}
 
 /// Everything that a test needs; what it started goes with it.
 pub struct TestApp {
@@ -122,7 +78,7 @@ impl TestApp {
             more.iter()
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
         );
-        let (clock, faults) = (TestClock::default(), Faults::default());
+        let (clock, faults) = (TestClock::running(), Faults::default());
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let (app, url, running) = launch(&variables, &clock, &faults).await;
         Self {

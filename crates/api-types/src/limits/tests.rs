@@ -1,7 +1,7 @@
 //! Every limit is enforced, at its edge, under the name that the caller used.
 
 use super::*;
-use crate::secret::Secret;
+use secret::Secret;
 
 const KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f me@here";

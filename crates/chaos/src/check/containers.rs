@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use pve_sim::ContainerSnapshot;
 
-use super::{Case, Violation, is_set, lease, number, text};
-use crate::{database::Row, evidence::Snapshot, proxmox::lease_of};
+use super::{IndexedEvidence, Violation, is_set, lease, number, text};
+use crate::{evidence::Snapshot, world::database::Row, world::proxmox::lease_of};
 
 /// Seconds of the campaign's time by which an event may be written later than what it tells of.
 const LATE: i64 = 600;
@@ -14,11 +14,11 @@ const LATE: i64 = 600;
 /// since it was killed or Proxmox failed.
 const UNSEEN: u64 = 300;
 
-pub(super) fn check(case: &Case<'_>, found: &mut Vec<Violation>) {
-    live(case, &case.evidence.midway, found);
-    strays(case, &case.evidence.midway, found);
-    over(case, found);
-    ends(case, found);
+pub(super) fn check(case: &IndexedEvidence<'_>, violations: &mut Vec<Violation>) {
+    live(case, &case.evidence.midway, violations);
+    strays(case, &case.evidence.midway, violations);
+    over(case, violations);
+    ends(case, violations);
 }
 
 fn by_lease(snapshot: &Snapshot) -> BTreeMap<String, Vec<&ContainerSnapshot>> {
@@ -32,7 +32,7 @@ fn by_lease(snapshot: &Snapshot) -> BTreeMap<String, Vec<&ContainerSnapshot>> {
 }
 
 /// Every lease that is paid for has its container.
-fn live(case: &Case<'_>, snapshot: &Snapshot, found: &mut Vec<Violation>) {
+fn live(case: &IndexedEvidence<'_>, snapshot: &Snapshot, violations: &mut Vec<Violation>) {
     let containers = by_lease(snapshot);
     for row in &snapshot.tables["leases"] {
         let (id, state) = (text(row, "lease_id"), text(row, "state"));
@@ -40,7 +40,7 @@ fn live(case: &Case<'_>, snapshot: &Snapshot, found: &mut Vec<Violation>) {
             continue;
         }
         let mut wrong = |rule, what: String| {
-            found.push(Violation {
+            violations.push(Violation {
                 rule,
                 text: format!("{id} ({state}): {what}"),
                 subjects: vec![id.clone(), text(row, "payment_id")],
@@ -85,7 +85,7 @@ fn live(case: &Case<'_>, snapshot: &Snapshot, found: &mut Vec<Violation>) {
 
 /// Its owner or an administrator stopped it, or its node rebooted so soon after a migration that the
 /// service cannot know whether it was running.
-fn is_off_for_a_reason(case: &Case<'_>, id: &str) -> bool {
+fn is_off_for_a_reason(case: &IndexedEvidence<'_>, id: &str) -> bool {
     let entries = case.evidence.journal.about(&[id.to_owned()]);
     let all = case.evidence.journal.about(&["administrator".to_owned()]);
     let reboots = all.iter().filter(|entry| entry.text.contains("reboots"));
@@ -100,13 +100,13 @@ fn is_off_for_a_reason(case: &Case<'_>, id: &str) -> bool {
 }
 
 /// Every container has a lease that is paid for, or is kept for a while, stopped.
-fn strays(case: &Case<'_>, snapshot: &Snapshot, found: &mut Vec<Violation>) {
+fn strays(case: &IndexedEvidence<'_>, snapshot: &Snapshot, violations: &mut Vec<Violation>) {
     for (id, containers) in by_lease(snapshot) {
         for one in containers {
             let row = lease(snapshot, &id);
             let state = row.map_or_else(|| "unknown".into(), |row| text(row, "state"));
             let mut wrong = |rule| {
-                found.push(Violation {
+                violations.push(Violation {
                     rule,
                     text: format!(
                         "{} is {} on {}, and its lease {id} is {state}",
@@ -132,12 +132,12 @@ fn strays(case: &Case<'_>, snapshot: &Snapshot, found: &mut Vec<Violation>) {
 }
 
 /// More than a day later nothing of the service is left.
-fn over(case: &Case<'_>, found: &mut Vec<Violation>) {
+fn over(case: &IndexedEvidence<'_>, violations: &mut Vec<Violation>) {
     let end = &case.evidence.end;
     for one in &end.containers {
         let Some(id) = lease_of(one) else { continue };
         let state = lease(end, &id).map_or_else(|| "unknown".into(), |row| text(row, "state"));
-        found.push(Violation {
+        violations.push(Violation {
             rule: "what is over is removed",
             text: format!(
                 "{} is {} on {} with lock {:?}, and its lease {id} is {state}",
@@ -149,7 +149,7 @@ fn over(case: &Case<'_>, found: &mut Vec<Violation>) {
     for row in &end.tables["leases"] {
         let (id, state) = (text(row, "lease_id"), text(row, "state"));
         if state != "destroyed" {
-            found.push(Violation {
+            violations.push(Violation {
                 rule: "what is over is removed",
                 text: format!("{id} is {state} until {}", number(row, "destroy_at")),
                 subjects: vec![id],
@@ -159,7 +159,7 @@ fn over(case: &Case<'_>, found: &mut Vec<Violation>) {
 }
 
 /// A lease ends when what was paid for it is used up.
-fn ends(case: &Case<'_>, found: &mut Vec<Violation>) {
+fn ends(case: &IndexedEvidence<'_>, violations: &mut Vec<Violation>) {
     let end = &case.evidence.end;
     for row in end.tables["leases"]
         .iter()
@@ -176,7 +176,7 @@ fn ends(case: &Case<'_>, found: &mut Vec<Violation>) {
         // Each ends later than the one before; the clocks of replicas may say otherwise when they were made.
         renewals.sort_by_key(|renewal| number(renewal, "expires_at"));
         let mut wrong = |what: String| {
-            found.push(Violation {
+            violations.push(Violation {
                 rule: "a lease lasts as long as was paid",
                 text: format!("{id}: {what}"),
                 subjects: vec![id.clone(), text(row, "payment_id")],

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Case, Violation, is_set, lease, number, subjects, text};
-use crate::{database::Row, stage::OFF};
+use super::{IndexedEvidence, Violation, is_set, lease, number, subjects, text};
+use crate::{testbed::CLOCK_SKEW, world::database::Row};
 
 /// Seconds of the campaign's time within which a container that is gone is missed, whatever else
 /// fails.
@@ -11,7 +11,7 @@ const UNSEEN: i64 = 300;
 /// The reason of a debt for a lost container.
 const LOST: &str = "container_lost";
 
-pub(super) fn check(case: &Case<'_>, found: &mut Vec<Violation>) {
+pub(super) fn check(case: &IndexedEvidence<'_>, violations: &mut Vec<Violation>) {
     let tables = &case.evidence.end.tables;
     let mut by_payment: BTreeMap<String, Vec<&Row>> = BTreeMap::new();
     for debt in &tables["debts"] {
@@ -24,7 +24,7 @@ pub(super) fn check(case: &Case<'_>, found: &mut Vec<Violation>) {
         let owed: i64 = debts.iter().map(|debt| number(debt, "amount")).sum();
         let (amount, state) = (number(row, "amount"), text(row, "state"));
         let mut wrong = |rule, what: String| {
-            found.push(Violation {
+            violations.push(Violation {
                 rule,
                 text: format!("{id} ({state}): {what}"),
                 subjects: subjects(row),
@@ -59,19 +59,19 @@ pub(super) fn check(case: &Case<'_>, found: &mut Vec<Violation>) {
             case,
             &lost.lease,
             i64::try_from(lost.at).unwrap_or(0),
-            found,
+            violations,
         );
     }
 }
 
 /// The container of this lease was deleted by an administrator: its unused time is owed, unless the
 /// lease had ended.
-fn one_lost(case: &Case<'_>, id: &str, at: i64, found: &mut Vec<Violation>) {
+fn one_lost(case: &IndexedEvidence<'_>, id: &str, at: i64, violations: &mut Vec<Violation>) {
     let end = &case.evidence.end;
     let Some(row) = lease(end, id) else { return };
     let events = case.events(id);
     let mut wrong = |rule, text: String| {
-        found.push(Violation {
+        violations.push(Violation {
             rule,
             text: format!("{id}: {text}"),
             subjects: vec![id.to_owned(), super::text(row, "payment_id")],
@@ -91,7 +91,7 @@ fn one_lost(case: &Case<'_>, id: &str, at: i64, found: &mut Vec<Violation>) {
     };
     let since = data["since"].as_i64().unwrap_or(0);
     // By the clock of the replica that missed it.
-    if since < at - OFF {
+    if since < at - CLOCK_SKEW {
         let text = format!("missed since {since}, deleted at {at}");
         wrong("a machine is not missed before it is lost", text);
     }
@@ -125,7 +125,7 @@ fn one_lost(case: &Case<'_>, id: &str, at: i64, found: &mut Vec<Violation>) {
 }
 
 /// What was bought for a lease, the latest first: payment and minutes.
-fn bought(case: &Case<'_>, lease: &Row) -> Vec<(String, i64)> {
+fn bought(case: &IndexedEvidence<'_>, lease: &Row) -> Vec<(String, i64)> {
     let id = text(lease, "lease_id");
     let renewals = case.evidence.end.tables["renewals"].iter();
     let mut all: Vec<_> = renewals

@@ -1,9 +1,9 @@
 //! What is answered as delivered was delivered, once; what was not paid for was not.
 
-use super::{Case, Violation, is_set, number, subjects, text};
-use crate::database::Row;
+use super::{IndexedEvidence, Violation, is_set, number, subjects, text};
+use crate::world::database::Row;
 
-pub(super) fn check(case: &Case<'_>, found: &mut Vec<Violation>) {
+pub(super) fn check(case: &IndexedEvidence<'_>, violations: &mut Vec<Violation>) {
     let rows = &case.evidence.end.tables["payments"];
     for row in rows {
         let mut wrong = |rule, what: String| {
@@ -13,7 +13,7 @@ pub(super) fn check(case: &Case<'_>, found: &mut Vec<Violation>) {
                 text(row, "operation")
             );
             let subjects = subjects(row);
-            found.push(Violation {
+            violations.push(Violation {
                 rule,
                 text,
                 subjects,
@@ -54,7 +54,7 @@ pub(super) fn check(case: &Case<'_>, found: &mut Vec<Violation>) {
         let runs = case.evidence.marks.get(mark).copied().unwrap_or(0);
         let name = super::name(purchase.payer, purchase.nonce);
         if runs > 0 && !case.payments.contains_key(&name) {
-            found.push(Violation {
+            violations.push(Violation {
                 rule: "a command runs for money",
                 text: format!("it ran {runs} times and no payment is known"),
                 subjects: vec![purchase.nonce.to_string()],
@@ -65,7 +65,7 @@ pub(super) fn check(case: &Case<'_>, found: &mut Vec<Violation>) {
 
 /// What a payment's buyer has of it, beside an answer; a list and a console are nothing but their
 /// answer.
-fn goods(case: &Case<'_>, row: &Row) -> Option<String> {
+fn goods(case: &IndexedEvidence<'_>, row: &Row) -> Option<String> {
     let id = text(row, "payment_id");
     let tables = &case.evidence.end.tables;
     match text(row, "operation").as_str() {

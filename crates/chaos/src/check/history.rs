@@ -4,11 +4,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Case, Violation, is_set, number, text};
+use super::{IndexedEvidence, Violation, is_set, number, text};
 use crate::{
-    database::Row,
-    history,
-    stage::{IN_FLIGHT, PER_WALLET},
+    evidence::history,
+    testbed::{MAX_LEASES_IN_MAKING, MAX_LEASES_PER_WALLET},
+    world::database::Row,
 };
 
 /// The moves of a payment: from, and to.
@@ -57,12 +57,12 @@ const ENDS: [(&str, &str); 4] = [
     ("destroyed", "destroyed"),
 ];
 
-pub(super) fn check(case: &Case<'_>, found: &mut Vec<Violation>) {
+pub(super) fn check(case: &IndexedEvidence<'_>, violations: &mut Vec<Violation>) {
     let mut rows: Vec<&Row> = case.evidence.end.tables[history::TABLE].iter().collect();
     rows.sort_by_key(|row| number(row, "seq"));
-    moves(&rows, found);
-    bounds(&rows, found);
-    ends(case, &rows, found);
+    moves(&rows, violations);
+    bounds(&rows, violations);
+    ends(case, &rows, violations);
 }
 
 fn of<'a>(rows: &'a [&Row], what: &'static str) -> impl Iterator<Item = &'a Row> {
@@ -71,7 +71,7 @@ fn of<'a>(rows: &'a [&Row], what: &'static str) -> impl Iterator<Item = &'a Row>
 }
 
 /// States follow each other as the tables say, and each begins where the one before ended.
-fn moves(rows: &[&Row], found: &mut Vec<Violation>) {
+fn moves(rows: &[&Row], violations: &mut Vec<Violation>) {
     let kinds = [
         ("payment", "a payment moves as its table says", &PAYMENT[..]),
         ("lease", "a lease moves as its table says", &LEASE[..]),
@@ -86,7 +86,7 @@ fn moves(rows: &[&Row], found: &mut Vec<Violation>) {
                 .iter()
                 .any(|(from, to)| *from == before && to.contains(&after.as_str()));
             if !is_allowed || known.is_some_and(|known| known != before) {
-                found.push(Violation {
+                violations.push(Violation {
                     rule,
                     text: format!("{id} went from '{before}' to '{after}'"),
                     subjects: vec![id],
@@ -123,7 +123,7 @@ impl Live {
 
 /// No wallet has more leases than it may at the moment of a claim, and nothing that can be had once
 /// is had twice.
-fn bounds(rows: &[&Row], found: &mut Vec<Violation>) {
+fn bounds(rows: &[&Row], violations: &mut Vec<Violation>) {
     let mut live: BTreeMap<String, Live> = BTreeMap::new();
     for row in rows {
         let (what, id, after) = (text(row, "what"), text(row, "id"), text(row, "after"));
@@ -148,7 +148,7 @@ fn bounds(rows: &[&Row], found: &mut Vec<Violation>) {
             state,
         };
         let mut wrong = |rule, text: String| {
-            found.push(Violation {
+            violations.push(Violation {
                 rule,
                 text: format!("{id}: {text}"),
                 subjects: vec![id.clone(), one.payment.clone()],
@@ -163,7 +163,7 @@ fn bounds(rows: &[&Row], found: &mut Vec<Violation>) {
         let of_owner: Vec<_> = live.values().filter(|its| its.owner == one.owner).collect();
         let is_made = |its: &&&Live| MAKING.contains(&its.state.as_str());
         let making = of_owner.iter().filter(is_made).count();
-        if is_new && (making >= IN_FLIGHT || of_owner.len() >= PER_WALLET) {
+        if is_new && (making >= MAX_LEASES_IN_MAKING || of_owner.len() >= MAX_LEASES_PER_WALLET) {
             let text = format!("{making} in the making, {} live before it", of_owner.len());
             wrong("no wallet claims beyond its bounds", text);
         }
@@ -172,7 +172,7 @@ fn bounds(rows: &[&Row], found: &mut Vec<Violation>) {
 }
 
 /// Each step of an end has one event, and each renewal extends once.
-fn ends(case: &Case<'_>, rows: &[&Row], found: &mut Vec<Violation>) {
+fn ends(case: &IndexedEvidence<'_>, rows: &[&Row], violations: &mut Vec<Violation>) {
     let mut told: BTreeMap<(String, String), usize> = BTreeMap::new();
     for row in &case.evidence.end.tables["events"] {
         *told
@@ -187,7 +187,7 @@ fn ends(case: &Case<'_>, rows: &[&Row], found: &mut Vec<Violation>) {
             .or_default() += 1;
     }
     let mut wrong = |id: &str, rule, text: String| {
-        found.push(Violation {
+        violations.push(Violation {
             rule,
             text: format!("{id}: {text}"),
             subjects: vec![id.to_owned()],

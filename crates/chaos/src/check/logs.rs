@@ -1,7 +1,7 @@
 //! Processes never panic, never log a secret, stay below a limit of memory, and know how their
 //! changes end.
 
-use super::{Case, Violation};
+use super::{IndexedEvidence, Violation};
 
 /// The most memory of a process that was not optimised, in KiB.
 const MEMORY: u64 = 400 * 1024;
@@ -9,9 +9,9 @@ const MEMORY: u64 = 400 * 1024;
 /// How databases report a change that only a constraint has stopped: a lock was missing.
 const CONSTRAINTS: [&str; 2] = [" violates ", " constraint failed"];
 
-pub(super) fn check(case: &Case<'_>, found: &mut Vec<Violation>) {
+pub(super) fn check(case: &IndexedEvidence<'_>, violations: &mut Vec<Violation>) {
     let mut wrong = |rule, text: String, process: &str| {
-        found.push(Violation {
+        violations.push(Violation {
             rule,
             text,
             subjects: vec![process.to_owned()],

@@ -8,9 +8,9 @@ mod delivered;
 mod history;
 mod logs;
 mod money;
+mod responses;
 #[cfg(test)]
 mod tests;
-mod told;
 
 use std::collections::BTreeMap;
 
@@ -18,10 +18,10 @@ use alloy::primitives::{Address, B256};
 use serde_json::Value;
 
 use crate::{
-    counter::lower,
-    database::Row,
+    customers::client::store_address,
     evidence::{Evidence, Snapshot},
-    ledger::{Kind, Transfer},
+    world::database::Row,
+    world::ledger::{Transfer, TransferKind},
 };
 
 /// Something that must not be.
@@ -37,20 +37,20 @@ pub struct Violation {
 
 /// Looks for everything that must not be.
 pub fn all(evidence: &Evidence) -> Vec<Violation> {
-    let case = Case::new(evidence);
-    let mut found = Vec::new();
-    money::check(&case, &mut found);
-    delivered::check(&case, &mut found);
-    debts::check(&case, &mut found);
-    containers::check(&case, &mut found);
-    history::check(&case, &mut found);
-    told::check(&case, &mut found);
-    logs::check(&case, &mut found);
-    found
+    let case = IndexedEvidence::new(evidence);
+    let mut violations = Vec::new();
+    money::check(&case, &mut violations);
+    delivered::check(&case, &mut violations);
+    debts::check(&case, &mut violations);
+    containers::check(&case, &mut violations);
+    history::check(&case, &mut violations);
+    responses::check(&case, &mut violations);
+    logs::check(&case, &mut violations);
+    violations
 }
 
 /// The evidence, put in order.
-pub struct Case<'a> {
+pub struct IndexedEvidence<'a> {
     evidence: &'a Evidence,
     /// Rows of payments at the end, by payer and nonce.
     payments: BTreeMap<(String, String), Vec<&'a Row>>,
@@ -58,14 +58,15 @@ pub struct Case<'a> {
     paid: BTreeMap<(String, String), &'a Transfer>,
 }
 
-impl<'a> Case<'a> {
+impl<'a> IndexedEvidence<'a> {
     fn new(evidence: &'a Evidence) -> Self {
         let mut payments: BTreeMap<_, Vec<&Row>> = BTreeMap::new();
         for row in &evidence.end.tables["payments"] {
             let key = (text(row, "payer"), text(row, "nonce"));
             payments.entry(key).or_default().push(row);
         }
-        let to_us = |one: &&Transfer| one.kind == Kind::Authorized && one.to == evidence.pay_to;
+        let to_us =
+            |one: &&Transfer| one.kind == TransferKind::Authorized && one.to == evidence.pay_to;
         let transfers = evidence.transfers.iter().filter(to_us);
         let paid = transfers.map(|one| (name(one.from, one.nonce), one));
         Self {
@@ -117,7 +118,7 @@ fn lease<'a>(snapshot: &'a Snapshot, id: &str) -> Option<&'a Row> {
 
 /// Payer and nonce as the store writes them.
 fn name(payer: Address, nonce: B256) -> (String, String) {
-    (lower(payer), nonce.to_string())
+    (store_address(payer), nonce.to_string())
 }
 
 fn text(row: &Row, column: &str) -> String {

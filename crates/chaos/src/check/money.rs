@@ -2,29 +2,29 @@
 
 use std::collections::BTreeMap;
 
-use super::{Case, Violation, is_set, number, subjects, text};
+use super::{IndexedEvidence, Violation, is_set, number, subjects, text};
 
-pub(super) fn check(case: &Case<'_>, found: &mut Vec<Violation>) {
+pub(super) fn check(case: &IndexedEvidence<'_>, violations: &mut Vec<Violation>) {
     for line in &case.evidence.midway.unfinished {
-        found.push(Violation {
+        violations.push(Violation {
             rule: "everything comes to an end",
             text: format!("{line}, long after the faults were over"),
             subjects: line.split(' ').take(1).map(str::to_owned).collect(),
         });
     }
     for line in &case.evidence.end.unfinished {
-        found.push(Violation {
+        violations.push(Violation {
             rule: "everything comes to an end",
             text: format!("{line}, more than a day after the faults were over"),
             subjects: line.split(' ').take(1).map(str::to_owned).collect(),
         });
     }
-    moved(case, found);
-    believed(case, found);
+    moved(case, violations);
+    believed(case, violations);
 }
 
 /// Every transfer has its payment, and the payment knows it.
-fn moved(case: &Case<'_>, found: &mut Vec<Violation>) {
+fn moved(case: &IndexedEvidence<'_>, violations: &mut Vec<Violation>) {
     for ((payer, nonce), transfer) in &case.paid {
         let none = Vec::new();
         let rows = case
@@ -32,7 +32,7 @@ fn moved(case: &Case<'_>, found: &mut Vec<Violation>) {
             .get(&(payer.clone(), nonce.clone()))
             .unwrap_or(&none);
         let [row] = rows[..] else {
-            found.push(Violation {
+            violations.push(Violation {
                 rule: "each transfer has one payment",
                 text: format!(
                     "{} of {payer} moved by {}, and {} payments know it",
@@ -46,7 +46,7 @@ fn moved(case: &Case<'_>, found: &mut Vec<Violation>) {
         };
         let state = text(row, "state");
         let mut wrong = |rule, text: String| {
-            found.push(Violation {
+            violations.push(Violation {
                 rule,
                 text: format!("{} ({state}): {text}", super::text(row, "payment_id")),
                 subjects: subjects(row),
@@ -83,7 +83,7 @@ fn moved(case: &Case<'_>, found: &mut Vec<Violation>) {
 }
 
 /// Nothing counts as paid without a transfer, and no transfer for two.
-fn believed(case: &Case<'_>, found: &mut Vec<Violation>) {
+fn believed(case: &IndexedEvidence<'_>, violations: &mut Vec<Violation>) {
     let mut by_transaction: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for row in &case.evidence.end.tables["payments"] {
         let state = text(row, "state");
@@ -95,7 +95,7 @@ fn believed(case: &Case<'_>, found: &mut Vec<Violation>) {
             .or_default()
             .push(text(row, "payment_id"));
         if case.transfer_of(row).is_none() {
-            found.push(Violation {
+            violations.push(Violation {
                 rule: "nothing counts as paid without a transfer",
                 text: format!(
                     "{} is {state} by {}, and no such money moved",
@@ -108,7 +108,7 @@ fn believed(case: &Case<'_>, found: &mut Vec<Violation>) {
     }
     for (transaction, payments) in by_transaction {
         if payments.len() > 1 {
-            found.push(Violation {
+            violations.push(Violation {
                 rule: "no transfer pays for two purchases",
                 text: format!("{transaction} counts for {}", payments.join(" and ")),
                 subjects: payments,

@@ -8,11 +8,11 @@ use x402::payment::Payment;
 
 use super::*;
 use crate::{
-    book::{Order, Purchase, Told},
-    clock::Clock,
+    clock::CampaignClock,
+    customers::purchases::{ClientResponse, Purchase, PurchaseKind},
     journal::Journal,
-    ledger::Place,
-    proxmox::Removed,
+    world::ledger::ChainPosition,
+    world::proxmox::RemovedContainer,
 };
 
 const LEASE: &str = "lease-1";
@@ -48,7 +48,7 @@ fn snapshot(tables: &[(&'static str, Value)]) -> Snapshot {
 
 fn payment(payer: Address, nonce: B256, transaction: B256) -> Value {
     json!({
-        "payment_id": "pay_1", "payer": lower(payer), "nonce": nonce.to_string(), "state": "answered",
+        "payment_id": "pay_1", "payer": store_address(payer), "nonce": nonce.to_string(), "state": "answered",
         "amount": PAID, "operation": "lease_container", "lease_id": LEASE, "answer_status": 200,
         "transaction_hash": transaction.to_string(), "log_index": 3,
     })
@@ -64,13 +64,14 @@ fn leased(state: &str) -> Value {
 /// A lease that was bought, paid for, and is over.
 fn good() -> (Evidence, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    let clock = Arc::new(Clock::start(folder.path().join("clock"), 1).unwrap());
+    let clock = Arc::new(CampaignClock::start(folder.path().join("clock"), 1).unwrap());
     let (payer, pay_to) = (Address::repeat_byte(1), Address::repeat_byte(2));
     let (nonce, transaction) = (B256::repeat_byte(3), B256::repeat_byte(4));
     let value = u64::try_from(PAID).unwrap();
-    let mut transfer = Transfer::wanted(Kind::Authorized, payer, pay_to, value, nonce, 9_000);
+    let mut transfer =
+        Transfer::unsent(TransferKind::Authorized, payer, pay_to, value, nonce, 9_000);
     transfer.transaction = transaction;
-    transfer.place = Some(Place {
+    transfer.place = Some(ChainPosition {
         block: 7,
         log_index: 2,
     });
@@ -86,7 +87,7 @@ fn good() -> (Evidence, tempfile::TempDir) {
     });
 
     let purchase = Purchase {
-        order: Order::Lease,
+        kind: PurchaseKind::Lease,
         payer,
         nonce,
         valid_before: 9_000,
@@ -94,10 +95,10 @@ fn good() -> (Evidence, tempfile::TempDir) {
         path: "/lease/container".into(),
         body: None,
         payment: Payment::V1(serde_json::from_value(signed).unwrap()),
-        key: Some("0123456789abcdef".into()),
-        address: "100.64.0.1".into(),
+        idempotency_key: Some("0123456789abcdef".into()),
+        client_address: "100.64.0.1".into(),
         mark: None,
-        told: vec![Told {
+        responses: vec![ClientResponse {
             status: 200,
             code: String::new(),
             body: json!({"leaseId": LEASE}),
@@ -113,7 +114,7 @@ fn good() -> (Evidence, tempfile::TempDir) {
         midway: snapshot(&over),
         end: snapshot(&over),
         purchases: vec![purchase],
-        shown: [(lower(payer), vec![nonce.to_string()])].into(),
+        shown: [(store_address(payer), vec![nonce.to_string()])].into(),
         transfers: vec![transfer],
         pay_to,
         removed: Vec::new(),
@@ -211,7 +212,7 @@ fn what_is_owed_is_what_was_not_delivered() {
         "{twice:?}"
     );
     let lost = |evidence: &mut Evidence| {
-        evidence.removed.push(Removed {
+        evidence.removed.push(RemovedContainer {
             lease: LEASE.into(),
             at: 1_600,
         });
@@ -271,12 +272,12 @@ fn commands_run_once_and_for_money() {
 #[test]
 fn customers_are_told_the_truth_and_the_logs_say_nothing_secret() {
     let another = broken(|evidence| {
-        let mut told = evidence.purchases[0].told[0].clone();
-        told.body = json!({"leaseId": "lease-2"});
-        evidence.purchases[0].told.push(told);
+        let mut response = evidence.purchases[0].responses[0].clone();
+        response.body = json!({"leaseId": "lease-2"});
+        evidence.purchases[0].responses.push(response);
     });
     assert_eq!(another, ["one payment has one answer"]);
-    let silent = broken(|evidence| evidence.purchases[0].told.clear());
+    let silent = broken(|evidence| evidence.purchases[0].responses.clear());
     assert_eq!(silent, ["who paid is told what became of it"]);
     let hidden = broken(|evidence| evidence.shown.values_mut().for_each(Vec::clear));
     assert_eq!(hidden, ["a payer sees every payment"]);

@@ -1,7 +1,7 @@
 //! The methods by which an administrator runs a cluster, and which the service itself never calls.
 
-use super::routes::Permission::{All, Anyone};
-use super::routes::{Permission, Route, route};
+use super::route::Permission::{All, Anyone};
+use super::route::{Permission, Route, route};
 use super::{backup, ha, lxc, node, pools};
 
 const SNAPSHOTS: Permission = All("/vms/{vmid}", &["VM.Snapshot"]);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::Call;
-use super::lxc::work::{HeldLock, come_up, halt, with};
+use crate::guest_tasks::{HeldLock, come_up, halt, with};
 use crate::refusal::Outcome;
 use crate::schema::{Kind, Param, format, optional};
 use crate::worker::{self, Failure, Order, Worker};

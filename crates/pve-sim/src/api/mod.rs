@@ -14,6 +14,7 @@ mod lxc;
 mod node;
 mod packages;
 mod pools;
+mod route;
 mod routes;
 mod sdn;
 mod storage;
@@ -30,8 +31,7 @@ use crate::faults::FaultKind;
 use crate::refusal::{Outcome, Refusal};
 use crate::schema::{self, Kind, Param, Params, format, required};
 pub(crate) use call::Call;
-pub(crate) use lxc::{fork_halt, fork_relocate, fork_start, put_foreign};
-pub(crate) use routes::{Permission, Route};
+pub(crate) use route::{Permission, Route};
 
 /// A request after authentication.
 pub(crate) struct Request {

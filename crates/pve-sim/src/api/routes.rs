@@ -3,63 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::administration;
-use super::{
-    Call, access, cluster, firewall, index, lxc, node, packages, pools, sdn, storage, tasks,
-};
-use crate::refusal::Outcome;
-use crate::schema::Param;
-
-/// Who may call a method.
-pub(crate) enum Permission {
-    /// Everybody, without authentication.
-    Open,
-    /// Every authenticated account; the handler filters or checks.
-    Anyone,
-    /// Holders of all these privileges on the path.
-    All(&'static str, &'static [&'static str]),
-    /// Holders of one of these privileges on the path.
-    Any(&'static str, &'static [&'static str]),
-    /// Only `root@pam` itself.
-    Root,
-}
-
-/// One method of one path.
-pub(crate) struct Route {
-    method: &'static str,
-    path: &'static str,
-    pub(crate) permission: Permission,
-    /// Whether API tokens may call it.
-    pub(crate) tokens: bool,
-    /// Parameters beside those in the path, in several lists.
-    pub(crate) params: &'static [&'static [Param]],
-    pub(crate) handler: fn(&Call<'_>) -> Outcome,
-}
-
-pub(super) const fn route(
-    method: &'static str,
-    path: &'static str,
-    permission: Permission,
-    params: &'static [&'static [Param]],
-    handler: fn(&Call<'_>) -> Outcome,
-) -> Route {
-    Route {
-        method,
-        path,
-        permission,
-        tokens: true,
-        params,
-        handler,
-    }
-}
-
-const fn no_tokens(route: Route) -> Route {
-    Route {
-        tokens: false,
-        ..route
-    }
-}
-
-use Permission::{All, Any, Anyone, Open, Root};
+use super::route::Permission::{All, Any, Anyone, Open, Root};
+use super::route::{Permission, Route, no_tokens, route};
+use super::{access, cluster, firewall, index, lxc, node, packages, pools, sdn, storage, tasks};
 
 const AUDIT_GUEST: Permission = All("/vms/{vmid}", &["VM.Audit"]);
 const POWER: Permission = All("/vms/{vmid}", &["VM.PowerMgmt"]);

@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard};
 use portable_pty::CommandBuilder;
 use tempfile::TempDir;
 
-use super::confine::{is_root, login_shell};
+use super::host_user::{is_root, login_shell};
 
 /// The host's account that root in a container is.
 const ROOT_INSIDE: u32 = 100_000;

@@ -4,6 +4,7 @@
 
 mod confine;
 mod guest;
+mod host_user;
 mod limits;
 mod login;
 mod lxc;
@@ -303,7 +304,7 @@ impl Terminals {
 
 /// A shell of the host as it is, for tests of what is typed into it; never root's.
 fn host_command(shell: &Path, home: &Path) -> portable_pty::CommandBuilder {
-    let mut arguments = confine::ordinary_user();
+    let mut arguments = host_user::ordinary_user();
     arguments.push(shell.display().to_string());
     if shell.file_name().is_some_and(|name| name == "busybox") {
         arguments.push("ash".into());

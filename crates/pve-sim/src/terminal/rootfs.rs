@@ -16,8 +16,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tempfile::TempDir;
 
-use super::confine::{NOBODY, is_root};
 use super::guest;
+use super::host_user::{NOBODY, is_root};
 use crate::encoding;
 
 /// Where the folders are.

@@ -285,3 +285,17 @@ pub(crate) fn random_mac() -> String {
     let [one, two, three] = encoding::random::<3>();
     format!("BC:24:11:{one:02X}:{two:02X}:{three:02X}")
 }
+
+/// A network with the MAC address and type that Proxmox fills in, name first.
+pub(crate) fn complete_network(text: &str) -> String {
+    let mut pairs = property::pairs(text);
+    let mac = random_mac();
+    pairs.entry("hwaddr").or_insert(&mac);
+    pairs.entry("type").or_insert("veth");
+    let name = pairs.remove("name").unwrap_or("eth0");
+    let rest: String = pairs
+        .iter()
+        .map(|(key, value)| format!(",{key}={value}"))
+        .collect();
+    format!("name={name}{rest}")
+}

@@ -1,22 +1,27 @@
 //! The state of the simulated cluster: nodes, storages, containers, pools, accounts and tasks. One lock guards all of it
 //! ([`crate::cluster::Cluster`]); nothing in here waits or does IO.
 
+mod accounts;
 pub(crate) mod backup;
 pub(crate) mod container;
 pub(crate) mod firewall;
+mod foreign;
 mod guests;
 pub(crate) mod ha;
 pub(crate) mod history;
 pub(crate) mod meter;
+mod storage;
 pub(crate) mod task;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::access::{Access, Token, User};
+use crate::access::Access;
 use crate::config::SimConfig;
+use accounts::accounts;
 use container::Container;
 use firewall::Firewall;
 use history::History;
+pub(crate) use storage::{Storage, Template, has};
 use task::Tasks;
 
 /// The kernel that runs on every node.
@@ -84,14 +89,6 @@ pub(crate) struct Node {
     pub(crate) kernel: String,
 }
 
-/// A container template.
-#[derive(Debug, Clone)]
-pub(crate) struct Template {
-    pub(crate) size: u64,
-    /// None named means all.
-    pub(crate) nodes: Vec<String>,
-}
-
 /// An interface inside a container beside `eth0`, such as `docker0`.
 #[derive(Debug, Clone)]
 pub(crate) struct MoreInterface {
@@ -99,23 +96,6 @@ pub(crate) struct MoreInterface {
     pub(crate) mac: String,
     /// With its prefix.
     pub(crate) address: String,
-}
-
-/// A storage; every node that has one of that name sees its own, unless it is shared.
-#[derive(Debug, Clone)]
-pub(crate) struct Storage {
-    pub(crate) name: String,
-    pub(crate) kind: String,
-    pub(crate) content: Vec<String>,
-    pub(crate) capacity: u64,
-    /// Taken by something else than simulated containers.
-    pub(crate) used_otherwise: u64,
-    pub(crate) enabled: bool,
-    pub(crate) active: bool,
-    pub(crate) shared: bool,
-    /// None named means all.
-    pub(crate) nodes: Vec<String>,
-    pub(crate) fails: bool,
 }
 
 /// Secrets of the accounts that exist from the start.
@@ -194,30 +174,6 @@ impl World {
             .is_none_or(|nodes| has(nodes, node))
     }
 
-    pub(crate) fn storage(&self, name: &str) -> Option<&Storage> {
-        self.storages.iter().find(|storage| storage.name == name)
-    }
-
-    /// Bytes in use on a storage of a node.
-    pub(crate) fn storage_used(&self, storage: &Storage, node: &str) -> u64 {
-        let containers: u64 = self
-            .containers
-            .values()
-            .filter(|container| storage.shared || container.node == node)
-            .filter_map(|container| container.disk.as_ref())
-            .filter(|disk| disk.storage == storage.name)
-            .map(|disk| disk.bytes)
-            .sum();
-        let templates: u64 = self
-            .templates
-            .iter()
-            .filter(|(volid, _)| volid.split(':').next() == Some(&storage.name))
-            .filter(|(_, template)| storage.shared || has(&template.nodes, node))
-            .map(|(_, template)| template.size)
-            .sum();
-        storage.used_otherwise + containers + templates
-    }
-
     /// The lowest free id from 100 on.
     pub(crate) fn next_free_vmid(&self) -> u32 {
         (100..)
@@ -274,83 +230,4 @@ fn bridges(config: &SimConfig) -> BTreeMap<String, Bridge> {
     };
     let plain = (!is_vnet).then(|| (config.bridge.clone(), bridge));
     plain.into_iter().collect()
-}
-
-/// Whether a thing is on a node: where none is named, it is on all.
-pub(crate) fn has(nodes: &[String], node: &str) -> bool {
-    nodes.is_empty() || nodes.iter().any(|one| one == node)
-}
-
-/// The least privilege that the project's documentation asks an operator to give.
-fn accounts(config: &SimConfig, secrets: &Secrets) -> Access {
-    let mut access = Access::new();
-    let zones = config.vnets.iter();
-    access.zones = zones
-        .map(|one| (one.vnet.clone(), one.zone.clone()))
-        .collect();
-    access.set_role(
-        "Infra402Guest",
-        &[
-            "VM.Allocate",
-            "VM.Audit",
-            "VM.Console",
-            "VM.PowerMgmt",
-            "VM.Config.CPU",
-            "VM.Config.Memory",
-            "VM.Config.Disk",
-            "VM.Config.Network",
-            "VM.Config.Options",
-            "Pool.Audit",
-        ],
-    );
-    access.set_role("Infra402Node", &["Sys.Audit"]);
-    access.set_role("Infra402Console", &["VM.Audit", "VM.Console"]);
-    access.set_role("Infra402Templates", &["Datastore.Audit"]);
-    access.pools.insert(config.pool.clone());
-
-    let login = |password: &str| User {
-        password: Some(password.to_owned()),
-        ..User::default()
-    };
-    access.users.insert("root@pam".into(), login(&secrets.root));
-    access
-        .users
-        .insert(CONSOLE_USER.into(), login(&secrets.console));
-    let token = Token {
-        secret: secrets.token.clone(),
-        privsep: config.token_privsep,
-    };
-    let service = User {
-        tokens: BTreeMap::from([(SERVICE_TOKEN.to_owned(), token)]),
-        ..User::default()
-    };
-    access.users.insert(SERVICE_USER.into(), service);
-
-    let token_id = format!("{SERVICE_USER}!{SERVICE_TOKEN}");
-    let mut holders = vec![SERVICE_USER];
-    if config.token_privsep {
-        holders.push(&token_id);
-    }
-    for holder in holders {
-        access.grant(&format!("/pool/{}", config.pool), holder, "Infra402Guest");
-        for storage in &config.storages {
-            let role = if storage.content.iter().any(|kind| kind == "rootdir") {
-                "PVEDatastoreUser"
-            } else {
-                "Infra402Templates"
-            };
-            access.grant(&format!("/storage/{}", storage.name), holder, role);
-        }
-        let bridge = access.bridge_path(&config.bridge);
-        access.grant(&bridge, holder, "PVESDNUser");
-        for node in &config.nodes {
-            access.grant(&format!("/nodes/{node}"), holder, "Infra402Node");
-        }
-    }
-    access.grant(
-        &format!("/pool/{}", config.pool),
-        CONSOLE_USER,
-        "Infra402Console",
-    );
-    access
 }

@@ -5,12 +5,13 @@ use std::net::IpAddr;
 
 use http::Method;
 
+use secret::Secret;
+
 use super::network::Network;
 use crate::client::Client;
 use crate::error::Error;
 use crate::ids::{NodeName, Vmid};
 use crate::path::ApiPath;
-use crate::secret::Secret;
 use crate::upid::Upid;
 
 /// A container to be made (`POST /nodes/{node}/lxc`).

@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use http::Method;
 use http::header::{CONNECTION, HeaderMap, HeaderValue, UPGRADE};
+use secret::Secret;
 use serde::Deserialize;
 use tokio::time::timeout;
 
+use crate::cause::with_causes;
 use crate::client::Client;
 use crate::error::{Call, Error};
 use crate::ids::{NodeName, Vmid};
 use crate::lenient;
 use crate::path::ApiPath;
-use crate::secret::Secret;
 use crate::terminal::error::TerminalError;
 use crate::terminal::socket::{self, SocketReader};
 use crate::terminal::stream::Terminal;
@@ -28,15 +29,10 @@ const NOT_UPGRADED: [u16; 5] = [400, 404, 405, 426, 501];
 #[derive(Deserialize)]
 struct Proxy {
     user: String,
-    #[serde(deserialize_with = "secret")]
     ticket: Secret,
     #[serde(deserialize_with = "lenient::required_u64")]
     port: u64,
     upid: Option<String>,
-}
-
-fn secret<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
-    Ok(Secret::from(String::deserialize(deserializer)?))
 }
 
 impl Client {
@@ -82,7 +78,7 @@ impl Client {
             ("port".to_owned(), proxy.port.to_string()),
             ("vncticket".to_owned(), proxy.ticket.expose().to_owned()),
         ];
-        let key = socket::handshake_key();
+        let key = socket::generate_key();
         let (mut headers, _) = self.auth_headers(None).await?;
         headers.extend(upgrade_headers(&key));
         let response = self.send(&call, &params, headers).await?;
@@ -97,9 +93,9 @@ impl Client {
         let upgraded = response.upgrade().await.map_err(|e| Error::Ambiguous {
             call,
             status: Some(101),
-            cause: crate::transport::chain(&e.without_url()),
+            cause: with_causes(&e.without_url()),
         })?;
-        Ok(socket::split(upgraded))
+        Ok(socket::split(upgraded).await)
     }
 
     /// Waits for the two bytes that confirm the ticket, and returns what came behind them.

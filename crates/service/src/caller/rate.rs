@@ -183,15 +183,15 @@ impl RateLimit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::ManualClock;
+    use crate::clock::TestClock;
 
-    fn limit(per_minute: u32, clock: &Arc<ManualClock>) -> RateLimit {
+    fn limit(per_minute: u32, clock: &Arc<TestClock>) -> RateLimit {
         RateLimit::new(NonZeroU32::new(per_minute).unwrap(), clock.clone())
     }
 
     #[test]
     fn a_caller_gets_its_calls_back_with_time_and_minds_nobody_else() {
-        let clock = Arc::new(ManualClock::at(1_000));
+        let clock = Arc::new(TestClock::at(1_000));
         let limits = limit(3, &clock);
         let (one, other) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
         for _ in 0..3 {
@@ -199,7 +199,7 @@ mod tests {
         }
         assert_eq!(limits.count(one), Err(Duration::from_secs(20)));
         limits.count(other).unwrap();
-        clock.set(1_020);
+        clock.advance_to(1_020);
         limits.count(one).unwrap();
         assert!(limits.count(one).is_err());
     }
@@ -207,14 +207,14 @@ mod tests {
     /// Calls each process as often as it allows, second by second, and exchanges the counts at the
     /// end of each second. Returns the number of calls that were allowed.
     fn hammered(processes: usize, seconds: u64, per_minute: u32) -> u32 {
-        let clock = Arc::new(ManualClock::at(1_000));
+        let clock = Arc::new(TestClock::at(1_000));
         let all: Vec<_> = (0..processes)
             .map(|_| limit(per_minute, &clock).among_others())
             .collect();
         let caller = IpAddr::from([10, 0, 0, 1]);
         let mut through = 0;
         for second in 0..seconds {
-            clock.set(1_000 + second);
+            clock.advance_to(1_000 + second);
             for one in &all {
                 while one.count(caller).is_ok() {
                     through += 1;
@@ -247,7 +247,7 @@ mod tests {
 
     #[test]
     fn calls_elsewhere_count_like_calls_here_and_are_not_told_again() {
-        let clock = Arc::new(ManualClock::at(1_000));
+        let clock = Arc::new(TestClock::at(1_000));
         let limits = limit(60, &clock).among_others();
         let (one, other) = ("2001:db8:1:2::9", "2001:db8:1:3::");
         let [one, other] = [one, other].map(|text| text.parse::<IpAddr>().unwrap());
@@ -267,7 +267,7 @@ mod tests {
 
     #[test]
     fn those_with_the_most_calls_are_told_first_and_the_others_are_kept() {
-        let clock = Arc::new(ManualClock::at(1_000));
+        let clock = Arc::new(TestClock::at(1_000));
         let limits = limit(60, &clock).among_others();
         let caller = |last: u8| IpAddr::from([10, 0, 0, last]);
         for last in 1..=4 {

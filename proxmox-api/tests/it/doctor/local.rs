@@ -6,7 +6,7 @@ use proxmox_api::{
     doctor::{Severity, command::look, report},
     store::{Database, Store},
 };
-use service::clock::{Clock as _, ManualClock, SystemClock};
+use service::clock::{Clock as _, SystemClock, TestClock};
 
 use super::{Installation, error, warning};
 use crate::{postgres::Postgres, support::TestApp};
@@ -118,7 +118,7 @@ async fn a_clock_that_is_wrong_is_found_by_the_hosts() {
     let installation = Installation::start().await;
     let now = SystemClock.unix_seconds();
     for (time, found) in [(now + 600, "seconds ahead"), (now - 600, "seconds behind")] {
-        let findings = look(&installation.env(&[]), Arc::new(ManualClock::at(time))).await;
+        let findings = look(&installation.env(&[]), Arc::new(TestClock::at(time))).await;
         let bad: Vec<_> = findings
             .iter()
             .filter(|finding| finding.severity != Severity::Ok)
@@ -126,7 +126,7 @@ async fn a_clock_that_is_wrong_is_found_by_the_hosts() {
         assert_eq!(bad.len(), 1, "{bad:#?}");
         warning(bad[0], "time", found);
     }
-    let close = ManualClock::at(now);
+    let close = TestClock::at(now);
     close.advance(Duration::from_secs(10));
     let findings = look(&installation.env(&[]), Arc::new(close)).await;
     assert_eq!(report::worst(&findings), Severity::Ok, "{findings:#?}");

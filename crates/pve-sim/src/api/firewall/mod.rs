@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::Call;
-use super::routes::Permission::{All, Anyone};
-use super::routes::{Permission, Route, route};
+use super::route::Permission::{All, Anyone};
+use super::route::{Permission, Route, route};
 use crate::refusal::{Outcome, Refusal};
 use crate::schema::{Kind, Param, Params, format, optional, required};
 use crate::world::firewall::{Group, digest};

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::work::HeldLock;
 use crate::access::ROOT;
 use crate::api::Call;
+use crate::guest_tasks::HeldLock;
 use crate::refusal::{Outcome, Refusal};
 use crate::schema::{Kind, Param, format, optional, required};
 use crate::worker::{self, Failure, Worker};

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use crate::encoding;
 use crate::refusal::Refusal;
-use crate::schema::{Params, format, property};
-use crate::world::container::random_mac;
+use crate::schema::{Params, format};
+use crate::world::container::complete_network;
 
 /// The configuration file that the worker will write, but for disk and lock.
 pub(super) fn configuration(params: &Params, vmid: u32, template: &str) -> BTreeMap<String, Value> {
@@ -63,23 +63,9 @@ pub(super) fn stored(name: &str, value: &Value) -> Value {
     }
     let index = name.strip_prefix("net").map(str::parse::<u32>);
     if let Some(Ok(_)) = index {
-        return json!(complete_net(text));
+        return json!(complete_network(text));
     }
     value.clone()
-}
-
-/// A network with the MAC address and type that Proxmox fills in, name first.
-pub(super) fn complete_net(text: &str) -> String {
-    let mut pairs = property::pairs(text);
-    let mac = random_mac();
-    pairs.entry("hwaddr").or_insert(&mac);
-    pairs.entry("type").or_insert("veth");
-    let name = pairs.remove("name").unwrap_or("eth0");
-    let rest: String = pairs
-        .iter()
-        .map(|(key, value)| format!(",{key}={value}"))
-        .collect();
-    format!("name={name}{rest}")
 }
 
 /// As `ssh-keygen -l` sees it: type, base64 body, comment.

@@ -6,14 +6,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::configuration::{configuration, valid_ssh_keys};
-use super::foreign::put_foreign;
 use super::permission::check_options;
-use super::power;
 use super::restore::restore;
 use super::rootfs::RootDisk;
 use crate::api::Call;
 use crate::encoding;
 use crate::faults::FaultKind;
+use crate::guest_tasks::{NESTING_WARNING, fork_start};
 use crate::refusal::{Outcome, Refusal};
 use crate::schema::Params;
 use crate::worker::{self, Failure, Worker};
@@ -39,7 +38,10 @@ pub(crate) fn create(call: &Call<'_>) -> Outcome {
     let vmid = call.vmid();
     let params = call.params();
     if call.fault == Some(FaultKind::VmidTaken) {
-        put_foreign(call.cluster, &call.node, vmid, "somebody-else");
+        let now = call.cluster.clock.now();
+        call.world()
+            .put_foreign(&call.node, vmid, "somebody-else", now);
+        call.cluster.changed.notify_one();
     }
     let plan = {
         let mut world = call.world();
@@ -73,7 +75,7 @@ pub(crate) fn create(call: &Call<'_>) -> Outcome {
                 return Err(clean_up(&worker, &plan, failure));
             }
             if plan.start {
-                power::fork_start(&worker.cluster, &plan.node, plan.vmid, &plan.user, None);
+                fork_start(&worker.cluster, &plan.node, plan.vmid, &plan.user, None);
             }
             Ok(())
         },
@@ -220,13 +222,10 @@ async fn build(
     }
     drop(world);
     if lacks_nesting {
-        worker.warn(NESTING);
+        worker.warn(NESTING_WARNING);
     }
     Ok(())
 }
-
-/// What Proxmox says about a systemd container without nesting.
-pub(super) const NESTING: &str = "Systemd 252 detected. You may need to enable nesting.";
 
 fn no_room(plan: &Plan) -> String {
     format!(

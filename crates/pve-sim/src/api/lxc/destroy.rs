@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::work::{halt, with};
 use crate::api::Call;
+use crate::guest_tasks::{halt, with};
 use crate::refusal::{Outcome, Refusal};
 use crate::worker::{self, Failure, Worker};
 use crate::world::World;

@@ -4,7 +4,6 @@ mod clone;
 mod configuration;
 mod create;
 mod destroy;
-mod foreign;
 mod migrate;
 mod options;
 mod permission;
@@ -15,19 +14,15 @@ mod rootfs;
 mod snapshot;
 mod terminal;
 mod update;
-pub(super) mod work;
 
 pub(super) use clone::{CLONE, clone};
 pub(super) use create::create;
 pub(super) use destroy::destroy;
-pub(crate) use foreign::put_foreign;
-pub(crate) use migrate::fork_relocate;
 pub(super) use migrate::{MIGRATE, migrate};
 pub(super) use options::{
     CONFIG_PRIVILEGES, CREATE, DESTROY, OPTIONS, READ_CONFIG, REBOOT, RRD, SHUTDOWN, START, STOP,
     UPDATE,
 };
-pub(crate) use power::{fork_halt, fork_start};
 pub(super) use power::{reboot, shutdown, start, stop};
 pub(super) use read::{config, current, interfaces, list, memory_used, rrd};
 pub(super) use snapshot::{

@@ -2,18 +2,15 @@
 //! a worker, which looks at the configuration and its lock. Under high availability the worker only
 //! hands the request on to the manager.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 
-use super::work::{ask_to_halt, boot, bring_down, halt, kill, refuse_unless_mounted, with};
 use crate::api::Call;
-use crate::cluster::Cluster;
-use crate::faults::FaultKind;
+use crate::guest_tasks::{ask_to_halt, boot, bring_down, fork_start, halt, kill};
 use crate::manager::{self, Request};
 use crate::refusal::{Answer, Outcome, Refusal};
-use crate::worker::{self, Order};
+use crate::worker;
 use crate::world::container::Container;
 use crate::world::ha::Resource;
 
@@ -89,61 +86,6 @@ pub(crate) fn reboot(call: &Call<'_>) -> Outcome {
         boot(&worker, vmid).await
     });
     Ok(json!(upid).into())
-}
-
-/// Forks the worker that starts a container, also on behalf of a create with `start=1`.
-pub(crate) fn fork_start(
-    cluster: &Arc<Cluster>,
-    node: &str,
-    vmid: u32,
-    user: &str,
-    fault: Option<FaultKind>,
-) -> String {
-    let order = Order {
-        node,
-        kind: "vzstart",
-        id: vmid.to_string(),
-        user,
-        fault,
-    };
-    worker::fork(cluster, order, move |worker| async move {
-        let _lock = worker.lock_config(vmid).await?;
-        with(&worker, vmid, |container| {
-            if container.flag("template") {
-                return Err("you can't start a CT if it's a template".into());
-            }
-            refuse_unless_mounted(container)?;
-            match container.running() {
-                true => Err(format!("CT {vmid} already running")),
-                false => Ok(()),
-            }
-        })?;
-        boot(&worker, vmid).await
-    })
-}
-
-/// Forks the worker by which high availability stops a container: hard, or within a time.
-pub(crate) fn fork_halt(
-    cluster: &Arc<Cluster>,
-    node: &str,
-    vmid: u32,
-    user: &str,
-    timeout: Duration,
-) -> String {
-    let hard = timeout.is_zero();
-    let order = Order {
-        node,
-        kind: if hard { "vzstop" } else { "vzshutdown" },
-        id: vmid.to_string(),
-        user,
-        fault: None,
-    };
-    worker::fork(cluster, order, move |worker| async move {
-        match hard {
-            true => kill(&worker, vmid).await,
-            false => bring_down(&worker, vmid, timeout, false).await,
-        }
-    })
 }
 
 /// Forks the worker that passes a request on to high availability; it is done when it is queued.

@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::configuration::stored;
 use super::permission::{NOT_OPTIONS, check_options};
-use super::power::fork_start;
 use crate::api::Call;
+use crate::guest_tasks::fork_start;
 use crate::refusal::{Outcome, Refusal};
 use crate::schema::property;
 use crate::worker::{self, Failure, Worker};

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::work::{HeldLock, with};
 use crate::api::Call;
+use crate::guest_tasks::{HeldLock, with};
 use crate::refusal::{Outcome, Refusal};
 use crate::schema::{Kind, Param, optional, required};
 use crate::worker;

@@ -1,5 +1,6 @@
-//! Hands the simulator's address and credentials to those who are to use it: as one JSON document for programs, or as one file for
-//! each secret, the way container platforms do it. Every file appears at once or not at all, and its owner alone can read it.
+//! Writes the simulator's address and credentials for other programs: as one JSON document, or as
+//! one file for each secret as container platforms do. Each file is replaced whole, and only its
+//! owner can read it.
 
 use std::path::{Path, PathBuf};
 

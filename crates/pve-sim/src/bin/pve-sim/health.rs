@@ -1,4 +1,4 @@
-//! What `--health` does: it calls the running simulator as a client would, with the credentials that it handed over.
+//! `--health`: calls the running simulator as a client does, with the credentials that it wrote.
 
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
@@ -16,12 +16,12 @@ use crate::handover;
 const TOKEN_ID: &str = "infra402@pve!svc";
 /// How long each step may take: more than the three seconds after which wrong credentials are
 /// refused.
-const PATIENCE: Duration = Duration::from_secs(4);
+const STEP_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Asks the simulator that listens on `listen` for its version, over TLS and with the token.
 ///
 /// # Errors
-/// The credentials are not there, nobody answers, or the answer is not 200.
+/// The credentials are missing, nothing answers, or the status is not 200.
 pub(super) fn ask(listen: SocketAddr, credentials: &Path) -> anyhow::Result<()> {
     let secret = read(&handover::token_secret(credentials))?;
     let authority = read(&handover::authority(credentials))?;
@@ -34,10 +34,10 @@ pub(super) fn ask(listen: SocketAddr, credentials: &Path) -> anyhow::Result<()> 
         .with_no_client_auth();
 
     let address = SocketAddr::new(reachable(listen.ip()), listen.port());
-    let socket = TcpStream::connect_timeout(&address, PATIENCE)
-        .with_context(|| format!("nobody listens on {address}"))?;
-    socket.set_read_timeout(Some(PATIENCE))?;
-    socket.set_write_timeout(Some(PATIENCE))?;
+    let socket = TcpStream::connect_timeout(&address, STEP_TIMEOUT)
+        .with_context(|| format!("nothing listens on {address}"))?;
+    socket.set_read_timeout(Some(STEP_TIMEOUT))?;
+    socket.set_write_timeout(Some(STEP_TIMEOUT))?;
     let name = ServerName::try_from("localhost")?;
     let connection = ClientConnection::new(Arc::new(config), name)?;
     let mut stream = StreamOwned::new(connection, socket);
@@ -58,7 +58,7 @@ fn read(path: &Path) -> anyhow::Result<String> {
     std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// Where whoever listens on this address is reached from the same machine.
+/// The address that reaches this listener from the same machine.
 fn reachable(listens: IpAddr) -> IpAddr {
     match listens {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -74,7 +74,7 @@ mod tests {
     use crate::handover;
 
     #[tokio::test]
-    async fn a_simulator_is_healthy_while_it_takes_what_it_handed_over() {
+    async fn a_simulator_is_healthy_while_it_accepts_the_credentials_that_it_wrote() {
         let sim = Sim::start(SimConfig::default()).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let ask = async || {
@@ -94,6 +94,6 @@ mod tests {
         let address = sim.addr();
         sim.stop().await;
         let gone = super::ask(address, folder.path()).unwrap_err().to_string();
-        assert!(gone.contains("nobody listens"), "{gone}");
+        assert!(gone.contains("nothing listens"), "{gone}");
     }
 }

@@ -1,5 +1,6 @@
-//! `pve-sim`: the simulator as a process of its own. `options` reads the command line; `handover` tells those who are to use it
-//! how it is reached; `health` asks a running one. Ends on SIGINT and SIGTERM, keeping its state if it was given a file for it.
+//! `pve-sim`: the simulator as a process. `options` reads the command line, `handover` writes its
+//! address and credentials for other programs, `health` asks a running one. SIGINT and SIGTERM end
+//! it, after its state was written where a state file is configured.
 
 mod handover;
 mod health;
@@ -13,14 +14,14 @@ use pve_sim::Sim;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use options::{Options, USAGE};
+use options::Options;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Nothing is left to do if even this cannot be said.
+            // Without a standard error nothing can be reported.
             let _ = writeln!(std::io::stderr(), "pve-sim: {error:#}");
             ExitCode::FAILURE
         }
@@ -28,16 +29,11 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> anyhow::Result<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if arguments.iter().any(|argument| argument == "--help") {
-        writeln!(std::io::stdout(), "{USAGE}")?;
-        return Ok(());
-    }
-    let options = options::parse(&arguments)?;
+    let options = options::parse()?;
     if options.health {
         let credentials = options
             .credentials_dir
-            .context("--health needs --credentials-dir, whose authority it trusts")?;
+            .context("--health needs --credentials-dir: it trusts the authority there")?;
         return health::ask(options.config.listen, &credentials);
     }
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
@@ -59,13 +55,13 @@ async fn serve(options: Options) -> anyhow::Result<()> {
         url = sim.url(),
         shell = shell.as_str(),
         token = sim.token_id(),
-        "simulated Proxmox VE is up"
+        "the simulated Proxmox VE is up"
     );
     tokio::select! {
         interrupt = tokio::signal::ctrl_c() => interrupt?,
         _ = terminate.recv() => {}
     }
-    tracing::info!("stopping");
+    tracing::info!("the simulated Proxmox VE stops");
     sim.stop().await;
     Ok(())
 }

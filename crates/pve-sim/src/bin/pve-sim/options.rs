@@ -1,123 +1,202 @@
-//! The command line: flags come first, then variables, then defaults.
+//! The command line: a flag counts first, then its variable, then the default.
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
+use clap::Parser;
 use pve_sim::{ShellMode, SimConfig};
 
-/// The text of `--help`. A flag that takes a value is known because it stands here.
-pub(super) const USAGE: &str = "\
-pve-sim: a simulated Proxmox VE
+/// A simulated Proxmox VE
+#[derive(Parser)]
+#[command(name = "pve-sim", args_override_self = true)]
+struct Arguments {
+    /// Where to listen [default: 127.0.0.1:8006]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "PVE_SIM_LISTEN",
+        hide_env_values = true
+    )]
+    listen: Option<String>,
+    /// Factor on realistic durations [default: 1.0]
+    #[arg(
+        long,
+        value_name = "FACTOR",
+        env = "PVE_SIM_TIME_SCALE",
+        hide_env_values = true
+    )]
+    time_scale: Option<String>,
+    /// Secret of the API token infra402@pve!svc [default: random]
+    #[arg(
+        long,
+        value_name = "SECRET",
+        env = "PVE_SIM_TOKEN_SECRET",
+        hide_env_values = true
+    )]
+    token_secret: Option<String>,
+    /// Keep containers and credentials here [default: forget them]
+    #[arg(
+        long,
+        value_name = "PATH",
+        env = "PVE_SIM_STATE_FILE",
+        hide_env_values = true
+    )]
+    state_file: Option<String>,
+    /// Write address and credentials here as JSON
+    #[arg(
+        long,
+        value_name = "PATH",
+        env = "PVE_SIM_CONNECTION_FILE",
+        hide_env_values = true
+    )]
+    connection_file: Option<String>,
+    /// Write the token's secret and the CA to token-secret and ca.pem in this folder, for programs
+    /// that read secrets from files
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        env = "PVE_SIM_CREDENTIALS_DIR",
+        hide_env_values = true
+    )]
+    credentials_dir: Option<String>,
+    /// Comma separated node names [default: pve]
+    #[arg(
+        long,
+        value_name = "NAMES",
+        env = "PVE_SIM_NODES",
+        hide_env_values = true
+    )]
+    nodes: Option<String>,
+    /// What answers in terminals: confined or toy [default: confined]
+    #[arg(
+        long,
+        value_name = "KIND",
+        env = "PVE_SIM_SHELL",
+        hide_env_values = true
+    )]
+    shell: Option<String>,
+    /// Serve HTTP instead of HTTPS
+    #[arg(long)]
+    plain_http: bool,
+    /// End with status 0 if the running simulator accepts the credentials in --credentials-dir
+    #[arg(long)]
+    health: bool,
+}
 
-  --listen ADDRESS          where to listen (PVE_SIM_LISTEN, default 127.0.0.1:8006)
-  --time-scale FACTOR       factor on realistic durations (PVE_SIM_TIME_SCALE, default 1.0)
-  --token-secret SECRET     secret of the API token infra402@pve!svc (PVE_SIM_TOKEN_SECRET, default random)
-  --state-file PATH         keep containers and credentials here (PVE_SIM_STATE_FILE, default: forget)
-  --connection-file PATH    write address and credentials here as JSON (PVE_SIM_CONNECTION_FILE)
-  --credentials-dir FOLDER  write the token's secret and the CA into files of this folder, token-secret and
-                            ca.pem, for whoever reads secrets from files (PVE_SIM_CREDENTIALS_DIR)
-  --nodes NAMES             comma separated node names (PVE_SIM_NODES, default pve)
-  --shell KIND              what answers in terminals: confined or toy (PVE_SIM_SHELL, default confined)
-  --plain-http              serve HTTP instead of HTTPS
-  --health                  status 0 if the running simulator takes the credentials in --credentials-dir
-  --help                    this text";
-
-/// What the command line says.
+/// The settings that the command line and the environment give.
 pub(super) struct Options {
-    /// What is simulated.
+    /// The simulated cluster.
     pub(super) config: SimConfig,
-    /// Where a program finds everything about the simulator.
+    /// The file that gets the simulator's address and credentials.
     pub(super) connection_file: Option<PathBuf>,
-    /// Where a service finds its credentials, one to a file.
+    /// The folder that gets a service's credentials, one file each.
     pub(super) credentials_dir: Option<PathBuf>,
-    /// Ask a running simulator instead of being one.
+    /// Check a running simulator instead of starting one.
     pub(super) health: bool,
 }
 
-/// Reads the arguments after the program's name.
+/// Reads the process's command line and environment. `--help` and arguments that are not known end
+/// the process.
 ///
 /// # Errors
-/// An argument or a value that is not known.
-pub(super) fn parse(arguments: &[String]) -> anyhow::Result<Options> {
+/// A value cannot be used.
+pub(super) fn parse() -> anyhow::Result<Options> {
+    read(Arguments::parse())
+}
+
+fn read(arguments: Arguments) -> anyhow::Result<Options> {
     let mut config = SimConfig {
         listen: ([127, 0, 0, 1], 8006).into(),
+        tls: !arguments.plain_http,
         ..SimConfig::default()
     };
-    let mut health = false;
-    let mut given: Vec<(String, String)> = Vec::new();
-    let mut rest = arguments.iter();
-    while let Some(argument) = rest.next() {
-        match argument.as_str() {
-            "--plain-http" => config.tls = false,
-            "--health" => health = true,
-            _ => given.push(flag(argument, &mut rest)?),
-        }
-    }
-    let setting = |name: &str| {
-        let flag = given.iter().rev().find(|(flag, _)| flag == name);
-        let variable = format!("PVE_SIM_{}", name.replace('-', "_").to_uppercase());
-        flag.map(|(_, value)| value.clone())
-            .or_else(|| std::env::var(variable).ok())
-            .filter(|value| !value.is_empty())
-    };
-    if let Some(listen) = setting("listen") {
+    if let Some(listen) = given(arguments.listen) {
         config.listen = listen
             .parse()
             .with_context(|| format!("--listen {listen} is no address such as 127.0.0.1:8006"))?;
     }
-    if let Some(scale) = setting("time-scale") {
+    if let Some(scale) = given(arguments.time_scale) {
         config.time_scale = scale
             .parse()
             .ok()
             .filter(|scale: &f64| scale.is_finite() && *scale >= 0.0)
             .with_context(|| format!("--time-scale {scale} is no factor such as 0.1"))?;
     }
-    if let Some(nodes) = setting("nodes") {
+    if let Some(nodes) = given(arguments.nodes) {
         config.nodes = nodes
             .split(',')
             .map(|node| node.trim().to_owned())
             .collect();
     }
-    config.token_secret = setting("token-secret");
-    config.state_file = setting("state-file").map(PathBuf::from);
+    config.token_secret = given(arguments.token_secret);
+    config.state_file = given(arguments.state_file).map(PathBuf::from);
     config.rootfs_dir = config
         .state_file
         .as_ref()
         .map(|file| file.with_extension("rootfs"));
-    if let Some(shell) = setting("shell") {
+    if let Some(shell) = given(arguments.shell) {
         config.shell = match shell.as_str() {
             "confined" => ShellMode::Confined,
             "toy" => ShellMode::Toy,
-            _ => bail!("--shell {shell} is neither confined nor toy"),
+            _ => anyhow::bail!("--shell {shell} is neither confined nor toy"),
         };
     }
     Ok(Options {
         config,
-        connection_file: setting("connection-file").map(PathBuf::from),
-        credentials_dir: setting("credentials-dir").map(PathBuf::from),
-        health,
+        connection_file: given(arguments.connection_file).map(PathBuf::from),
+        credentials_dir: given(arguments.credentials_dir).map(PathBuf::from),
+        health: arguments.health,
     })
 }
 
-/// Reads `--name value` or `--name=value`.
-fn flag<'a>(
-    argument: &str,
-    rest: &mut impl Iterator<Item = &'a String>,
-) -> anyhow::Result<(String, String)> {
-    let Some(name) = argument.strip_prefix("--") else {
-        bail!("'{argument}' is no option\n\n{USAGE}");
-    };
-    let (name, value) = match name.split_once('=') {
-        Some((name, value)) => (name, value.to_owned()),
-        None => {
-            let value = rest
-                .next()
-                .with_context(|| format!("--{name} needs a value"))?;
-            (name, value.clone())
-        }
-    };
-    if !USAGE.contains(&format!("--{name} ")) {
-        bail!("--{name} is no option\n\n{USAGE}");
+/// A value that is not empty; container platforms set variables that are not used to nothing.
+fn given(value: Option<String>) -> Option<String> {
+    value.filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(arguments: &[&str]) -> anyhow::Result<Options> {
+        let arguments = ["pve-sim"].iter().chain(arguments);
+        read(Arguments::try_parse_from(arguments)?)
     }
-    Ok((name.to_owned(), value))
+
+    #[test]
+    fn options_are_read_with_and_without_an_equals_sign() {
+        let read = options(&[
+            "--listen=127.0.0.1:1",
+            "--nodes",
+            "a, b",
+            "--state-file",
+            "/x/state.json",
+            "--shell",
+            "toy",
+            "--plain-http",
+            "--connection-file=",
+            "--nodes=c,d",
+        ]);
+        let read = read.unwrap();
+        assert_eq!(read.config.listen.port(), 1);
+        assert_eq!(read.config.nodes, ["c", "d"], "the last one counts");
+        assert_eq!(read.config.rootfs_dir, Some("/x/state.rootfs".into()));
+        assert_eq!(read.config.shell, ShellMode::Toy);
+        assert_eq!(read.connection_file, None, "an empty value is none");
+        assert!(!read.config.tls && !read.health);
+    }
+
+    #[test]
+    fn arguments_that_are_not_known_are_refused() {
+        for bad in [
+            &["--lisen", "127.0.0.1:1"][..],
+            &["--listen"],
+            &["--listen", "nowhere"],
+            &["--time-scale", "-1"],
+            &["--shell", "bash"],
+            &["extra"],
+        ] {
+            assert!(options(bad).is_err(), "{bad:?}");
+        }
+    }
 }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::quota::{Host, Quota};
-use crate::terminal::confine::is_root;
+use crate::terminal::host_user::is_root;
 
 /// How a simulator's group begins at the top of the hierarchy; its process id follows.
 const PREFIX: &str = "infra402-demo-";

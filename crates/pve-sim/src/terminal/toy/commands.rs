@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::interpret::{ENTRY, Machine, OUTPUT, Report};
-use super::network;
+use super::machine::{ENTRY, Machine, OUTPUT, Report};
+use super::network_commands;
 
 /// Runs one command and gives its exit code.
 pub(super) fn run(machine: &mut Machine, arguments: &[String], report: &mut Report) -> i32 {
@@ -168,7 +168,7 @@ pub(super) fn run(machine: &mut Machine, arguments: &[String], report: &mut Repo
             );
             0
         }
-        other => network::run(machine, other, &rest, report)
+        other => network_commands::run(machine, other, &rest, report)
             .unwrap_or_else(|| fail(report, format!("sh: 1: {other}: not found"), 127)),
     }
 }

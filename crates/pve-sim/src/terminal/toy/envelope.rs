@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use super::interpret::{ENTRY, MEMORY, Report};
+use super::machine::{ENTRY, MEMORY, Report};
 use crate::encoding;
 
 /// What a line means.

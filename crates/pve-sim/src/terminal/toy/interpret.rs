@@ -1,92 +1,16 @@
 //! The toy's language: commands separated by newline, `;`, `&&` and `||`, words with quotes and variables, and redirections to
 //! files. What it does not know it refuses the way a shell would.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
+use super::commands;
+use super::machine::{ENTRY, Machine, OUTPUT, Report};
 use super::parse::{After, Piece, Target, Word, split};
-use super::{commands, network::Network};
 
-/// Bytes that files and variables of one container may have: they are the simulator's own memory,
-/// which other containers need.
-pub(super) const MEMORY: usize = 1 << 20;
-/// Bytes that a file or variable takes beside its name and content.
-pub(super) const ENTRY: usize = 64;
-/// Files and variables of one container.
-const ENTRIES: usize = 1000;
-/// Bytes that a script may print.
-pub(super) const OUTPUT: usize = 2 << 20;
 /// Bytes in the arguments of one command.
 const ARGUMENTS: usize = 128 << 10;
 /// Bytes that one script may read and print. It runs to its end on a thread that others need.
 const WORK: usize = 64 << 20;
 
-/// What a script printed, and its exit code.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(super) struct Report {
-    pub(super) stdout: Vec<u8>,
-    pub(super) stderr: Vec<u8>,
-    pub(super) code: i32,
-}
-
-impl Report {
-    /// Bytes that were printed.
-    fn size(&self) -> usize {
-        self.stdout.len() + self.stderr.len()
-    }
-}
-
-/// The toy's world.
-pub(super) struct Machine {
-    pub(super) hostname: String,
-    pub(super) folder: String,
-    /// Absolute path to content; `None` is a folder.
-    pub(super) files: BTreeMap<String, Option<Vec<u8>>>,
-    pub(super) variables: BTreeMap<String, String>,
-    /// What its programs for a network work on; none where it has no such programs.
-    pub(super) network: Option<Network>,
-    /// Time that commands asked for; the shell lets it pass.
-    pub(super) pause: Duration,
-    pub(super) exited: bool,
-    pub(super) power_off: bool,
-    pub(super) code: i32,
-}
-
 impl Machine {
-    pub(super) fn new(hostname: &str) -> Self {
-        let folders = ["/", "/etc", "/home", "/root", "/tmp", "/var"];
-        let mut files: BTreeMap<String, Option<Vec<u8>>> =
-            folders.map(|folder| (folder.to_owned(), None)).into();
-        files.insert("/etc/hostname".into(), Some(format!("{hostname}\n").into()));
-        files.insert(
-            "/etc/os-release".into(),
-            Some(b"PRETTY_NAME=\"Toy container\"\nID=toy\n".to_vec()),
-        );
-        let variables = [
-            ("HOME", "/root"),
-            ("PATH", "/usr/bin:/bin"),
-            ("USER", "root"),
-        ];
-        Self {
-            hostname: hostname.to_owned(),
-            folder: "/root".into(),
-            files,
-            variables: variables
-                .map(|(name, value)| (name.into(), value.into()))
-                .into(),
-            network: None,
-            pause: Duration::ZERO,
-            exited: false,
-            power_off: false,
-            code: 0,
-        }
-    }
-
-    pub(super) fn prompt(&self) -> String {
-        let folder = self.folder.replace("/root", "~");
-        format!("root@{}:{folder}# ", self.hostname)
-    }
-
     /// Runs a script to its end or to `exit`.
     pub(super) fn script(&mut self, text: &str) -> Report {
         let mut report = Report::default();
@@ -184,20 +108,6 @@ impl Machine {
         handled
     }
 
-    /// Bytes in files and variables.
-    fn size(&self) -> usize {
-        let files = self.files.iter();
-        let files = files.map(|(name, content)| name.len() + content.as_ref().map_or(0, Vec::len));
-        let variables = self.variables.iter();
-        let variables = variables.map(|(name, value)| name.len() + value.len());
-        files.chain(variables).map(|size| size + ENTRY).sum()
-    }
-
-    /// Whether so many bytes more may be kept.
-    pub(super) fn has_room(&self, bytes: usize) -> bool {
-        self.files.len() + self.variables.len() < ENTRIES && self.size() + bytes <= MEMORY
-    }
-
     fn set(&mut self, name: &str, value: &str, report: &mut Report) {
         if !self.has_room(name.len() + value.len() + ENTRY) {
             report.stderr.extend(b"sh: 1: Out of memory\n");
@@ -228,26 +138,6 @@ impl Machine {
         }
     }
 
-    /// A path from the root, without `.` and `..`.
-    pub(super) fn absolute(&self, name: &str) -> String {
-        let mut parts: Vec<&str> = Vec::new();
-        let start = if name.starts_with('/') {
-            ""
-        } else {
-            &self.folder
-        };
-        for part in start.split('/').chain(name.split('/')) {
-            match part {
-                "" | "." => {}
-                ".." => {
-                    parts.pop();
-                }
-                part => parts.push(part),
-            }
-        }
-        format!("/{}", parts.join("/"))
-    }
-
     fn expand(&self, word: &Word) -> String {
         let Word::Text(pieces) = word else {
             return String::new();
@@ -272,6 +162,7 @@ impl Machine {
 
 #[cfg(test)]
 mod tests {
+    use super::super::machine::{ENTRIES, MEMORY};
     use super::*;
 
     fn run(text: &str) -> (String, String, i32) {

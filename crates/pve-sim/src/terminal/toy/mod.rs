@@ -4,7 +4,9 @@
 mod commands;
 mod envelope;
 mod interpret;
+mod machine;
 mod network;
+mod network_commands;
 mod parse;
 
 use std::collections::VecDeque;
@@ -15,7 +17,7 @@ use bytes::Bytes;
 
 use super::session::{Backend, Input, Session, told_to_end};
 use envelope::{Envelope, Step};
-use interpret::Machine;
+use machine::Machine;
 use network::Network;
 pub(crate) use network::Outside;
 

@@ -1,0 +1,177 @@
+//! What workers do to a container: start it, stop it, move it, and hold its configuration's lock.
+//! API methods and the manager of high availability fork these workers.
+
+mod migrate;
+mod power;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::worker::{Failure, Worker};
+use crate::world;
+use crate::world::container::Container;
+pub(crate) use migrate::{Migration, fork_relocate, run_migration};
+pub(crate) use power::{fork_halt, fork_start};
+
+/// Proxmox's warning about a systemd container without nesting.
+pub(crate) const NESTING_WARNING: &str = "Systemd 252 detected. You may need to enable nesting.";
+
+/// The work of `vzstop`.
+pub(crate) async fn kill(worker: &Worker, vmid: u32) -> Result<(), Failure> {
+    let _lock = worker.lock_config(vmid).await?;
+    with(worker, vmid, |container| refuse_unless_mounted(container))?;
+    worker.sleep(Duration::from_millis(800)).await;
+    worker.trip()?;
+    halt(worker, vmid)
+}
+
+/// The work of `vzshutdown`.
+pub(crate) async fn bring_down(
+    worker: &Worker,
+    vmid: u32,
+    timeout: Duration,
+    force: bool,
+) -> Result<(), Failure> {
+    let _lock = worker.lock_config(vmid).await?;
+    with(worker, vmid, |container| container.refuse_locked())?;
+    let done = ask_to_halt(worker, vmid, timeout).await;
+    worker.trip()?;
+    if !done && !force {
+        worker.log(format!(
+            "command 'lxc-stop -n {vmid} --nokill --timeout {}' failed: exit code 1",
+            timeout.as_secs()
+        ));
+        return Err(Failure::Died("container did not stop".into()));
+    }
+    halt(worker, vmid)
+}
+
+/// A container that is mounted by hand may be started and stopped; no other lock lets it.
+pub(crate) fn refuse_unless_mounted(container: &Container) -> Result<(), String> {
+    match container.lock() {
+        Some("mounted") => Ok(()),
+        _ => container.refuse_locked(),
+    }
+}
+
+/// Starts a container.
+pub(crate) async fn boot(worker: &Worker, vmid: u32) -> Result<(), Failure> {
+    if with(worker, vmid, |container| Ok(container.lacks_nesting()))? {
+        worker.warn(NESTING_WARNING);
+    }
+    // The pre-start hook checks the lock on every start, also on those of high availability.
+    with(worker, vmid, |container| {
+        refuse_unless_mounted(container).map_err(|_| {
+            format!("command 'systemctl start pve-container@{vmid}' failed: exit code 1")
+        })
+    })?;
+    come_up(worker, vmid).await
+}
+
+/// The same without a look at the lock, for a worker that holds it.
+pub(crate) async fn come_up(worker: &Worker, vmid: u32) -> Result<(), Failure> {
+    worker.sleep(Duration::from_millis(1500)).await;
+    worker.trip()?;
+    let bridge = with(worker, vmid, |container| Ok(container.bridge()))?;
+    if let Some(bridge) = bridge.filter(|name| !worker.cluster.world().has_vnet(name, &worker.node))
+    {
+        worker.log(format!("bridge '{bridge}' does not exist"));
+        return Err(Failure::Died(format!(
+            "startup for container '{vmid}' failed"
+        )));
+    }
+    let pid = worker.cluster.world().tasks.pid();
+    let now = worker.cluster.clock.now();
+    with(worker, vmid, |container| {
+        container.start(now, pid);
+        Ok(())
+    })
+}
+
+/// Whether the container halts by itself within the time.
+pub(crate) async fn ask_to_halt(worker: &Worker, vmid: u32, timeout: Duration) -> bool {
+    let stubborn = with(worker, vmid, |container| Ok(container.ignores_shutdown)).unwrap_or(false);
+    let takes = Duration::from_millis(3000);
+    if stubborn || timeout < takes {
+        worker.sleep(timeout).await;
+        return false;
+    }
+    worker.sleep(takes).await;
+    true
+}
+
+/// Stops a container at once.
+pub(crate) fn halt(worker: &Worker, vmid: u32) -> Result<(), Failure> {
+    worker.cluster.terminals.end(vmid);
+    let now = worker.cluster.clock.now();
+    with(worker, vmid, |container| {
+        container.stop(now);
+        Ok(())
+    })
+}
+
+/// The container, or the text that the worker dies with when it has gone.
+pub(crate) fn with<T>(
+    worker: &Worker,
+    vmid: u32,
+    change: impl FnOnce(&mut Container) -> Result<T, String>,
+) -> Result<T, Failure> {
+    let mut world = worker.cluster.world();
+    let container = world
+        .containers
+        .get_mut(&vmid)
+        .filter(|container| container.node == worker.node)
+        .ok_or_else(|| world::missing(&worker.node, vmid))?;
+    Ok(change(container)?)
+}
+
+/// A lock in a container's configuration, held by a worker. It goes when the worker ends, unless
+/// the process was killed or its node is gone.
+pub(crate) struct HeldLock {
+    worker: Arc<Worker>,
+    vmid: u32,
+    name: &'static str,
+}
+
+impl HeldLock {
+    /// Takes it.
+    ///
+    /// # Errors
+    /// There is no such container on the worker's node, or it has a lock.
+    pub(crate) async fn take(
+        worker: &Arc<Worker>,
+        vmid: u32,
+        name: &'static str,
+    ) -> Result<Self, Failure> {
+        let _file = worker.lock_config(vmid).await?;
+        with(worker, vmid, |container| {
+            container.refuse_locked()?;
+            container.set_lock(Some(name));
+            Ok(())
+        })?;
+        Ok(Self::taken(worker, vmid, name))
+    }
+
+    /// One that was set before the worker was forked.
+    pub(crate) fn taken(worker: &Arc<Worker>, vmid: u32, name: &'static str) -> Self {
+        Self {
+            worker: worker.clone(),
+            vmid,
+            name,
+        }
+    }
+}
+
+impl Drop for HeldLock {
+    fn drop(&mut self) {
+        if self.worker.killed() {
+            return;
+        }
+        let mut world = self.worker.cluster.world();
+        if let Some(container) = world.containers.get_mut(&self.vmid)
+            && container.lock() == Some(self.name)
+        {
+            container.set_lock(None);
+        }
+    }
+}
