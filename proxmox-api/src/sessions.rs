@@ -1,5 +1,5 @@
-//! Wallet sessions: a text to be signed ([`message`]), its signature ([`signature`]), and the bearer token that stands for the
-//! wallet from then on. Texts and tokens are stored as digests only: a stolen file signs nobody in.
+//! Wallet sessions: the text to sign ([`message`]), its signature ([`signature`]), and the bearer token that then stands for the
+//! wallet. Texts and tokens are stored as digests only, so that a stolen database opens no session.
 
 pub mod message;
 pub mod signature;
@@ -16,12 +16,12 @@ use service::{crypto, request_id::RequestId};
 use self::message::{SignInMessage, SignInPage};
 use crate::{error::ApiError, ids::Wallet, lease::view::time, state::App, store::StoreError};
 
-/// Seconds that a text may be signed for.
+/// Seconds for which a sign-in text is valid.
 pub const CHALLENGE_SECONDS: u64 = 5 * 60;
-/// Seconds that a session lasts.
+/// Seconds for which a session is valid.
 pub const SESSION_SECONDS: u64 = 24 * 60 * 60;
 
-/// The session of a request: a handler that takes it answers 401 to everybody else.
+/// The session of a request. A handler that takes it responds 401 to requests without a valid one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WalletSession {
     /// The wallet.
@@ -66,12 +66,12 @@ impl WalletSession {
     }
 }
 
-/// The wallet of a request's session, where having none is fine; a store that fails is said in the log.
+/// The wallet of a request's session, for handlers to which a session is optional. A failure of the store is logged.
 pub async fn wallet_of(app: &App, headers: &HeaderMap) -> Option<Wallet> {
     match WalletSession::from_headers(app, headers).await {
         Ok(session) => session.map(|session| session.wallet),
         Err(error) => {
-            tracing::error!(%error, "a session cannot be looked up");
+            tracing::error!(%error, "a session could not be looked up");
             None
         }
     }
@@ -114,12 +114,12 @@ pub async fn challenge(
     })
 }
 
-/// Opens a session for whoever signed a text of ours.
+/// Opens a session for the wallet that signed one of our texts.
 ///
 /// # Errors
 /// The text is not ours, was used or is too old; the signature is another wallet's; or it cannot be checked now.
 pub async fn open(app: &App, request: &SessionRequest) -> Result<SessionResponse, ApiError> {
-    // Used up before the signature is looked at, so that one text costs us one recovery or one question to a node.
+    // Used up before the signature is checked, so that one text costs one recovery or one request to a node.
     let digest = crypto::sha256_hex(&request.message);
     let ours = app.store.consume_challenge(&digest, app.now()).await?;
     let Some(address) = ours

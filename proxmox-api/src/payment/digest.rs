@@ -1,10 +1,10 @@
-//! What binds a payment to one request: a digest of method, path and canonical body. Two bodies with the same members in another
-//! order are the same request; any other difference makes another one.
+//! The digest that binds a payment to one request: of method, path and canonical body. The order of a JSON object's members does
+//! not matter; any other difference makes another digest.
 
 use api_types::Json;
 use service::crypto;
 
-/// The digest of a request whose body has been read as JSON before, as lower-case hex.
+/// The digest of a request, in lower-case hexadecimal.
 pub fn request_digest(method: &str, path: &str, body: &[u8]) -> String {
     let canonical = match serde_json::from_slice::<Json>(body) {
         // `Json` keeps objects sorted by key.
@@ -19,7 +19,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_order_of_members_and_white_space_do_not_matter() {
+    fn only_the_order_of_members_and_white_space_are_ignored() {
         let digest = |body: &str| request_digest("POST", "/lease/container", body.as_bytes());
         assert_eq!(
             digest(r#"{"a": 1, "b": [1, 2]}"#),

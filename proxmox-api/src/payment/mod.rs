@@ -29,9 +29,8 @@ struct Right;
 
 impl TransitionRight for Right {}
 
-/// The terms of a step that delivers and undoes nothing. What was begun by an operation that is not
-/// known here may have run.
-fn terms_without_work() -> PaymentContext {
+/// The context of a step that delivers and undoes nothing. An operation that is not known here may have run if it was begun.
+fn context_without_operation() -> PaymentContext {
     PaymentContext {
         funding: Funding::X402,
         repeat: RetryPolicy::Once,

@@ -1,19 +1,19 @@
-//! A person's decision about a payment of which it could not be learnt whether it moved money.
+//! The operator's decision about an unresolved payment.
 
 use serde_json::{Value, json};
 
 use super::{
+    context_without_operation,
     store_transition::{self, TransitionResult},
-    terms_without_work,
 };
 use crate::payment_machine::{self as machine, OperatorDecision, PaymentEffect, PaymentEvent};
 use crate::store::{Change, Payment, Store, StoreError};
 
-/// The event of a person's decision.
+/// The kind of the event of such a decision.
 pub const RESOLVED_BY_OPERATOR: &str = "resolved_by_operator";
 
-/// Writes the decision down, with its event. The service delivers or undoes what follows from it. False: the payment is not
-/// unresolved any more.
+/// Stores the decision and its event. The service delivers or undoes what follows from it. False if the payment is not unresolved
+/// any more.
 ///
 /// # Errors
 /// The database failed, or the transfer pays for another purchase.
@@ -26,7 +26,7 @@ pub async fn resolve(
 ) -> Result<bool, StoreError> {
     let mut row = payment.clone();
     let effects = machine::step(
-        terms_without_work(),
+        context_without_operation(),
         row.state,
         PaymentEvent::Decided(verdict),
     );
@@ -45,7 +45,7 @@ pub async fn resolve(
     Ok(false)
 }
 
-/// What the operator wrote about a debt, for the trail.
+/// The data of the event: what the operator wrote, and the state before.
 pub fn event_data(reason: &str, transaction: Option<&str>, was: &Payment) -> Value {
     json!({"reason": reason, "transaction": transaction, "was": was.state.as_str()})
 }

@@ -1,4 +1,4 @@
-//! Writes a payment's moves down, each with what belongs to it in the same commit: its event, its debt, what was delivered.
+//! Stores a payment's transitions, each in one commit with its event, its debt and the changes of its delivery.
 
 use serde_json::json;
 
@@ -6,14 +6,14 @@ use super::{Right, owed};
 use crate::payment_machine::{DebtReason, NewState, PaymentState, StoredAnswer, Transition};
 use crate::store::{Change, Payment, Store, StoreError};
 
-/// What became of a move.
+/// The result of storing a transition.
 #[derive(Debug)]
 pub(super) enum TransitionResult {
-    /// It is stored, and the row in memory says the same.
+    /// It is stored, and the row in memory was updated.
     Stored,
-    /// The row is in another state, which was read.
+    /// The row was in another state, which was read.
     Overtaken(PaymentState),
-    /// What was to be stored with it does not fit any more.
+    /// A change that belongs to it does not fit any more.
     Refused,
     /// The transfer pays for another purchase.
     EvidenceTaken,
@@ -21,7 +21,7 @@ pub(super) enum TransitionResult {
     Failed(StoreError),
 }
 
-/// Writes one move down. Only this function changes a payment's state once its row is there.
+/// Stores one transition. Only this function changes a payment's state after its row was inserted.
 pub(super) async fn store(
     store: &Store,
     row: &mut Payment,
@@ -35,15 +35,15 @@ pub(super) async fn store(
             payment.id = id.as_str(),
             from = row.state.as_str(),
             to = target.state().as_str(),
-            "a payment cannot make this move"
+            "a payment cannot make this transition"
         );
         return TransitionResult::Overtaken(row.state);
     };
-    let noted = changes.clone();
+    let logged = changes.clone();
     match store.move_payment(wanted, changes, now).await {
         Ok(true) => {
-            noted.iter().for_each(Change::log);
-            remember(row, target, now);
+            logged.iter().for_each(Change::log);
+            update_row(row, target, now);
             TransitionResult::Stored
         }
         Ok(false) => match store.payment(&id).await {
@@ -51,7 +51,7 @@ pub(super) async fn store(
                 *row = found;
                 TransitionResult::Overtaken(row.state)
             }
-            // Released, and removed since.
+            // It was released, and removed since.
             Ok(None) => TransitionResult::Overtaken(PaymentState::Released),
             Err(error) => TransitionResult::Failed(error),
         },
@@ -61,8 +61,8 @@ pub(super) async fn store(
     }
 }
 
-/// The row in memory as the database has it now.
-fn remember(row: &mut Payment, target: NewState, now: i64) {
+/// Updates the row in memory as the database has it now.
+fn update_row(row: &mut Payment, target: NewState, now: i64) {
     row.state = target.state();
     // An answered row keeps the time of its settlement.
     if row.state != PaymentState::Answered {
@@ -83,7 +83,7 @@ fn remember(row: &mut Payment, target: NewState, now: i64) {
     }
 }
 
-/// Ends a settled payment as owed: the answer that says so, the debt and the event, together.
+/// Ends a settled payment with a debt: stores the answer that tells of it, the debt and the event together.
 pub(super) async fn owe(
     store: &Store,
     row: &mut Payment,
@@ -93,7 +93,7 @@ pub(super) async fn owe(
     let error = owed::owed_error(row, reason.as_str());
     let answer = StoredAnswer {
         status: error.code.status(),
-        // Without an id of a request: it is nobody's answer yet.
+        // Without a request id, which each response to it adds.
         body: serde_json::to_string(&error.envelope("")).unwrap_or_default(),
     };
     let data =
@@ -111,7 +111,7 @@ pub(super) async fn owe(
             payment.id = row.payment_id.as_str(),
             reason = reason.as_str(),
             amount = row.amount,
-            "a payment cannot be delivered and is owed to its payer"
+            "a payment could not be delivered and is owed to its payer"
         );
     }
     stored

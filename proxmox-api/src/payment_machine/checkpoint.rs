@@ -1,4 +1,4 @@
-//! A place between two steps of the work for a payment, where tests stop a process as a crash would.
+//! A callback before each effect on a payment, where tests stop a process as a crash would.
 
 use std::{
     fmt,
@@ -15,7 +15,7 @@ type Reached = dyn Fn(&PaymentEffect) -> Pin<Box<dyn Future<Output = ()> + Send>
 pub struct Checkpoint(Arc<OnceLock<Box<Reached>>>);
 
 impl Checkpoint {
-    /// From now on `reached` is called, and waited for. Once is enough: a second call changes nothing.
+    /// Sets the callback, which is awaited before each effect. A second call changes nothing.
     pub fn set(
         &self,
         reached: impl Fn(&PaymentEffect) -> Pin<Box<dyn Future<Output = ()> + Send>>

@@ -1,5 +1,7 @@
-//! The life of a payment as a pure function: what happened leads from the state that is stored to what is done next. Nothing
-//! here reads a clock, a database or a network, so that every order of events can be tried, with a crash after any effect.
+//! The state machine of a payment, without input or output: [`step`] takes the stored state and an event and returns the effects
+//! to perform. Nothing here reads a clock, a database or a network, so tests try every order of events, with a crash after any
+//! effect. [`PaymentState`] lists the states and the transitions between them, [`Transition`] is one of them with the data that
+//! is stored with it, [`Checkpoint`] lets tests stop the work before an effect.
 
 mod chain_finding;
 mod checkpoint;
@@ -24,7 +26,7 @@ pub use event::{
 pub use state::PaymentState;
 pub use transition::{NewState, StoredAnswer, Transition, TransitionRight};
 
-/// What is done next.
+/// The effects of an event in a state, in the order in which they are performed.
 pub fn step(terms: PaymentContext, state: PaymentState, event: PaymentEvent) -> Vec<PaymentEffect> {
     match event {
         PaymentEvent::Reserved { .. }
@@ -34,14 +36,14 @@ pub fn step(terms: PaymentContext, state: PaymentState, event: PaymentEvent) -> 
         PaymentEvent::NotVerified(reason) | PaymentEvent::NotAdmitted(reason) => {
             vec![release(reason)]
         }
-        // The row goes first, so that nobody settles any more for what is undone.
+        // The row first: what is about to be undone must not be settled any more.
         PaymentEvent::NotPrepared(reason) => vec![release(reason), PaymentEffect::Undo],
         PaymentEvent::FirstSettlement(word) => first_settlement(terms, word),
         PaymentEvent::ChainAfterRefusal { reason, evidence } => after_refusal(reason, evidence),
         PaymentEvent::Resume { requester, begun } => look(terms, state, requester, begun),
         PaymentEvent::LaterSettlement(word, window) => later_settlement(terms, word, window),
         PaymentEvent::ChainAnswered(evidence, window) => chain(terms, state, evidence, window),
-        // Which of the two it paid for is for a person to say.
+        // The operator decides which of the two purchases it paid for.
         PaymentEvent::EvidenceTaken => unresolved(state, "transfer_pays_for_another"),
         PaymentEvent::Performed(answer) => vec![PaymentEffect::Store(NewState::Answered(answer))],
         PaymentEvent::NotDelivered {
@@ -66,7 +68,7 @@ fn release(reason: String) -> PaymentEffect {
     PaymentEffect::Store(NewState::Released(reason))
 }
 
-/// The way of a request whose steps all succeed, up to the settlement.
+/// The steps of a request up to its settlement, while all succeed.
 fn forward(terms: PaymentContext, state: PaymentState, event: &PaymentEvent) -> Vec<PaymentEffect> {
     match (event, terms.funding) {
         (PaymentEvent::Reserved { verified: false }, Funding::X402) => vec![PaymentEffect::Verify],
@@ -78,7 +80,7 @@ fn forward(terms: PaymentContext, state: PaymentState, event: &PaymentEvent) -> 
                 PaymentEffect::SettleFirst,
             ]
         }
-        // The hold is the money: it is captured by the commit that stores the answer.
+        // The credit is held already; the commit that stores the answer captures it.
         (PaymentEvent::Prepared, Funding::Credit) => vec![PaymentEffect::Deliver],
         _ => vec![],
     }
@@ -87,7 +89,7 @@ fn forward(terms: PaymentContext, state: PaymentState, event: &PaymentEvent) -> 
 fn first_settlement(terms: PaymentContext, word: SettlementResult) -> Vec<PaymentEffect> {
     match word {
         SettlementResult::Settled(transfer) => moved(transfer),
-        // Anyone who has seen the authorization can have sent it since it was verified.
+        // Any party that saw the authorization may have sent it since it was verified.
         SettlementResult::Refused(reason) if terms.has_chain => {
             vec![PaymentEffect::AskChainAfterRefusal(reason)]
         }
@@ -101,7 +103,7 @@ fn after_refusal(reason: String, evidence: Option<Evidence>) -> Vec<PaymentEffec
     match evidence {
         Some(Evidence::Moved(transfer)) => moved(transfer),
         None | Some(Evidence::NotFound) => unknown(None),
-        // Should somebody send it still, the look after its window finds it.
+        // If another party still sends it, the check after its window finds the transfer.
         Some(
             Evidence::Unspent
             | Evidence::Expired
@@ -118,7 +120,7 @@ fn moved(transfer: TransferEvidence) -> Vec<PaymentEffect> {
     ]
 }
 
-/// The same, found out without the customer: what needs them waits until they ask.
+/// The money moved, as the service found out by itself: an operation that needs the customer waits for their request.
 fn found_moved(terms: PaymentContext, transfer: TransferEvidence) -> Vec<PaymentEffect> {
     let mut effects = vec![PaymentEffect::Store(NewState::Settled(transfer))];
     if terms.repeat == RetryPolicy::Resumed {
@@ -159,15 +161,15 @@ fn look(
         Settled => look_at_settled(terms, requester, begun),
         Reserved if ourselves => vec![release("restart".to_owned())],
         Verified if ourselves => vec![release("restart".to_owned()), PaymentEffect::Undo],
-        // The request may still be at it, should its lock be lost: from here on, neither a refusal
-        // nor that nothing was sent is its to say.
+        // The request may still be settling if it lost its lock. From here on its answer can
+        // neither refuse nor release the payment.
         Settling if ourselves => vec![
             PaymentEffect::Store(NewState::Unknown(None)),
             PaymentEffect::Hold,
             PaymentEffect::SettleAgain,
         ],
         Unknown if ourselves => vec![PaymentEffect::SettleAgain],
-        // A settlement that is asked for long after the window can only repeat what is known.
+        // Another settlement long after the window would only repeat what is known.
         Unresolved if ourselves && terms.has_chain => vec![PaymentEffect::AskChain],
         _ => vec![],
     }
@@ -178,7 +180,7 @@ fn look_at_settled(terms: PaymentContext, requester: Requester, begun: bool) -> 
     let never_again = terms.repeat == RetryPolicy::Once && begun;
     match requester {
         _ if terms.repeat == RetryPolicy::Resumed => vec![PaymentEffect::Deliver],
-        // The payer may be about to ask.
+        // The payer may still send the request again.
         Requester::Service { late: false } => vec![],
         _ if never_again => vec![PaymentEffect::Owe(DebtReason::MayHaveRun)],
         Requester::Service { late: true } => vec![PaymentEffect::Owe(DebtReason::Undelivered)],
@@ -187,8 +189,8 @@ fn look_at_settled(terms: PaymentContext, requester: Requester, begun: bool) -> 
     }
 }
 
-/// A refusal proves nothing here: an earlier copy may have moved the money, and emptied the payer, used the nonce, or outlived
-/// the window.
+/// A refusal proves nothing here: an earlier copy may have moved the money, and so emptied the wallet or used the nonce, and the
+/// window may be over.
 fn later_settlement(
     terms: PaymentContext,
     word: SettlementResult,
@@ -198,7 +200,7 @@ fn later_settlement(
         SettlementResult::Settled(transfer) => found_moved(terms, transfer),
         _ if terms.has_chain => vec![PaymentEffect::AskChain],
         _ if !window.is_over => vec![],
-        // Our own ledger knows, as soon as it answers.
+        // The demo ledger is ours: its refusal is true.
         SettlementResult::Refused(_) if terms.is_simulated => {
             never_moves("authorization_expired".to_owned())
         }
@@ -209,7 +211,7 @@ fn later_settlement(
     }
 }
 
-/// Only the chain's own word ends a payment of unknown outcome as refused.
+/// Only evidence on the chain ends a payment of unknown outcome as refused.
 fn chain(
     terms: PaymentContext,
     state: PaymentState,
@@ -217,7 +219,7 @@ fn chain(
     window: PaymentWindow,
 ) -> Vec<PaymentEffect> {
     match (state, ChainFinding::from_evidence(evidence, window)) {
-        // Something was delivered, or nothing: it is owed, since the customer was told that nothing was charged.
+        // The customer was told that nothing was charged, so the whole payment is owed.
         (Refused, ChainFinding::Moved(transfer)) => moved_after_refusal(transfer),
         (Refused, _) => vec![],
         (_, ChainFinding::Moved(transfer)) => found_moved(terms, transfer),
@@ -234,7 +236,7 @@ fn moved_after_refusal(transfer: TransferEvidence) -> Vec<PaymentEffect> {
     ]
 }
 
-/// Another one wrote first. A transfer that is known is never dropped for what they knew.
+/// Another process stored a transition first. A transfer that is known here is never dropped because of it.
 fn overtaken(
     terms: PaymentContext,
     by: PaymentState,
@@ -255,7 +257,7 @@ fn not_delivered(
     begun: bool,
     late: bool,
 ) -> Vec<PaymentEffect> {
-    // Nothing was captured: a call that fails costs nothing.
+    // Nothing was captured: a failed request costs nothing.
     if state != Settled {
         return match terms.funding {
             Funding::Credit => vec![release("not_delivered".to_owned()), PaymentEffect::Undo],
@@ -276,12 +278,12 @@ fn not_delivered(
 
 fn not_stored(state: PaymentState, to: PaymentState, perhaps: bool) -> Vec<PaymentEffect> {
     match (state, to) {
-        // The row may say `settling`, and its follower will then settle: nothing may be undone.
+        // The row may be `settling`, which its follower will settle: nothing may be undone.
         (Reserved | Verified, Settling) if perhaps => vec![PaymentEffect::Follow],
         (Reserved | Verified, Settling | Released) => vec![PaymentEffect::Undo],
-        // Nothing is undone or done while the row does not say why: the follower or the sweep decides.
+        // The row does not hold the outcome, so nothing is delivered or undone: the follower or the sweep decides.
         (Settling | Unknown | Unresolved, _) => vec![PaymentEffect::Follow],
-        // The money moved: it is delivered again, or owed.
+        // The money moved: a later attempt delivers it, or it becomes a debt.
         _ => vec![],
     }
 }

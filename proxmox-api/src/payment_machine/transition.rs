@@ -1,5 +1,5 @@
-//! A move of a payment from one state to the next, with what is written down at the same time. Only this folder makes one, and
-//! the store changes a payment's state for nothing else: a state that is set elsewhere does not compile.
+//! A transition of a payment from one state to the next, with the data that is stored in the same commit. The store changes a
+//! payment's state by a [`Transition`] only, and making one needs a [`TransitionRight`].
 
 use std::fmt;
 
@@ -23,12 +23,12 @@ impl fmt::Debug for StoredAnswer {
     }
 }
 
-/// A state to come, with what is written down with it.
+/// The state after a transition, with the data that is stored with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NewState {
     /// Admitted.
     Verified,
-    /// Settlement is about to be asked for.
+    /// The facilitator is about to be asked to settle.
     Settling,
     /// The money moved, by this transfer.
     Settled(TransferEvidence),
@@ -36,16 +36,16 @@ pub enum NewState {
     Refused(String),
     /// It is not known yet whether the money moved; a transaction that may be looked for.
     Unknown(Option<String>),
-    /// It could not be learnt whether the money moved, and why.
+    /// Nothing shows whether the money moved; the reason.
     Unresolved(String),
-    /// Given back, and why.
+    /// Released; the reason.
     Released(String),
-    /// Done; the answer.
+    /// Performed; the answer.
     Answered(StoredAnswer),
 }
 
 impl NewState {
-    /// The state.
+    /// The state without its data.
     pub fn state(&self) -> PaymentState {
         match self {
             Self::Verified => PaymentState::Verified,
@@ -70,7 +70,7 @@ struct TestRight;
 #[cfg(test)]
 impl TransitionRight for TestRight {}
 
-/// A move that the table of states allows.
+/// A transition that the table of states allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transition {
     payment_id: PaymentId,
@@ -79,7 +79,7 @@ pub struct Transition {
 }
 
 impl Transition {
-    /// The move, where the table allows it.
+    /// The transition, if the table allows it.
     pub fn new(
         _right: &impl TransitionRight,
         payment_id: &PaymentId,
@@ -108,12 +108,12 @@ impl Transition {
         &self.payment_id
     }
 
-    /// The state that it has to be in.
+    /// The state that the payment must be in.
     pub fn from(&self) -> PaymentState {
         self.from
     }
 
-    /// The state that it comes to, and what is written down.
+    /// The state that it gets, and the data that is stored.
     pub fn target(&self) -> &NewState {
         &self.target
     }
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_move_that_the_table_forbids_cannot_be_made() {
+    fn a_transition_that_the_table_forbids_cannot_be_made() {
         let settling =
             |from| Transition::new(&TestRight, &"pay_1".into(), from, NewState::Settling);
         assert!(settling(PaymentState::Verified).is_some());

@@ -1,8 +1,8 @@
 //! Mounts a paid operation. The gate is the handler itself, so that a paid route without it cannot be written.
 //!
-//! The order of its questions: decode the payment; prove who signed; is the payment known? Only a payment that is not known
-//! meets the request's fields, the price and the window. Everything here costs little and leaves no row; what comes after is
-//! `process`'s and `replay`'s, in a task of its own.
+//! The order of its steps: decode the payment, prove the signer, look the payment up. Only a payment that was not seen before is
+//! checked against the request's fields, the price and the window. Everything here is cheap and inserts no row; `process` and
+//! `replay` do the rest in a task of their own.
 
 use std::{collections::HashMap, net::IpAddr};
 
@@ -61,7 +61,7 @@ async fn serve<O: Operation>(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    // The router answers HEAD as GET and drops the body, which with a payment is what was bought.
+    // The router answers HEAD as GET without the body, which would be lost to a customer who paid for it.
     if method == Method::HEAD && has_payment(&headers) {
         return head_takes_no_payment(&id);
     }
@@ -72,7 +72,7 @@ async fn serve<O: Operation>(
     let asked = IncomingRequest {
         client,
         ctid: parameters.get("ctid").cloned(),
-        lease_id: lease_meant(uri.query()),
+        lease_id: lease_id_of(uri.query()),
         path: uri.path().to_owned(),
         method,
         headers,
@@ -85,7 +85,7 @@ async fn serve<O: Operation>(
                 offer: challenge::offer::<O>(&app, &asked.path, row.amount),
                 id,
             };
-            let wait = ResponseMode::chosen(&asked.headers, &presented);
+            let wait = ResponseMode::from_headers(&asked.headers, &presented);
             let public = app.config.public_base_url.clone();
             let work = move |progress| known::<O>(app, *presented, row, progress);
             respond::respond(frame, wait, &public, work).await
@@ -96,7 +96,7 @@ async fn serve<O: Operation>(
                 offer: entry.offer.clone(),
                 id,
             };
-            let wait = ResponseMode::chosen(&asked.headers, &entry.presented);
+            let wait = ResponseMode::from_headers(&asked.headers, &entry.presented);
             let public = app.config.public_base_url.clone();
             let work = move |progress| async move { process(&app, *entry, progress).await };
             respond::respond(frame, wait, &public, work).await
@@ -136,15 +136,15 @@ impl IncomingRequest {
     }
 }
 
-/// What a request with a good payment is.
+/// Whether the payment of a request was seen before.
 enum PaymentLookup<O> {
     /// The payment was seen before.
     Known(Box<PresentedPayment>, Box<Row>),
-    /// It was not.
+    /// The operation was not performed.
     New(Box<PaidRequest<O>>),
 }
 
-/// Why there is no work to do.
+/// A response without any work: a challenge or an error.
 enum GateRefusal {
     Challenge(Box<Offer>, Option<Reason>),
     Error(ApiError),
@@ -160,7 +160,7 @@ async fn decide<O: Operation>(
     app: &App,
     asked: &IncomingRequest,
 ) -> Result<PaymentLookup<O>, GateRefusal> {
-    // Before anything is signed: a key that is refused with the payment would cost the customer a signature.
+    // First, also for requests without a payment: an invalid key is refused before the customer signs.
     let key = idempotency_key::from_header(&asked.headers)?;
     let payment = match asked.payment() {
         Ok(Some(payment)) => payment,
@@ -173,7 +173,7 @@ async fn decide<O: Operation>(
     };
     let network = app.config.payments.network;
     if Network::by_name(payment.network()) != Some(network) {
-        // Signed for another network's token: there is nothing to recover and nothing to look up.
+        // It is signed for another network's token, so there is no signer to recover and no row to look up.
         let refused = |offer: &Offer| offer.match_payment(&payment).err();
         return Err(challenged::<O>(app, asked, refused).await);
     }
@@ -189,7 +189,7 @@ async fn decide<O: Operation>(
     let [asset, nonce] = [asset.to_string(), nonce.to_string()];
     let payer = authorization.from.into();
     let name = signature_name(&payer, &nonce);
-    // The lookup and the locks are asked for at once: nearly every payment is new, and then needs the locks next.
+    // Lookup and locks concurrently: nearly every payment is new and needs the locks next.
     let (known, locked) = tokio::join!(
         app.store
             .payment_by_nonce(network.caip2, &asset, &payer, &nonce),
@@ -216,8 +216,7 @@ async fn decide<O: Operation>(
         Ok(fitting) => return Ok(PaymentLookup::New(fitting.with(presented))),
         Err(stop) => stop,
     };
-    // The lookup did not wait for the locks: another request may have bought with this payment since. Its copy must not be told
-    // that the payment is not good.
+    // The lookup did not wait for the locks: another request may have used this payment since. Its copy must not get a refusal.
     let again = app
         .store
         .payment_by_nonce(network.caip2, &asset, &payer, &nonce)
@@ -229,12 +228,12 @@ async fn decide<O: Operation>(
     }
 }
 
-/// Whether a row stands for its payment; one that was released is as good as none.
+/// Whether a row blocks its payment; a released one does not.
 fn is_taken(row: &Row) -> bool {
     row.state != PaymentState::Released
 }
 
-/// A payment that was seen before. One that is given back while its copies wait is as one that was not.
+/// Replays a payment that was seen before. One that is released while its copies wait is processed as a new one.
 async fn known<O: Operation>(
     app: App,
     mut presented: PresentedPayment,
@@ -244,7 +243,7 @@ async fn known<O: Operation>(
     if row.digest != presented.digest {
         return conflict().into();
     }
-    // The first request holds this lock from before its row is there until it has replied.
+    // The first request holds this lock from before its row is inserted until it has its reply.
     let told = match presented.lock(&app).await {
         Ok(_locked) => replay::<O>(&app, &presented, &row.payment_id, progress.clone()).await,
         Err(error) => return error.into(),
@@ -260,7 +259,7 @@ async fn known<O: Operation>(
     }
 }
 
-/// A request that a payment fits.
+/// An operation whose price and terms the payment fits.
 struct PricedOperation<O> {
     operation: O,
     offer: Offer,
@@ -283,7 +282,7 @@ impl<O> PricedOperation<O> {
     }
 }
 
-/// The payer, the request's own fields, its price and the payment's terms, for a payment that was
+/// Checks the payer, the request's fields, its price and the payment's terms, for a payment that was
 /// not seen before.
 async fn price_and_check<O: Operation>(
     app: &App,
@@ -305,7 +304,7 @@ async fn price_and_check<O: Operation>(
         offer.match_payment(&presented.payment)?;
         check::terms(&presented.payment, offer, now, O::MIN_SECONDS_LEFT)
     };
-    // Every tariff that may have been quoted until a moment ago; the newest one's reason is what is said.
+    // Every tariff that may have been quoted for this payment; a refusal gives the reason of the newest one.
     let mut newest = None;
     for tariff in app.tariffs.honoured(now) {
         let (offer, price) = offered(app, &operation, tariff, &presented.path)?;
@@ -320,11 +319,11 @@ async fn price_and_check<O: Operation>(
             Err(reason) => _ = newest.get_or_insert((offer, reason)),
         }
     }
-    let (offer, reason) = newest.expect("the tariff of this moment is honoured");
+    let (offer, reason) = newest.expect("the current tariff is always honoured");
     Err(GateRefusal::Challenge(Box::new(offer), Some(reason)))
 }
 
-/// The challenge of a request that cannot be paid for as it is, or the error that stands before any price.
+/// The challenge of a request without a usable payment, or the error of a request that has no price.
 async fn challenged<O: Operation>(
     app: &App,
     asked: &IncomingRequest,
@@ -353,8 +352,8 @@ fn offered<O: Operation>(
     Ok((challenge::offer::<O>(app, path, price.total.0), price))
 }
 
-/// The `leaseId` of a query; other parameters are nobody's, as they always were.
-fn lease_meant(query: Option<&str>) -> Option<LeaseId> {
+/// The `leaseId` of a query; other parameters are ignored.
+fn lease_id_of(query: Option<&str>) -> Option<LeaseId> {
     url::form_urlencoded::parse(query.unwrap_or_default().as_bytes())
         .find(|(name, _)| name == "leaseId")
         .map(|(_, value)| value.into_owned().into())

@@ -1,5 +1,5 @@
-//! Who signed a payment, as far as it can be proven in this request. A name in a payment proves nothing: until the signer is
-//! proven, nothing is looked up, limited, stored or shown under it.
+//! Proves the signer of a payment. The payer that a payment names proves nothing: until the signer is proven, nothing is looked
+//! up, limited, stored or shown for that wallet.
 
 use std::net::IpAddr;
 
@@ -13,25 +13,25 @@ use x402::{
 
 use crate::{error::ApiError, state::App};
 
-/// Who is behind a payment.
+/// Whether the payer of a payment is proven.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PayerProof {
     /// The payer signed: recovered, or confirmed by the payer's contract.
     Payer,
-    /// A contract may have signed, and no chain can be asked: only the facilitator can tell, at first sight.
+    /// A contract may have signed, and no chain is configured: only the facilitator can tell, when it verifies.
     Unproven,
 }
 
-/// Why a payment goes no further.
+/// Why the signer is not proven.
 #[derive(Debug)]
 pub enum ProofError {
     /// The signature is not the payer's.
     Payment(Reason),
-    /// It cannot be judged now.
+    /// It cannot be checked now.
     Error(ApiError),
 }
 
-/// Proves the signer. An ordinary account costs microseconds; anything else is counted by the caller's address.
+/// Proves the signer. An ordinary account takes microseconds; any other check counts for the client's address.
 ///
 /// # Errors
 /// The signature is not the payer's, or it cannot be judged now.
@@ -57,7 +57,7 @@ pub async fn prove(
     let Some(witness) = &app.witness else {
         return Ok(PayerProof::Unproven);
     };
-    let Some(_turn) = app.proofs.permit().await else {
+    let Some(_permit) = app.proofs.permit().await else {
         return Err(unanswered());
     };
     let authorization = payment.authorization();

@@ -22,22 +22,22 @@ use crate::{
     state::App,
 };
 
-/// How long a copy waits for the request that came first. A container takes up to half a minute.
+/// How long a copy waits for the first request. A container takes up to half a minute.
 pub(super) const COPY_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// A request with a payment, before the payment's terms are known to fit.
+/// A request with a payment, before the payment's terms are checked.
 pub struct PresentedPayment {
-    /// What came in.
+    /// The payment.
     pub payment: Payment,
     /// Whether the payer is proven.
     pub proof: PayerProof,
-    /// Of method, path and body.
+    /// The digest of method, path and body.
     pub digest: String,
-    /// The client's own id of this request.
+    /// The idempotency key.
     pub key: Option<String>,
-    /// The wallet that the request is signed in as, if it is.
+    /// The wallet of the request's session, if it has one.
     pub wallet: Option<Wallet>,
-    /// The customer's address, where it is known.
+    /// The client's address, if it is known.
     pub client: Option<IpAddr>,
     /// Path of the request.
     pub path: String,
@@ -60,8 +60,7 @@ impl PresentedPayment {
         }
     }
 
-    /// The locks of a payment that was not seen before: of its signature, which is held from before its row is there, and of
-    /// the row.
+    /// Takes the payment's locks, or waits for them: of its signature, from before its row is inserted, and of the row.
     ///
     /// # Errors
     /// The first request takes too long, or the database that replicas share cannot be reached.
@@ -80,7 +79,7 @@ impl PresentedPayment {
         }
     }
 
-    /// The lock's name for its signature.
+    /// The name of its signature's lock.
     fn signature_name(&self) -> String {
         let nonce = self.payment.authorization().nonce.to_string();
         signature_name(&self.payer(), &nonce)
@@ -90,7 +89,7 @@ impl PresentedPayment {
         self.payment.payer().into()
     }
 
-    /// A receipt in the words of the payment's version.
+    /// A receipt for the payment's version.
     pub(super) fn receipt(&self, transaction: &str) -> Receipt {
         Receipt {
             success: true,
@@ -102,7 +101,7 @@ impl PresentedPayment {
         }
     }
 
-    /// The same for money that did not move.
+    /// A receipt for money that did not move.
     pub(super) fn refusal(&self, reason: String) -> Receipt {
         Receipt {
             success: false,
@@ -111,7 +110,7 @@ impl PresentedPayment {
         }
     }
 
-    /// What the customer is told of an outcome.
+    /// The reply to an outcome.
     pub(super) fn reply<O: Operation>(
         &self,
         app: &App,
@@ -140,7 +139,7 @@ impl PresentedPayment {
     }
 }
 
-/// The payment, or the key, is another request's.
+/// The payment or the key belongs to another request.
 pub(super) fn conflict() -> ApiError {
     let message = "This payment, or this Idempotency-Key, belongs to another request.";
     ApiError::new(ErrorCode::PaymentReplayed, message).advise("sign in and GET /leases to see what it bought; for another purchase take a new key and sign a new payment")

@@ -1,4 +1,4 @@
-//! A request with a payment, and its way to a reply: bought where the payment was not seen before, told again where it was.
+//! Processes a payment that was not seen before: a purchase, and the reply to it.
 
 use api_types::{ErrorCode, Price};
 use x402::offer::Offer;
@@ -19,19 +19,19 @@ use crate::{
     state::App,
 };
 
-/// A request whose payment is good as far as that can be said here.
+/// A request whose payment fits its price and terms.
 pub struct PaidRequest<O> {
-    /// What is asked for.
+    /// The operation.
     pub operation: O,
-    /// What was offered for it.
+    /// The offer that the payment fits.
     pub offer: Offer,
-    /// The same with its lines.
+    /// The price with its lines.
     pub price: Price,
-    /// What came in.
+    /// The request and its payment.
     pub presented: PresentedPayment,
 }
 
-/// Takes a payment that was not seen before through to its reply.
+/// Processes a payment that was not seen before.
 pub async fn process<O: Operation>(
     app: &App,
     entry: PaidRequest<O>,
@@ -42,7 +42,7 @@ pub async fn process<O: Operation>(
         Ok(locked) => locked,
         Err(error) => return error.into(),
     };
-    // Before the facilitator is asked, and before there is a row.
+    // Before the facilitator is asked and a row is inserted.
     if let Err(error) = app.failed_payments.check(presented.client) {
         return error.into();
     }
@@ -57,7 +57,7 @@ pub async fn process<O: Operation>(
         client: presented.client,
     };
     match buy(app, purchase, locked, progress.clone()).await {
-        PurchaseOutcome::Worked {
+        PurchaseOutcome::Processed {
             payment_id,
             outcome,
         } => {
@@ -75,7 +75,7 @@ pub async fn process<O: Operation>(
             count_failure(app, &presented, &reply);
             reply
         }
-        PurchaseOutcome::Known(payment_id) => {
+        PurchaseOutcome::Replay(payment_id) => {
             let told = replay::<O>(app, &presented, &payment_id, progress).await;
             told.unwrap_or_else(|_: PaymentReleased| in_progress().into())
         }
@@ -83,10 +83,10 @@ pub async fn process<O: Operation>(
     }
 }
 
-/// The facilitator was asked in vain, or left without an outcome; an address that lets this happen too often is put off. What
-/// may succeed later, and what failed on our side, is not counted.
+/// Counts a payment that the facilitator refused or left without an outcome: an address with too many of them has to wait. A
+/// request that may succeed later, or failed on our side, is not counted.
 fn count_failure(app: &App, presented: &PresentedPayment, reply: &PaymentReply) {
-    let in_vain = match reply {
+    let is_failure = match reply {
         PaymentReply::NotTaken(_) | PaymentReply::NotSettled(_) | PaymentReply::Held(_) => true,
         PaymentReply::Failed {
             error,
@@ -97,7 +97,7 @@ fn count_failure(app: &App, presented: &PresentedPayment, reply: &PaymentReply) 
         }
         PaymentReply::Done { .. } | PaymentReply::Failed { .. } => false,
     };
-    if in_vain {
+    if is_failure {
         app.failed_payments.count(presented.client);
     }
 }

@@ -1,5 +1,5 @@
-//! A payment that was seen before, for the same request: its outcome is told, and what was paid for and not had is delivered.
-//! It never meets price, window or the request's fields again.
+//! Replays: the same payment sent again for the same request. It gets the first outcome, and what was paid and not delivered is
+//! delivered. Price, window and the request's fields are not checked again.
 
 use api_types::ErrorCode;
 use tokio::time::timeout;
@@ -20,14 +20,14 @@ use crate::{
     store::Payment as Row,
 };
 
-/// The payment was given back: it is as one that was not seen before.
+/// The payment was released, so that it counts as one that was not seen before.
 #[derive(Debug)]
 pub(super) struct PaymentReleased;
 
-/// A payment that was seen before, for the same request.
+/// The reply to a payment that was seen before, for the same request.
 ///
 /// # Errors
-/// It was given back meanwhile.
+/// The payment was released meanwhile.
 pub(super) async fn replay<O: Operation>(
     app: &App,
     presented: &PresentedPayment,
@@ -44,7 +44,7 @@ pub(super) async fn replay<O: Operation>(
         Ok(None) => return Err(PaymentReleased),
         Err(error) => return Ok(ApiError::from(error).into()),
     };
-    // While this request waited, the payment may have been given back and taken for another one.
+    // While this request waited, the payment may have been released and used for another request.
     if row.digest != presented.digest && row.state != PaymentState::Released {
         return Ok(conflict().into());
     }
@@ -55,8 +55,8 @@ pub(super) async fn replay<O: Operation>(
             let held = O::hold(app, &row.payment_id).await;
             held.map_or_else(|| unresolved(&row.payment_id).into(), PaymentReply::Held)
         }
-        PaymentState::Unresolved => given_up(&row).into(),
-        // With a receipt that says so: to a customer in doubt a bare 402 could be a new challenge.
+        PaymentState::Unresolved => unresolved_for_good(&row).into(),
+        // With a receipt: without one, a customer could take the 402 for a new challenge.
         PaymentState::Refused => {
             let reason = row.reason.unwrap_or_else(|| "payment_refused".into());
             PaymentReply::NotSettled(presented.refusal(reason))
@@ -85,7 +85,7 @@ async fn answered<O: Operation>(
     }
 }
 
-/// Paid, and not delivered: it is delivered to who may have it, and what anybody may have done for them is done.
+/// Delivers what was paid and not delivered. A request without proof only resumes what the service would do by itself.
 async fn settled<O: Operation>(
     app: &App,
     presented: &PresentedPayment,
@@ -98,7 +98,7 @@ async fn settled<O: Operation>(
     } else {
         Requester::Anyone
     };
-    // What is not resumed from its row is read from the request again.
+    // An operation that is not restored from its row is read from the request again.
     let reads = may_see && O::RETRY != RetryPolicy::Resumed;
     let operation = match reads {
         true => match O::read(app, call_of(presented, &row)).await {
@@ -110,7 +110,7 @@ async fn settled<O: Operation>(
     };
     let kept = row.clone();
     match driver::resume::<O>(app, row, operation, requester, progress).await {
-        // Somebody else's copy made us deliver what was paid for.
+        // A copy without proof caused the delivery; it does not get the answer.
         PaymentOutcome::Done { .. } if !may_see => performed(&kept).into(),
         PaymentOutcome::Elsewhere if !may_see => undelivered(&kept).into(),
         outcome => presented.reply::<O>(app, &kept.payment_id, outcome),
@@ -122,7 +122,7 @@ fn performed(row: &Row) -> ApiError {
     replayed(row, message).advise("sign in with the wallet and GET /leases to see what it bought")
 }
 
-/// The request, about the lease that was paid for: its number may be another one's by now.
+/// The request with the id of the lease that was paid for, whose number may belong to another lease by now.
 fn call_of<'a>(presented: &'a PresentedPayment, row: &'a Row) -> OperationRequest<'a> {
     let call = presented.call();
     OperationRequest {
@@ -139,9 +139,8 @@ fn failed(presented: &PresentedPayment, row: &Row, error: ApiError) -> PaymentRe
     }
 }
 
-/// Whether secrets may be shown, and paid work be done, for this request: a settled signature is public, so it proves nothing
-/// by itself. Good are the payer's session, and the key of the first request where the signer is proven or the signature is
-/// the first request's, byte for byte.
+/// Whether this request may see secrets and cause paid work. A settled signature is public and proves nothing by itself. The
+/// payer's session does; so does the key of the first request, if the signer is proven or the signature equals the first one.
 fn may_see(presented: &PresentedPayment, row: &Row) -> bool {
     if presented.wallet.as_ref() == Some(&row.payer) {
         return true;
@@ -160,7 +159,7 @@ fn same_signature(presented: &PresentedPayment, row: &Row) -> bool {
     })
 }
 
-/// Only what is public anyway: the signature is readable on the chain.
+/// The error of a replay, with public data only: everybody can read the signature on the chain.
 fn replayed(row: &Row, message: &str) -> ApiError {
     let mut error = ApiError::new(ErrorCode::PaymentReplayed, message)
         .with("paymentId", row.payment_id.as_str())
@@ -174,7 +173,7 @@ fn replayed(row: &Row, message: &str) -> ApiError {
     error
 }
 
-/// It was paid for, was not delivered, and this request does not prove that it comes from the payer.
+/// The payment was settled and not delivered, and this request does not prove that it comes from the payer.
 fn undelivered(row: &Row) -> ApiError {
     let message = "This payment was settled and its call was not performed yet. Do not pay again.";
     replayed(row, message)
@@ -183,8 +182,8 @@ fn undelivered(row: &Row) -> ApiError {
         .advise("what is not asked for so is owed to the payer after ten minutes: GET /payments")
 }
 
-/// It could not be learnt whether the money moved.
-fn given_up(row: &Row) -> ApiError {
+/// Nothing shows whether the money moved.
+fn unresolved_for_good(row: &Row) -> ApiError {
     let message = "It could not be found out whether this payment moved money; the operator decides. Do not pay again.";
     let error = ApiError::new(ErrorCode::PaymentUnresolved, message)
         .retry_after(3600)

@@ -1,4 +1,4 @@
-//! What came of a payment, and how it is said over HTTP: as an answer with its receipt, or as the last event of a stream.
+//! The reply to a payment, as an HTTP response with its receipt or as the last event of a stream.
 
 use std::convert::Infallible;
 
@@ -19,7 +19,7 @@ use x402::{offer::Offer, payment::Version, reason::Reason, wire::receipt::Receip
 use super::challenge;
 use crate::{error::ApiError, progress::ProgressEvent, store::StoredAnswer};
 
-/// What came of a payment.
+/// The reply to a payment.
 #[derive(Debug)]
 pub enum PaymentReply {
     /// Paid and done, now or earlier.
@@ -29,13 +29,13 @@ pub enum PaymentReply {
         /// How it was paid.
         receipt: Receipt,
     },
-    /// It is not known yet whether the money moved; what there is to show.
+    /// It is not known yet whether the money moved; an answer with what there is to show.
     Held(StoredAnswer),
     /// The payment cannot be taken; nothing was charged.
     NotTaken(Reason),
     /// Settlement was refused; nothing was charged.
     NotSettled(Receipt),
-    /// It cannot be done. With a receipt, it is paid and can be asked for again.
+    /// The request failed. With a receipt it is paid, and the request can be repeated.
     Failed {
         /// What the customer is told.
         error: ApiError,
@@ -53,19 +53,19 @@ impl From<ApiError> for PaymentReply {
     }
 }
 
-/// Everything that turns a reply into an answer.
+/// What is needed to write a reply as a response.
 #[derive(Debug, Clone)]
 pub struct ReplyContext {
-    /// What was asked for.
+    /// The offer.
     pub offer: Offer,
-    /// The version that the customer speaks.
+    /// The payment's version.
     pub version: Version,
-    /// The request.
+    /// The request's id.
     pub id: RequestId,
 }
 
 impl ReplyContext {
-    /// The whole answer.
+    /// The whole response.
     pub fn respond(&self, reply: &PaymentReply) -> Response {
         match reply {
             PaymentReply::Done { answer, receipt } => {
@@ -94,15 +94,15 @@ impl ReplyContext {
         }
     }
 
-    /// The answer to somebody who listens: steps as they come, then `result` with status, body and receipt. What ends
-    /// before its first step is answered in the ordinary way, so that a refusal keeps its status.
+    /// A stream of events: progress as it comes, then `result` with status, body and receipt. A reply that comes before the first
+    /// event is an ordinary response, so that a refusal keeps its status.
     pub async fn stream(
         self,
         mut steps: mpsc::UnboundedReceiver<ProgressEvent>,
         reply: oneshot::Receiver<PaymentReply>,
     ) -> Response {
         let Some(first) = steps.recv().await else {
-            return self.respond(&arrived(reply).await);
+            return self.respond(&received(reply).await);
         };
         let state = (self, Some(first), steps, Some(reply));
         let events = stream::unfold(state, |(frame, first, mut steps, reply)| async move {
@@ -116,8 +116,8 @@ impl ReplyContext {
                     .data(step.data.to_string());
                 return Some((Ok::<_, Infallible>(event), (frame, None, steps, reply)));
             }
-            // The work has dropped its end: the reply is there or will never be.
-            let reply = arrived(reply?).await;
+            // The work has dropped its sender: the reply is there, or will never come.
+            let reply = received(reply?).await;
             let data = frame.result(&reply).to_string();
             let event = Event::default().event("result").data(data);
             Some((Ok(event), (frame, None, steps, None)))
@@ -165,8 +165,8 @@ fn plain(answer: &StoredAnswer) -> Response {
     (status, [(header::CONTENT_TYPE, json)], body).into_response()
 }
 
-/// The work always replies, unless it panicked or the process is going.
-pub async fn arrived(reply: oneshot::Receiver<PaymentReply>) -> PaymentReply {
+/// Waits for the reply. Only a panic or the end of the process leaves none.
+pub async fn received(reply: oneshot::Receiver<PaymentReply>) -> PaymentReply {
     reply.await.unwrap_or_else(|_| {
         let message = "The work on this request broke off; send the same signed request again to learn its outcome.";
         ApiError::new(api_types::ErrorCode::Internal, message).into()

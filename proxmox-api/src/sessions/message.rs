@@ -1,4 +1,4 @@
-//! The text that a wallet signs to sign in, in the form of EIP-4361, which wallets know and compare with the page they are on.
+//! The text that a wallet signs to sign in, in the form of EIP-4361, which wallets recognise and compare with the page.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use url::Url;
 
 use crate::config::Config;
 
-/// Where somebody signs in.
+/// The page that a wallet signs in to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignInPage {
     /// Host, with the port unless it is the scheme's own.
@@ -18,10 +18,10 @@ pub struct SignInPage {
 }
 
 impl SignInPage {
-    /// The page that a request comes from, where it is one that may call the API, else this service itself. A wallet minds
-    /// when the text names another domain than the page it is shown on.
+    /// The page of the request if it may call the API, else this service itself. Wallets warn when the text names another domain
+    /// than the page that shows it.
     ///
-    /// With `*` among the allowed origins, pages are not named: any page could then have its visitors open sessions here.
+    /// With `*` among the allowed origins no page is named: any page could then make its visitors open sessions here.
     pub fn from_headers(config: &Config, headers: &HeaderMap) -> Self {
         let origin = headers
             .get(header::ORIGIN)
@@ -51,16 +51,16 @@ impl SignInPage {
     }
 }
 
-/// Everything that the text says.
+/// The content of the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignInMessage {
-    /// Where.
+    /// The page.
     pub page: SignInPage,
-    /// Who.
+    /// The account.
     pub address: Address,
-    /// On which chain the wallet is.
+    /// The chain of the wallet.
     pub chain_id: u64,
-    /// What makes the text a new one.
+    /// Makes each text unique.
     pub nonce: String,
     /// When it was made.
     pub issued_at: Timestamp,

@@ -26,7 +26,7 @@ pub struct Transfer {
     pub network: String,
     /// Token contract.
     pub asset: Address,
-    /// Who pays.
+    /// The payer.
     pub sender: Wallet,
     /// Who is paid.
     pub recipient: Wallet,

@@ -1,4 +1,5 @@
-//! Performs what the machine says, under the payment's lock. A request, a copy of it, the follower and the sweep all come here.
+//! Performs the effects that the machine asks for, under the payment's lock. Requests, copies of requests, followers and the
+//! sweep all use it.
 
 pub mod follow;
 mod storing;
@@ -20,13 +21,13 @@ use crate::{
     store::Payment,
 };
 
-/// Seconds after the end of an authorization's window after which nothing is waited for any more. A transfer that was sent in
-/// the last moment is mined by then, and a chain that can be asked has its word.
+/// Seconds from the end of an authorization's window until the payment counts as over: a transfer that was sent at the end of
+/// the window is mined by then.
 pub const MARGIN: i64 = 60;
-/// Seconds after the end of the window for which a chain that does not answer is waited for.
+/// Seconds after the end of the window for which the service waits for a chain that does not answer.
 pub const WAIT_FOR_CHAIN: i64 = 3600;
 
-/// A payment that is being worked for.
+/// A payment that is being processed.
 pub(super) struct PaymentDriver<O> {
     row: Payment,
     operation: Option<O>,
@@ -34,17 +35,17 @@ pub(super) struct PaymentDriver<O> {
     request: Option<FacilitatorRequest>,
     /// What was delivered and is not stored yet.
     delivered: Option<Delivery>,
-    /// Somebody follows it already.
+    /// A follower exists already.
     is_followed: bool,
     outcome: PaymentOutcome,
 }
 
-/// What one effect led to.
+/// How the driver goes on after an effect.
 enum AfterEffect {
-    /// The next effect.
-    Go,
-    /// An event, which the machine is told.
-    Tell(PaymentEvent),
+    /// With the next effect.
+    Continue,
+    /// With an event for the machine; the remaining effects are dropped.
+    Event(PaymentEvent),
 }
 
 impl<O: Operation> PaymentDriver<O> {
@@ -66,12 +67,12 @@ impl<O: Operation> PaymentDriver<O> {
         }
     }
 
-    /// A payment that was left behind, with its operation where the customer came again.
+    /// An unfinished payment, with its operation if the customer sent the request again.
     pub(super) fn from_row(row: Payment, operation: Option<O>, progress: Progress) -> Self {
         let request = serde_json::from_str(&row.request.0)
             .inspect_err(|error| {
                 if row.state.is_open() {
-                    tracing::error!(%error, payment.id = row.payment_id.as_str(), "a stored payment cannot be read");
+                    tracing::error!(%error, payment.id = row.payment_id.as_str(), "the stored request of a payment cannot be read");
                 }
             })
             .ok();
@@ -90,7 +91,7 @@ impl<O: Operation> PaymentDriver<O> {
         }
     }
 
-    /// The same for its follower, which needs no other one.
+    /// The same for a follower, which starts no second one.
     pub(super) fn for_follower(row: Payment) -> Self {
         Self {
             is_followed: true,
@@ -98,7 +99,7 @@ impl<O: Operation> PaymentDriver<O> {
         }
     }
 
-    /// Something is left to do for us by and by: the outcome is open, or what was paid for is to be delivered.
+    /// Whether the service has to go on by itself: the outcome is open, or a resumable operation is not delivered yet.
     pub(super) fn is_open(&self) -> bool {
         match self.row.state {
             PaymentState::Settling | PaymentState::Unknown => true,
@@ -107,7 +108,7 @@ impl<O: Operation> PaymentDriver<O> {
         }
     }
 
-    /// Tells the machine what happened, and does what it says until there is nothing left to do.
+    /// Gives the machine an event and performs its effects, until there are none left.
     pub(super) async fn run(&mut self, app: &App, first: PaymentEvent) -> PaymentOutcome {
         let terms = PaymentContext {
             funding: Funding::X402,
@@ -122,7 +123,7 @@ impl<O: Operation> PaymentDriver<O> {
             while let Some(effect) = effects.next() {
                 app.checkpoint.reached(&effect).await;
                 let then_delivers = effects.peek() == Some(&PaymentEffect::Deliver);
-                if let AfterEffect::Tell(told) = self.perform(app, effect, then_delivers).await {
+                if let AfterEffect::Event(told) = self.perform(app, effect, then_delivers).await {
                     event = Some(told);
                     break;
                 }
@@ -148,41 +149,41 @@ impl<O: Operation> PaymentDriver<O> {
                 if let SettlementResult::Unsent(_) = word {
                     self.outcome = PaymentOutcome::Failed(queries::unsent(retry_after));
                 }
-                AfterEffect::Tell(PaymentEvent::FirstSettlement(word))
+                AfterEffect::Event(PaymentEvent::FirstSettlement(word))
             }
             PaymentEffect::SettleAgain if self.request.is_none() => {
-                AfterEffect::Tell(PaymentEvent::Unreadable)
+                AfterEffect::Event(PaymentEvent::Unreadable)
             }
             PaymentEffect::SettleAgain => {
                 let (word, _) =
                     queries::settle(app, &self.row, &self.job, self.request.as_ref()).await;
-                AfterEffect::Tell(PaymentEvent::LaterSettlement(
+                AfterEffect::Event(PaymentEvent::LaterSettlement(
                     word,
                     window(&self.row, app.now()),
                 ))
             }
             PaymentEffect::AskChainAfterRefusal(reason) => {
                 let evidence = queries::chain(app, &self.row, self.request.as_ref()).await;
-                AfterEffect::Tell(PaymentEvent::ChainAfterRefusal { reason, evidence })
+                AfterEffect::Event(PaymentEvent::ChainAfterRefusal { reason, evidence })
             }
             PaymentEffect::AskChain => {
                 let evidence = queries::chain(app, &self.row, self.request.as_ref()).await;
-                AfterEffect::Tell(PaymentEvent::ChainAnswered(
+                AfterEffect::Event(PaymentEvent::ChainAnswered(
                     evidence,
                     window(&self.row, app.now()),
                 ))
             }
-            PaymentEffect::Deliver => AfterEffect::Tell(self.deliver(app).await),
+            PaymentEffect::Deliver => AfterEffect::Event(self.deliver(app).await),
             PaymentEffect::Hold => {
                 self.outcome = PaymentOutcome::Unknown(O::hold(app, &self.row.payment_id).await);
-                AfterEffect::Go
+                AfterEffect::Continue
             }
             PaymentEffect::Undo => self.undo(app).await,
             PaymentEffect::Follow => {
                 if !self.is_followed {
                     follow::start::<O>(app, &self.row.payment_id);
                 }
-                AfterEffect::Go
+                AfterEffect::Continue
             }
             PaymentEffect::Owe(reason) => self.owe(app, reason).await,
         }
@@ -193,7 +194,7 @@ impl<O: Operation> PaymentDriver<O> {
     }
 }
 
-/// Looks at a payment that was seen before, for whom it is looked at. The caller has its lock, and read the row under it.
+/// Resumes a payment for a requester. The caller holds its lock and has read the row under it.
 pub async fn resume<O: Operation>(
     app: &App,
     row: Payment,
@@ -207,7 +208,7 @@ pub async fn resume<O: Operation>(
         .await
 }
 
-/// Where a payment's window is at `now`.
+/// How much of the time after a payment's window has passed at `now`.
 pub fn window(row: &Payment, now: i64) -> PaymentWindow {
     PaymentWindow {
         is_over: now > row.valid_before.saturating_add(MARGIN),

@@ -1,4 +1,4 @@
-//! Writes a move down, and tells the machine how that went.
+//! Stores a transition and reports the result to the machine.
 
 use api_types::ErrorCode;
 use serde_json::json;
@@ -25,7 +25,7 @@ impl<O: Operation> PaymentDriver<O> {
     ) -> AfterEffect {
         let now = app.now();
         let mut changes = self.events(&target);
-        // One commit less for each command: what is done next must not be done twice.
+        // Begun in the same commit, which saves one for each command: the delivery must not run twice.
         let begins = then_delivers
             && O::RETRY == RetryPolicy::Once
             && self.operation.is_some()
@@ -47,7 +47,7 @@ impl<O: Operation> PaymentDriver<O> {
                     self.row.performed_at = Some(now);
                 }
                 self.stored(app, to).await;
-                AfterEffect::Go
+                AfterEffect::Continue
             }
             TransitionResult::Overtaken(state) => {
                 self.overtaken();
@@ -59,38 +59,38 @@ impl<O: Operation> PaymentDriver<O> {
                     tracing::error!(
                         payment.id = %id,
                         state = state.as_str(),
-                        "a payment moved money and is in a state that cannot say so"
+                        "a payment moved money in a state that cannot become settled"
                     );
                 }
-                AfterEffect::Tell(PaymentEvent::Overtaken { by: state, moved })
+                AfterEffect::Event(PaymentEvent::Overtaken { by: state, moved })
             }
             TransitionResult::Refused => {
                 let message = "What was paid for is gone.";
                 self.undelivered(ApiError::new(ErrorCode::LeaseEnded, message));
-                AfterEffect::Tell(self.not_delivered(app, true))
+                AfterEffect::Event(self.not_delivered(app, true))
             }
             TransitionResult::EvidenceTaken => {
                 tracing::error!(
                     payment.id = id.as_str(),
-                    "a transfer is said to pay for two purchases"
+                    "one transfer is reported for two purchases"
                 );
                 self.outcome = PaymentOutcome::Unknown(None);
-                AfterEffect::Tell(PaymentEvent::EvidenceTaken)
+                AfterEffect::Event(PaymentEvent::EvidenceTaken)
             }
             TransitionResult::Failed(error) => {
-                // For the receipt: the money moved, whatever can be written down.
+                // For the receipt: the money moved, although that was not stored.
                 if let NewState::Settled(transfer) = &to {
                     self.row.transaction = Some(transfer.transaction.clone());
                 }
-                AfterEffect::Tell(self.not_stored(to.state(), error))
+                AfterEffect::Event(self.not_stored(to.state(), error))
             }
         }
     }
 
-    /// What the audit trail says of a move.
+    /// The audit events of a transition.
     fn events(&self, target: &NewState) -> Vec<Change> {
         let id = &self.row.payment_id;
-        // Found out after the customer was answered.
+        // Found after the customer got a response.
         let found = matches!(
             self.row.state,
             PaymentState::Unknown | PaymentState::Unresolved
@@ -113,7 +113,7 @@ impl<O: Operation> PaymentDriver<O> {
         vec![Change::event(id, kind, data)]
     }
 
-    /// A move is stored: what the customer and the operator are told of it.
+    /// Sets the outcome after a transition was stored, and logs what the operator must know.
     async fn stored(&mut self, app: &App, target: NewState) {
         match target {
             NewState::Answered(answer) => {
@@ -132,7 +132,7 @@ impl<O: Operation> PaymentDriver<O> {
                     payment.id = self.row.payment_id.as_str(),
                     reason,
                     amount = self.row.amount,
-                    "it cannot be learnt whether a payment moved money: see `proxmox-api payments show`"
+                    "a payment cannot be resolved: decide with `proxmox-api payments resolve`"
                 );
             }
             _ => {}
@@ -158,7 +158,7 @@ impl<O: Operation> PaymentDriver<O> {
                 error,
                 transaction: self.transaction(),
             },
-            // It may be known to the facilitator only: never a word that allows another payment.
+            // The facilitator may know more: the customer must not sign another payment.
             (_, PaymentState::Unknown) => PaymentOutcome::Unknown(None),
             _ => PaymentOutcome::Failed(error),
         };

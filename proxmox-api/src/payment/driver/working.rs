@@ -1,4 +1,4 @@
-//! Has the operation do its part, and tells the machine how that went.
+//! Calls the facilitator and the operation, and reports the results to the machine.
 
 use api_types::ErrorCode;
 
@@ -16,16 +16,16 @@ use crate::{
     store::{Payment, StoreError},
 };
 
-/// Seconds for which a settled payment is tried to be delivered by ourselves.
-const DELIVER_FOR: i64 = 24 * 3600;
+/// Seconds for which the service tries by itself to deliver a settled payment.
+const DELIVERY_TIMEOUT: i64 = 24 * 3600;
 
 impl<O: Operation> PaymentDriver<O> {
     pub(super) async fn verify(&mut self, app: &App) -> AfterEffect {
         let Some(request) = &self.request else {
-            return AfterEffect::Go;
+            return AfterEffect::Continue;
         };
         match queries::verify(app, request).await {
-            Ok(()) => AfterEffect::Tell(PaymentEvent::Verified),
+            Ok(()) => AfterEffect::Event(PaymentEvent::Verified),
             Err(outcome) => {
                 let reason = match &outcome {
                     PaymentOutcome::NotTaken(reason) => reason.code.to_string(),
@@ -33,40 +33,40 @@ impl<O: Operation> PaymentDriver<O> {
                     _ => "not_verified".to_owned(),
                 };
                 self.outcome = outcome;
-                AfterEffect::Tell(PaymentEvent::NotVerified(reason))
+                AfterEffect::Event(PaymentEvent::NotVerified(reason))
             }
         }
     }
 
     pub(super) async fn admit(&mut self, app: &App) -> AfterEffect {
         let Some(operation) = &self.operation else {
-            return AfterEffect::Go;
+            return AfterEffect::Continue;
         };
         match operation.admit(app, &self.job).await {
             Ok(()) => {
                 if O::FLOW == PaymentFlow::DeliverThenSettle {
                     self.row.state = PaymentState::Verified;
                 }
-                AfterEffect::Tell(PaymentEvent::Admitted)
+                AfterEffect::Event(PaymentEvent::Admitted)
             }
             Err(error) => {
                 let reason = error.code.as_str().to_owned();
                 self.outcome = PaymentOutcome::Failed(error);
-                AfterEffect::Tell(PaymentEvent::NotAdmitted(reason))
+                AfterEffect::Event(PaymentEvent::NotAdmitted(reason))
             }
         }
     }
 
     pub(super) async fn prepare(&mut self, app: &App) -> AfterEffect {
         let Some(operation) = &self.operation else {
-            return AfterEffect::Go;
+            return AfterEffect::Continue;
         };
         match operation.prepare(app, &self.job).await {
-            Ok(()) => AfterEffect::Tell(PaymentEvent::Prepared),
+            Ok(()) => AfterEffect::Event(PaymentEvent::Prepared),
             Err(error) => {
                 let reason = error.code.as_str().to_owned();
                 self.outcome = PaymentOutcome::Failed(error);
-                AfterEffect::Tell(PaymentEvent::NotPrepared(reason))
+                AfterEffect::Event(PaymentEvent::NotPrepared(reason))
             }
         }
     }
@@ -95,7 +95,7 @@ impl<O: Operation> PaymentDriver<O> {
                 let for_good = owed::is_final(&error);
                 if self.is_followed {
                     let code = error.code;
-                    tracing::error!(payment.id = self.row.payment_id.as_str(), %code, "a paid operation cannot be finished yet");
+                    tracing::error!(payment.id = self.row.payment_id.as_str(), %code, "a paid operation could not be delivered yet");
                 }
                 if O::RETRY == RetryPolicy::Once {
                     self.read_begun(app).await;
@@ -106,12 +106,12 @@ impl<O: Operation> PaymentDriver<O> {
         }
     }
 
-    /// Whether something was begun is the row's word, which the operation may have changed.
+    /// Reads again whether the operation was begun, which the operation itself may have changed in the row.
     async fn read_begun(&mut self, app: &App) {
         match app.store.payment(&self.row.payment_id).await {
             Ok(Some(row)) => self.row.performed_at = row.performed_at,
             Ok(None) => {}
-            // Taken for begun: it is owed, and never done twice.
+            // Counts as begun: it becomes a debt and is not run twice.
             Err(_) => self.row.performed_at = Some(app.now()),
         }
     }
@@ -120,7 +120,7 @@ impl<O: Operation> PaymentDriver<O> {
         PaymentEvent::NotDelivered {
             for_good,
             begun: self.row.performed_at.is_some(),
-            late: app.now() > self.row.updated_at.saturating_add(DELIVER_FOR),
+            late: app.now() > self.row.updated_at.saturating_add(DELIVERY_TIMEOUT),
         }
     }
 
@@ -137,12 +137,12 @@ impl<O: Operation> PaymentDriver<O> {
         match operation_of(app, &mut self.operation, &self.row).await {
             Ok(Some(operation)) => operation.undo(app).await,
             Ok(None) => {}
-            // The sweep finds a lease whose payment is over.
+            // The sweep finds a lease whose payment has ended.
             Err(error) => {
-                tracing::error!(%error, payment.id = self.row.payment_id.as_str(), "what was prepared cannot be undone yet");
+                tracing::error!(%error, payment.id = self.row.payment_id.as_str(), "the preparation of a payment could not be undone yet");
             }
         }
-        AfterEffect::Go
+        AfterEffect::Continue
     }
 
     pub(super) async fn owe(&mut self, app: &App, reason: DebtReason) -> AfterEffect {
@@ -153,24 +153,24 @@ impl<O: Operation> PaymentDriver<O> {
                     error,
                     transaction: self.transaction(),
                 };
-                AfterEffect::Go
+                AfterEffect::Continue
             }
             TransitionResult::Failed(error) => {
-                AfterEffect::Tell(self.not_stored(PaymentState::Answered, error))
+                AfterEffect::Event(self.not_stored(PaymentState::Answered, error))
             }
             TransitionResult::Overtaken(state) => {
                 self.overtaken();
-                AfterEffect::Tell(PaymentEvent::Overtaken {
+                AfterEffect::Event(PaymentEvent::Overtaken {
                     by: state,
                     moved: None,
                 })
             }
-            TransitionResult::Refused | TransitionResult::EvidenceTaken => AfterEffect::Go,
+            TransitionResult::Refused | TransitionResult::EvidenceTaken => AfterEffect::Continue,
         }
     }
 }
 
-/// The operation: the customer's, or the one that the row says.
+/// The operation of the request, or else the one that is restored from the row.
 async fn operation_of<'a, O: Operation>(
     app: &App,
     operation: &'a mut Option<O>,

@@ -118,7 +118,7 @@ pub struct Payment {
 pub enum Reservation {
     /// The nonce is the caller's. The id is that of an earlier row when that one was released.
     Reserved {
-        /// Row of the payment.
+        /// The id of the payment.
         payment_id: PaymentId,
     },
     /// The same request was seen before, with this payment or, under the same key, with another one.
