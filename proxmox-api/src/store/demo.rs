@@ -38,7 +38,7 @@ pub struct Transfer {
     pub transaction: String,
 }
 
-/// What became of a transfer.
+/// The outcome of a transfer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TransferOutcome {
     /// The money moved now.
@@ -116,7 +116,7 @@ impl Store {
         Ok(found.first().copied().unwrap_or(0))
     }
 
-    /// Raises the balance of `account` to at least `level` and returns it. Asking twice gives nothing more.
+    /// Raises the balance of `account` to at least `level` and returns it. A second request adds nothing.
     ///
     /// # Errors
     /// The level is out of range, or the database failed.

@@ -1,8 +1,8 @@
-//! What this installation knows of itself: a few named values that are made once and kept.
+//! Named values of this installation, such as its id and key, made once and stored.
 
 use super::{Store, StoreError, change_lock::ChangeLock, values};
 
-/// The name under which the last proof of writing is kept.
+/// The name of the value that [`Store::prove_writable`] stores.
 const WRITABLE: &str = "writable_at";
 
 impl Store {
@@ -63,7 +63,7 @@ impl Store {
         .await
     }
 
-    /// Proves that changes are stored, by storing when that was asked.
+    /// Proves that changes are stored, by storing the current time.
     ///
     /// # Errors
     /// The database failed.

@@ -1,8 +1,8 @@
-//! The schema: steps that are made once each, in their order, and never changed.
+//! The schema: steps that are made once each, in order, and never changed.
 
 use std::borrow::Cow;
 
-/// What a database is like.
+/// The condition of a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DatabaseCondition {
     /// There is none yet, and one can be made.
@@ -28,7 +28,7 @@ pub(super) struct SchemaStep {
 }
 
 impl SchemaStep {
-    /// The same words for both databases, written for SQLite.
+    /// One SQL for both databases, written for SQLite.
     const fn of_both(sql: &'static str) -> Self {
         Self {
             sqlite: sql,
@@ -36,7 +36,7 @@ impl SchemaStep {
         }
     }
 
-    /// Words for each of them, where one can do what the other cannot.
+    /// SQL for each database, if it differs.
     const fn of_each(sqlite: &'static str, postgres: &'static str) -> Self {
         Self {
             sqlite,
@@ -44,7 +44,7 @@ impl SchemaStep {
         }
     }
 
-    /// PostgreSQL's words. Its `INTEGER` has 32 bits; numbers of the store have 64.
+    /// The SQL for PostgreSQL. Its `INTEGER` has 32 bits; numbers of the store have 64.
     pub(super) fn postgres(self) -> Cow<'static, str> {
         match self.postgres {
             Some(sql) => sql.into(),

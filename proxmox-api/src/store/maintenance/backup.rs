@@ -1,5 +1,5 @@
-//! A backup while services work: one SQLite file, whole or not there at all. Of a file it is made
-//! by `VACUUM INTO`, which reads one snapshot and so ends however much is written meanwhile; of a
+//! A backup while services run: one SQLite file, complete or absent. From a file it is made by
+//! `VACUUM INTO`, which reads one snapshot and so ends however much is written meanwhile; from a
 //! PostgreSQL by a copy of one snapshot.
 
 use std::{
@@ -48,7 +48,7 @@ pub struct Backup {
     pub bytes: u64,
 }
 
-/// Makes a backup at a path where nothing is yet, readable for its account alone.
+/// Makes a backup at a path where there is no file, readable for its account only.
 ///
 /// # Errors
 /// There is no backup, and nothing is left at the path.
@@ -149,7 +149,7 @@ fn count(connection: &Connection, table: &str) -> Result<u64, StoreError> {
     u64::try_from(rows).map_err(|_| StoreError::Range("rows"))
 }
 
-/// ReadConnections through all of the file, and counts.
+/// Checks the integrity of the file and counts its rows.
 fn check(target: &Path) -> Result<(Vec<(String, u64)>, u64), BackupError> {
     let file = open_to_read(target)?;
     let found: String = file

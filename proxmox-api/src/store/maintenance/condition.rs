@@ -1,4 +1,4 @@
-//! A look at a database before anybody opens it for good: nothing in it is changed.
+//! Checks the condition of a database without changing it.
 
 use std::{fs, io, path::Path};
 
@@ -11,7 +11,7 @@ use crate::store::{
     sqlite::{is_half_copied, migrations},
 };
 
-/// ReadConnections at a database.
+/// The condition of a database.
 ///
 /// # Errors
 /// It cannot be reached or used.
@@ -52,7 +52,7 @@ fn of_file(path: &Path) -> Result<DatabaseCondition, StoreError> {
     })
 }
 
-/// The folder of the file, or the nearest one above it that is there: what lacks is made at the start.
+/// The folder of the file, or the nearest existing one above it: missing folders are made at the start.
 fn nearest_folder(path: &Path) -> io::Result<&Path> {
     let mut folder = path.parent();
     while let Some(above) = folder {

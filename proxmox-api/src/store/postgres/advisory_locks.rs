@@ -387,7 +387,7 @@ async fn serve(
                 if keys.is_empty() {
                     return true;
                 }
-                keys.retain(|key| !missed.takes(*key));
+                keys.retain(|key| !missed.remove(*key));
                 let unlock = async { session.client.query(&session.unlock, &[&keys]).await.is_ok() };
                 let unlocked = timeout(LOCK_STATEMENT_TIMEOUT, unlock).await;
                 keys.clear();

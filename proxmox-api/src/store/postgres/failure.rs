@@ -1,4 +1,4 @@
-//! What PostgreSQL, or the way to it, says when something cannot be done. Values of rows and the password are in none of it.
+//! Errors of PostgreSQL and of the connection to it. None contains values of rows or the password.
 
 use std::error::Error as _;
 
@@ -7,10 +7,10 @@ use tokio_postgres::{Error, error::SqlState};
 /// Why PostgreSQL could not be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ServerError {
-    /// Nobody answers there, or not as a PostgreSQL would.
+    /// There is no answer, or not that of a PostgreSQL.
     #[error("cannot connect: {0}")]
     Unreachable(String),
-    /// The account or its password is wrong, or the server lets it in from elsewhere only.
+    /// The account or its password is wrong, or the server does not accept it from this address.
     #[error("the server does not let this account in: {0}")]
     NotLetIn(String),
     /// The database is not there.
@@ -52,7 +52,7 @@ pub enum ServerError {
     /// A unique constraint is violated.
     #[error("{0}")]
     UniqueViolation(String),
-    /// Division by zero: a statement's sign that its compare-and-set found the row changed.
+    /// Division by zero, which a compare-and-set statement provokes if its row was changed.
     #[error("a statement found nothing to change")]
     NothingChanged,
     /// Anything else that the server refuses.

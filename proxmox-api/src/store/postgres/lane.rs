@@ -148,7 +148,7 @@ impl Lane {
 
 impl QueuedSteps {
     fn answer(self, result: Result<(), StoreError>) {
-        // The change was made also where the caller has hung up.
+        // An error means that the caller is gone; the change was made.
         let _ = self.reply.send(result);
     }
 }
@@ -251,7 +251,7 @@ async fn transact(
 }
 
 fn failure(error: &Error, step: Option<&Step>) -> SendFailure {
-    if is_in_vain(error) {
+    if needs_new_connection(error) {
         return SendFailure::Unsent(ServerError::of(error).into());
     }
     if is_lost(error) {
@@ -266,9 +266,9 @@ fn failure(error: &Error, step: Option<&Step>) -> SendFailure {
     SendFailure::Refused(unfit.map_or_else(why, StoreError::from))
 }
 
-/// What takes the whole transaction back and is the connection's fault: it does not know a prepared statement any more, or its
-/// server takes no changes, because another one has taken over from it. By a new connection the change may be made.
-fn is_in_vain(error: &Error) -> bool {
+/// Whether the transaction was rolled back because of the connection: it lost a prepared statement, or its server is no longer the
+/// primary. On a new connection the change may be made.
+fn needs_new_connection(error: &Error) -> bool {
     use tokio_postgres::error::SqlState;
     [
         SqlState::INVALID_SQL_STATEMENT_NAME,

@@ -49,7 +49,7 @@ pub(in crate::store) fn bring_up_to_date(session: &Session) -> Result<(), StoreE
     Ok(())
 }
 
-/// ReadConnections at the database without changing anything in it.
+/// The condition of the database, which is not changed.
 ///
 /// # Errors
 /// It cannot be used, and why.

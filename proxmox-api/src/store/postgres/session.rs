@@ -1,5 +1,5 @@
-//! A connection for blocking threads that is made anew when it is lost. It drives itself, on the thread that uses it; in
-//! between nobody listens, so a loss shows at the next use.
+//! A connection for blocking threads that reconnects when it is lost. Its task runs only while it is used, so a loss shows at the
+//! next use.
 
 use std::{
     cell::{Cell, RefCell},
@@ -179,18 +179,18 @@ impl Session {
         })
     }
 
-    /// Drops a connection whose transaction is in no state to go on; the server takes it back.
+    /// Drops a connection whose transaction cannot go on; the server rolls it back.
     pub(in crate::store) fn abandon(&self) {
         self.transaction.set(TransactionState::None);
         if self.link.borrow_mut().take().is_some()
             && let Some(runtime) = &self.runtime
         {
-            // The connection's task has to run to say goodbye.
+            // The connection's task has to run once to close it.
             runtime.block_on(tokio::task::yield_now());
         }
     }
 
-    /// Does something, on a new connection where the old one is found to be gone and nothing was begun on it.
+    /// Runs the work; on a new connection if the old one is lost and no transaction was open.
     fn run<T>(
         &self,
         work: impl AsyncFn(&mut PreparedConnection) -> Result<T, tokio_postgres::Error>,

@@ -1,12 +1,12 @@
-//! A change as a list of compare-and-set statements that are made together or not at all, without a read in between. On
-//! PostgreSQL such a list takes one round trip and no lock but those of its rows.
+//! A step of a change: a compare-and-set statement. The steps of a list are made together or not at all, without a read in
+//! between. On PostgreSQL a list takes one round trip and no lock but those of its rows.
 
 use std::borrow::Cow;
 
 use super::{Cell, OwnedValue, insert_statement};
 use crate::store::StoreError;
 
-/// The values of a statement that keeps them, in their order.
+/// The owned values of a statement, in order.
 macro_rules! owned_values {
     ($($value:expr),* $(,)?) => { vec![$($crate::store::sql::OwnedValue::of(&$value)),*] };
 }
@@ -23,12 +23,12 @@ pub(in crate::store) enum StepTable {
     Events,
 }
 
-/// Why a change is not made.
+/// Why a step refuses the whole change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::store) enum StepRefusal {
-    /// The row is not as it has to be.
+    /// The row is not in the expected state.
     Overtaken,
-    /// A part of a payment's move, such as the activation of its lease, is refused.
+    /// A change that belongs to a payment's transition does not fit.
     ChangeRefused,
     /// The transfer pays for another purchase.
     EvidenceTaken,

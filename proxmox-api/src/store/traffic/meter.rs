@@ -1,19 +1,18 @@
-//! What passed through a container's interface between two looks at its counters. Nodes count from
-//! each start of a container on. What is not plausible counts nothing: a customer is slowed, cut off
-//! and stopped by what was surely sent.
+//! The traffic of a container between two samples of its counters. Nodes count from each start of a
+//! container. An implausible sample counts nothing: a customer is slowed, cut off and stopped only by
+//! traffic that was sent for certain.
 
-/// Seconds by which a container may seem to run for longer than it does: the cluster's list lags,
-/// and clocks differ.
+/// Seconds by which an uptime may be too long: the cluster's list lags, and clocks differ.
 const LAG: i64 = 60;
-/// Seconds by which the cluster's list may be older than one that was seen before.
-const OLDEST_LIST: i64 = 300;
-/// Bytes per second that no interface of a container reaches: 400 Gbit/s.
-const FASTEST: u64 = 50_000_000_000;
-/// Seconds that one look adds at most to the time for which a container is cut off: as long as
-/// nobody looked, nothing is known.
-const LONGEST_BETWEEN: i64 = 120;
+/// Seconds by which the cluster's list may be older than the previous sample.
+const MAX_LIST_AGE: i64 = 300;
+/// Bytes per second above which a sample is implausible: 400 Gbit/s.
+const MAX_RATE: u64 = 50_000_000_000;
+/// The most seconds that one sample adds to the time for which a container is cut off: nothing is
+/// known of a longer time without samples.
+const MAX_INTERVAL: i64 = 120;
 
-/// A container's counters at one look.
+/// A container's counters in one sample.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Bytes sent since its start.
@@ -24,7 +23,7 @@ pub struct Counters {
     pub uptime: u64,
 }
 
-/// Bytes that were counted.
+/// Bytes sent and received.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ByteCounts {
     /// Sent.
@@ -33,21 +32,21 @@ pub struct ByteCounts {
     pub received: u64,
 }
 
-/// The counters at the last look, and when that was, Unix seconds.
+/// The counters of the last sample and its time in Unix seconds.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LastSample {
     pub(super) counters: Counters,
     pub(super) at: i64,
 }
 
-/// What a look tells after the one before.
+/// What a sample shows after the previous one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SampleReading {
-    /// So much passed.
+    /// This much traffic.
     Passed(ByteCounts),
-    /// The list is older than the one before: the look is forgotten.
+    /// The list is older than the previous one: the sample is ignored.
     Older,
-    /// It does not fit what was seen before: nothing is counted, and counting goes on from here.
+    /// It does not fit the previous sample: nothing is counted, and counting goes on from here.
     Doubtful,
 }
 
@@ -61,7 +60,7 @@ impl SampleReading {
     }
 }
 
-/// Compares a look at `at` with the one before.
+/// Compares a sample at `at` with the previous one.
 pub(super) fn read(last: Option<LastSample>, now: Counters, at: i64) -> SampleReading {
     let whole = ByteCounts {
         sent: now.sent,
@@ -72,24 +71,24 @@ pub(super) fn read(last: Option<LastSample>, now: Counters, at: i64) -> SampleRe
         return plausible(whole, uptime);
     };
     if at < then - LAG {
-        // Our clock was set back: how much time has passed is not known.
+        // Our clock was set back, so the time between the samples is unknown.
         return SampleReading::Doubtful;
     }
     let elapsed = (at - then).max(0);
-    // Started since, it cannot run for longer than it was not looked at.
+    // If it was started since, its uptime is at most the time since the last sample.
     let may_have_started = uptime <= elapsed + LAG;
     let before = seconds(counters.uptime);
     let sent = now.sent.checked_sub(counters.sent);
     let received = now.received.checked_sub(counters.received);
     let grown = sent.zip(received);
     if uptime == 0 && before > LAG && now.sent > 0 && grown.is_some() {
-        // It goes on, and the list lacks its uptime.
+        // It still runs; the list lacks its uptime.
         return SampleReading::Older;
     }
     if uptime < before {
         return match may_have_started {
             true => plausible(whole, uptime),
-            false if elapsed > OLDEST_LIST => SampleReading::Doubtful,
+            false if elapsed > MAX_LIST_AGE => SampleReading::Doubtful,
             false => SampleReading::Older,
         };
     }
@@ -104,7 +103,7 @@ pub(super) fn read(last: Option<LastSample>, now: Counters, at: i64) -> SampleRe
     }
 }
 
-/// Seconds for which a container was seen cut off, by a look after the one before.
+/// Seconds that a sample adds to the time for which a container is cut off.
 pub(super) fn seen_running(
     last: Option<LastSample>,
     now: Counters,
@@ -113,7 +112,7 @@ pub(super) fn seen_running(
 ) -> i64 {
     match (last, reading) {
         (Some(last), SampleReading::Passed(_)) if now.uptime > 0 => {
-            (at - last.at).clamp(0, LONGEST_BETWEEN)
+            (at - last.at).clamp(0, MAX_INTERVAL)
         }
         _ => 0,
     }
@@ -121,7 +120,7 @@ pub(super) fn seen_running(
 
 fn plausible(counted: ByteCounts, seconds: i64) -> SampleReading {
     let seconds = u64::try_from(seconds.saturating_add(LAG)).unwrap_or(0);
-    let most = FASTEST.saturating_mul(seconds);
+    let most = MAX_RATE.saturating_mul(seconds);
     match counted.sent.max(counted.received) <= most {
         true => SampleReading::Passed(counted),
         false => SampleReading::Doubtful,
@@ -173,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn counters_that_fall_are_counted_after_a_start_alone() {
+    fn counters_that_fall_are_counted_only_after_a_start() {
         // Last seen 5 seconds after a start, and started again since.
         let last = LastSample {
             counters: counters(500, 50, 5),
@@ -232,8 +231,8 @@ mod tests {
     }
 
     #[test]
-    fn more_than_any_interface_moves_is_not_believed() {
-        for hostile in [u64::MAX, i64::MAX as u64, FASTEST * 161] {
+    fn more_than_an_interface_can_move_is_implausible() {
+        for hostile in [u64::MAX, i64::MAX as u64, MAX_RATE * 161] {
             let doubted = [
                 read(None, counters(hostile, 0, 60), 1000),
                 read(None, counters(0, hostile, 60), 1000),
@@ -244,12 +243,12 @@ mod tests {
             assert_eq!(doubted, [SampleReading::Doubtful; 5], "{hostile}");
         }
         assert_eq!(then(counters(0, 0, u64::MAX)), SampleReading::Doubtful);
-        let much = FASTEST * 160;
+        let much = MAX_RATE * 160;
         assert_eq!(then(counters(500 + much, 50, 400)), passed(much, 0));
     }
 
     #[test]
-    fn only_looks_at_a_running_container_add_to_the_time_that_it_is_cut_off() {
+    fn only_samples_of_a_running_container_add_to_the_time_that_it_is_cut_off() {
         let last = |at| {
             let counters = counters(500, 50, 300);
             Some(LastSample { counters, at })

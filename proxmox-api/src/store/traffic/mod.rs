@@ -1,6 +1,6 @@
-//! What each lease's container has sent and received, and what was done because of it. Nodes count
-//! from each start of a container on, so that what is stored grows by the differences between two
-//! looks, as [`meter`] reads them.
+//! The traffic of each lease's container, and its limits because of it. Nodes count from each start
+//! of a container, so the stored sum grows by the difference between two samples, which [`meter`]
+//! computes.
 
 mod meter;
 
@@ -20,16 +20,16 @@ use crate::ids::{LeaseId, Wallet};
 pub use meter::{ByteCounts, Counters};
 use meter::{LastSample, SampleReading};
 
-/// A look at a lease's container.
+/// A sample of a lease's container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CounterSample {
     /// The lease.
     pub lease_id: LeaseId,
-    /// Its containers.
+    /// Its counters.
     pub counters: Counters,
 }
 
-/// What net0 was like before it was slowed or cut off; `None` while that was not done.
+/// The settings of net0 before it was slowed or cut off; `None` while it was not.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SavedInterface {
     /// Its limit in bytes per second, 0 without one.
@@ -45,37 +45,37 @@ pub struct Traffic {
     pub lease_id: LeaseId,
     /// Since its beginning.
     pub counted: ByteCounts,
-    /// What Proxmox was told last because of that.
+    /// The step that was set in Proxmox last.
     pub step: TrafficStep,
-    /// What net0 was like before.
+    /// The settings of net0 before.
     pub kept: SavedInterface,
     /// Minutes that were bought, with all renewals.
     pub minutes: u64,
-    /// For how long it was seen running while it was cut off, in seconds.
+    /// Seconds for which it ran while it was cut off.
     pub cut_seconds: u64,
-    /// Its link is down until the host's firewall knows its rules.
+    /// Its link is down until the host's firewall has loaded its rules.
     pub waits_for_firewall: bool,
 }
 
-/// A step that Proxmox was told.
+/// A step that was set in Proxmox.
 #[derive(Debug, Clone)]
 #[allow(missing_docs)]
 pub struct TrafficChange {
     pub lease_id: LeaseId,
     pub from: TrafficStep,
     pub to: TrafficStep,
-    /// What is still changed of net0.
+    /// The settings of net0 to restore.
     pub kept: SavedInterface,
     /// The event's kind, and its details as JSON.
     pub event: (&'static str, String),
 }
 
-/// What one count of all leases gave.
+/// The result of one count of all leases.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TrafficCount {
-    /// What was added, of all together.
+    /// The sum of all leases.
     pub counted: ByteCounts,
-    /// Leases whose counters do not fit what was seen before, of which nothing was counted.
+    /// Leases with implausible counters, for which nothing was counted.
     pub doubtful: Vec<LeaseId>,
 }
 
@@ -87,11 +87,11 @@ const TRAFFIC: &str = "SELECT leases.lease_id,
         COALESCE(cut_seconds, 0) AS cut_seconds
     FROM leases LEFT JOIN traffic ON traffic.lease_id = leases.lease_id";
 
-/// ReadConnections that are written down by one commit.
+/// Samples that are stored by one commit.
 const COMMIT: usize = 256;
 
-/// A sum that is too large for the database stays at its end: it must not keep others from being
-/// counted.
+/// A sum that would overflow stays at the largest number: an error would keep other leases from
+/// being counted.
 const COUNT: &str = "ON CONFLICT (lease_id) DO UPDATE SET
         sent = CASE WHEN traffic.sent > 9223372036854775807 - excluded.sent
             THEN 9223372036854775807 ELSE traffic.sent + excluded.sent END,
@@ -187,7 +187,7 @@ impl Store {
         Ok(found.into_iter().map(by_lease).collect())
     }
 
-    /// Keeps what net0 is like, before it is changed.
+    /// Stores the settings of net0 before they are changed.
     /// # Errors
     /// The database failed.
     pub async fn keep_interface(
@@ -205,7 +205,7 @@ impl Store {
         .await
     }
 
-    /// Proxmox was told a step; it is written down with its event. False: it was before.
+    /// Stores a step that was set in Proxmox, with its event. False if it was stored before.
     /// # Errors
     /// The database failed.
     pub async fn set_traffic_step(
@@ -232,7 +232,7 @@ impl Store {
     }
 }
 
-/// The stored values of one look.
+/// The row of one sample.
 struct SampleRow {
     lease_id: LeaseId,
     sent: i64,
@@ -280,7 +280,7 @@ impl SampleRow {
     }
 }
 
-/// Stores looks at different leases and the bytes that they add, which are returned.
+/// Stores samples of different leases, and returns the bytes that they add.
 fn count_some(db: Db<'_>, looks: &[CounterSample], now: i64) -> Result<TrafficCount, StoreError> {
     let last = last_looks(db, looks)?;
     let (mut count, mut rows) = (TrafficCount::default(), Vec::new());
@@ -311,7 +311,7 @@ fn columns(kept: SavedInterface) -> Result<(Option<i64>, Option<i64>), StoreErro
     Ok((kept.rate.map(signed).transpose()?, kept.down.map(i64::from)))
 }
 
-/// The looks before these.
+/// The previous samples of these leases.
 fn last_looks(
     db: Db<'_>,
     looks: &[CounterSample],

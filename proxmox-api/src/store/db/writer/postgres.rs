@@ -43,7 +43,7 @@ impl PostgresWriters {
         })
     }
 
-    /// All of these steps, or none and why.
+    /// Makes all of these steps, or none.
     pub(in crate::store) async fn steps(&self, steps: Vec<Step>) -> Result<(), StoreError> {
         let (reply, answered) = oneshot::channel();
         let job = QueuedSteps { steps, reply };
@@ -66,7 +66,7 @@ impl PostgresWriters {
             Connection::Postgres(session) => {
                 session.change(lock, |session| change(Db::Postgres(session)))
             }
-            // There are sessions of PostgreSQL alone here.
+            // This pool has sessions of PostgreSQL only.
             Connection::Sqlite(_) => Err(StoreError::Stopped),
         };
         self.sessions.run(work).await

@@ -24,7 +24,7 @@ const QUEUE: usize = 1024;
 /// Jobs in one commit: enough to hide the flush, few enough to keep the first caller's wait short.
 const GROUP: usize = 256;
 
-/// The way to the thread.
+/// The handle of the thread.
 #[derive(Debug, Clone)]
 pub(in crate::store) struct SqliteWriter {
     jobs: mpsc::Sender<Job>,
@@ -60,7 +60,7 @@ impl SqliteWriter {
             JobOutcome {
                 done: result.is_ok(),
                 reply: Box::new(move |committed| {
-                    // The change was made also where the caller has hung up.
+                    // An error means that the caller is gone; the change was made.
                     let _ = answer.send(committed.and(result));
                 }),
             }

@@ -1,4 +1,4 @@
-//! The content of a table in a few figures, which are the same on either database.
+//! A digest of a table's content, which is the same on either database.
 
 use service::crypto::Sha256;
 

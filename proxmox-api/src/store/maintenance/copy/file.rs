@@ -1,4 +1,4 @@
-//! A SQLite file as a side of a copy.
+//! A SQLite file as one side of a copy.
 
 use std::{
     path::Path,
@@ -26,7 +26,7 @@ const REFERENCES: &str = "SELECT tables.name, keys.\"table\"
     FROM sqlite_schema AS tables, pragma_foreign_key_list(tables.name) AS keys
     WHERE tables.type = 'table'";
 
-/// A file, and the right to it where this side has it alone.
+/// A file, with its lock if this side uses it exclusively.
 pub(super) struct FileSide {
     connection: Arc<Mutex<Connection>>,
     _hold: Option<FileLock>,
@@ -122,7 +122,7 @@ impl FileSide {
         Ok(())
     }
 
-    /// Leaves nothing beside the file: its next opening makes the log anew.
+    /// Removes the write-ahead log; the next opening makes a new one.
     pub(super) async fn leave_one_file(&self) -> Result<(), CopyError> {
         self.texts("PRAGMA journal_mode = DELETE".to_owned())
             .await?;

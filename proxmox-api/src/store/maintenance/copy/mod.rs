@@ -1,7 +1,7 @@
-//! Copies a store from a file to a server or back, while no service works on either: [`plan`] says
-//! which tables, [`side`] is one of the databases ([`file`], [`server`]), [`rows`] are on their way
-//! in batches, [`progress`] says in the target how far it has come, so that an interrupted copy
-//! goes on where it stopped, and [`digest`] is what both are compared by at the end.
+//! Copies a store from a file to a server or back, while no service uses either: [`plan`] lists the
+//! tables, [`side`] is one of the databases ([`file`], [`server`]), [`rows`] is a batch of rows,
+//! [`progress`] is stored in the target, so that an interrupted copy is resumed, and [`digest`]
+//! compares both at the end.
 
 mod digest;
 mod file;
@@ -31,13 +31,13 @@ use side::{BATCHES, CopySide};
 /// Why a database was not copied.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
-    /// It is no way between a file and a server.
+    /// Both databases are files, or both are servers.
     #[error(
         "a copy goes from a file to a PostgreSQL or back: a file is copied by proxmox-api \
          backup, a PostgreSQL to another one by pg_dump and pg_restore"
     )]
     SameKind,
-    /// A service works on the file, or another copy.
+    /// A service or another copy uses the file.
     #[error(transparent)]
     FileInUse(FileInUse),
     /// The source cannot be copied as it is.
@@ -55,7 +55,7 @@ pub enum CopyError {
     /// The target is a file of something else.
     #[error("the target is a file of something else: it has a table {0}")]
     Foreign(String),
-    /// The target is an unfinished copy that cannot be gone on with.
+    /// The target is an unfinished copy that cannot be resumed.
     #[error(
         "the target is an unfinished copy, {0}: remove the file, or drop and create the \
          database, and begin anew"
@@ -116,7 +116,7 @@ impl CopyError {
         }
     }
 
-    /// Whether the same command goes on where it stopped.
+    /// Whether the same command resumes the copy.
     pub fn can_go_on(&self) -> bool {
         matches!(self, Self::Interrupted | Self::Store(_))
     }
@@ -139,10 +139,10 @@ pub enum CopyStep {
     },
 }
 
-/// Hears of each step, and may end the copy after it.
+/// Called after each step; it may end the copy.
 pub type Observer<'a> = &'a mut (dyn FnMut(CopyStep) -> ControlFlow<()> + Send);
 
-/// Copies everything, or goes on with a copy that was interrupted, and compares both in the end.
+/// Copies everything, or resumes an interrupted copy, and compares both at the end.
 ///
 /// # Errors
 /// Why it cannot be done; [`CopyError::can_go_on`] says whether the same command can resume it.

@@ -1,12 +1,12 @@
-//! Which tables are copied: all that the file's schema has, with all their columns, as both
-//! databases list them. A table that a later migration adds is copied without a word here.
+//! The tables to copy: all of the file's schema with all their columns, as both databases list them.
+//! A table that a later migration adds needs no change here.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::CopyError;
 use crate::store::schema::COPY_PROGRESS;
 
-/// Tables that belong to the schema's upkeep and are no data.
+/// Tables of the schema's version and of a copy's progress, which are not copied.
 pub(super) const UPKEEP: [&str; 2] = ["schema_version", COPY_PROGRESS];
 /// Columns whose sum is printed beside the count: amounts in atomic units.
 const AMOUNTS: [&str; 2] = ["amount", "balance"];

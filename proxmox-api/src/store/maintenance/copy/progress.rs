@@ -1,5 +1,5 @@
-//! How far a copy has come: a table of the target that is there only while it is unfinished,
-//! changed in the same transaction as the rows. A service does not start on a database that has it.
+//! The progress of a copy: a table of the target that exists only while the copy is unfinished, and is
+//! changed in the transaction of the rows. A service does not start on a database that has it.
 
 use serde::{Deserialize, Serialize};
 

@@ -165,7 +165,7 @@ impl CopySide {
         Ok(added.await.map_err(|_| StoreError::Stopped)?)
     }
 
-    /// Makes a database with all rows one that a service may work on.
+    /// Finishes the copy, after which a service may use the database.
     pub(super) async fn finish(&self, tables: &[Arc<Table>]) -> Result<(), CopyError> {
         match self {
             Self::File(file) => file.finish().await,
