@@ -1,5 +1,5 @@
-//! The claim of a number for a lease that is not paid yet: every bound on unpaid machines is decided here, in one transaction
-//! with the rows that it counts.
+//! The claim of a VMID for a lease that is not paid yet, together with its payment's transition. The limits on unpaid containers are
+//! checked here, in one transaction with the rows that they count.
 
 use super::{
     Change, Claim, ClaimLimits, ClaimOutcome, Db, Store, StoreError, brakes,
@@ -44,10 +44,10 @@ fn claim_lease(
     payment: &Transition,
     now: i64,
 ) -> Result<ClaimOutcome, StoreError> {
-    if let Some(refused) = over_a_bound(db, claim, limits, now)? {
+    if let Some(refused) = exceeded_limit(db, claim, limits, now)? {
         return Ok(refused);
     }
-    // A released payment that was sent again before the machine of its first attempt is removed.
+    // A released payment was sent again before the container of its first attempt was removed.
     let made =
         "SELECT 1 FROM leases WHERE payment_id = ?1 AND state NOT IN ('undoing', 'destroyed')";
     if db.exists(made, values![claim.payment_id])? {
@@ -74,8 +74,8 @@ fn claim_lease(
     Ok(ClaimOutcome::Claimed { vmid })
 }
 
-/// The first bound that stands against a claim.
-fn over_a_bound(
+/// The first limit that a claim exceeds.
+fn exceeded_limit(
     db: Db<'_>,
     claim: &Claim,
     limits: ClaimLimits,
@@ -120,7 +120,7 @@ fn over_a_bound(
     }
     let has_paid = "SELECT 1 FROM payments WHERE payer = ?1 AND lease_id IS NOT NULL
          AND state IN ('settled', 'answered') ORDER BY lease_id LIMIT 1";
-    // Asked for only where it decides: most claims are far below either bound.
+    // Queried only if it decides: most claims are far below either limit.
     let full = unpaid >= brake::most_unpaid(limits.unpaid, true)
         || (unpaid >= brake::most_unpaid(limits.unpaid, false)
             && !db.exists(has_paid, values![owner])?);

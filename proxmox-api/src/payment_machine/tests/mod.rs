@@ -1,4 +1,4 @@
-//! The machine by rows, by its document, and in a world where everything fails.
+//! Tests of the machine: by rows, against its document, and in a simulated world where everything fails.
 
 mod document;
 mod money;
@@ -38,7 +38,7 @@ fn store(target: NewState) -> PaymentEffect {
 }
 
 #[test]
-fn a_good_purchase_goes_straight_through() {
+fn a_valid_purchase_passes_all_steps() {
     let next = |state, event| step(terms(), state, event);
     assert_eq!(
         next(Reserved, PaymentEvent::Reserved { verified: false }),
@@ -90,7 +90,7 @@ fn a_refusal_after_an_unknown_outcome_proves_nothing() {
 }
 
 #[test]
-fn without_a_chain_an_unknown_outcome_is_for_a_person_once_the_window_is_over() {
+fn without_a_chain_an_unknown_outcome_is_unresolved_after_the_window() {
     let without = PaymentContext {
         has_chain: false,
         ..terms()
@@ -138,7 +138,7 @@ fn credit_is_captured_by_the_answer_and_released_with_the_payment() {
 }
 
 #[test]
-fn a_transfer_that_is_known_is_never_dropped_for_what_another_one_wrote() {
+fn a_known_transfer_is_kept_when_another_process_stored_first() {
     let next = |terms, by, moved| step(terms, by, PaymentEvent::Overtaken { by, moved });
     let once = PaymentContext {
         repeat: RetryPolicy::Once,
@@ -164,7 +164,7 @@ fn a_transfer_that_is_known_is_never_dropped_for_what_another_one_wrote() {
 }
 
 #[test]
-fn a_request_is_not_asked_for_again_while_its_first_answer_can_still_end_it() {
+fn a_payment_is_unknown_before_it_is_settled_again() {
     let look = PaymentEvent::Resume {
         requester: Requester::Service { late: false },
         begun: false,
@@ -181,7 +181,7 @@ fn a_request_is_not_asked_for_again_while_its_first_answer_can_still_end_it() {
 }
 
 #[test]
-fn a_payment_that_cannot_be_read_any_more_is_for_a_person() {
+fn an_unreadable_payment_is_unresolved() {
     for is_simulated in [true, false] {
         let without = PaymentContext {
             has_chain: false,

@@ -1,10 +1,10 @@
-//! The world's money: who moves it, and what they say of it.
+//! The money of the simulated world: when it moves, and what the facilitator and the chain report.
 
 use super::super::*;
 use super::{transfer, world::World};
 
 impl World {
-    /// The facilitator moves the money or not, and says what it likes; where no chain can be asked, its refusals are true.
+    /// The facilitator moves the money or not, and may report anything; without a chain its refusals are true.
     pub(super) fn settle(&mut self, first: bool) -> SettlementResult {
         let can_move = !self.truth.moved && !self.truth.is_over;
         if first && self.fails(8) {
@@ -37,8 +37,8 @@ impl World {
         })
     }
 
-    /// Someone sends an authorization that the facilitator was given, while it is good.
-    pub fn somebody_settles(&mut self) {
+    /// A third party sends an authorization that the facilitator had, while it is valid.
+    pub fn third_party_settles(&mut self) {
         let state = self.truth.state;
         if self.terms.has_chain
             && self.truth.asked
@@ -46,7 +46,7 @@ impl World {
             && state != Some(Released)
         {
             self.truth.moved = true;
-            self.log.push("somebody sends it".into());
+            self.log.push("a third party sends it".into());
         }
     }
 
@@ -60,7 +60,7 @@ impl World {
         }
     }
 
-    /// A person finds out what the facilitator and the chain did not say.
+    /// The operator finds out what the facilitator and the chain did not report.
     pub fn decide(&mut self) {
         if self.truth.state == Some(Unresolved) {
             let verdict = match self.truth.moved {

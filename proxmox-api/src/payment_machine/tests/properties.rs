@@ -1,4 +1,4 @@
-//! Whatever happens in whichever order, with a crash before any effect: money moved if and only if it was delivered, or is owed.
+//! In every order of events, with a crash before any effect: money moved if and only if it was delivered or is owed.
 
 use proptest::{prelude::*, test_runner::TestRng};
 
@@ -54,7 +54,7 @@ fn live(world: &mut World) {
             2 => world.run(look(world, Requester::Payer)),
             3 => world.run(look(world, Requester::Anyone)),
             4 | 5 => world.run(look(world, Requester::Service { late: false })),
-            6 => world.somebody_settles(),
+            6 => world.third_party_settles(),
             7 => world.recheck(),
             8 => world.undo_abandoned(),
             9..=11 => world.resume(),

@@ -1,4 +1,4 @@
-//! A world around one payment: what is stored, what the chain has, what was done. Everything but the truth can fail.
+//! A simulated world around one payment: the row, the chain and the containers. All operations on it can fail.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -7,7 +7,7 @@ use proptest::{prelude::Rng as _, test_runner::TestRng};
 use super::super::*;
 use crate::payment_machine::StoredAnswer;
 
-/// What the row and the machines of the world say, which a crash leaves as it is.
+/// The row, the chain and the containers, which a crash does not change.
 #[derive(Debug, Clone, Default)]
 pub struct Truth {
     /// The state that is stored; none before the row is there.
@@ -216,7 +216,7 @@ impl World {
 
     fn admit(&mut self, worker: &mut Worker) -> PaymentEvent {
         let fails = self.fails(6);
-        // The claim is stored with the payment's move, or not at all, or nobody knows.
+        // The claim is stored with the payment's transition, or not at all, or its outcome is unknown.
         if self.prepares && self.truth.state == Some(Reserved) && (!fails || self.one_in(3)) {
             self.truth.state = Some(Verified);
             self.truth.machine = worker.machine;
@@ -317,7 +317,7 @@ impl World {
         })
     }
 
-    /// What was prepared is taken back, which nobody may do while it may be paid for.
+    /// Undoes the preparation, which must not happen while it may be paid for.
     fn undo(&mut self, worker: &Worker) {
         let state = self.truth.state.expect("the row is there");
         let may_be_paid = state.is_open() || self.truth.delivered.is_some() || state == Settled;
@@ -328,7 +328,7 @@ impl World {
         }
     }
 
-    /// A machine whose payment nobody knows the outcome of is given up, some time after the window.
+    /// Gives up a container whose payment has an unknown outcome, some time after the window.
     pub fn give_up_held(&mut self) {
         if self.truth.is_over && self.truth.state.is_some_and(PaymentState::is_open) {
             self.truth.machines.remove(&self.truth.machine);

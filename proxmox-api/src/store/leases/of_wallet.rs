@@ -1,4 +1,4 @@
-//! The leases of one wallet, with what was paid for each: the live ones, and those that are over in pages.
+//! The leases of one wallet with their payments: the live ones, and pages of those that have ended.
 
 use pve::Vmid;
 

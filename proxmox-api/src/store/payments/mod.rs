@@ -1,5 +1,4 @@
-//! Payments: one row per authorization, inserted before anything is asked of a facilitator, and moved from state to state
-//! only by a [`Transition`], which `payment` alone can make.
+//! Payments: one row per authorization, inserted before a facilitator is asked. The state changes by a [`Transition`] only.
 
 mod record;
 mod reserve;
@@ -26,7 +25,7 @@ pub use record::{NewPayment, Payment, PaymentSummary, Reservation, SignedRequest
 use reserve::reserve;
 
 impl Store {
-    /// Takes the nonce for a request, or says what it was used for.
+    /// Reserves the nonce for a request, or returns what it was used for.
     ///
     /// # Errors
     /// The amount is out of range, or the database failed.
@@ -35,7 +34,7 @@ impl Store {
             let lock = ChangeLock::None;
             return self.write(lock, move |db| reserve(db, &payment, now)).await;
         }
-        // Nearly every nonce is new, which one statement says and needs no look.
+        // Nearly every nonce is new, which one statement finds out without a read.
         match self
             .make_if_current(vec![reserve::fresh(&payment, now)?])
             .await
@@ -51,7 +50,7 @@ impl Store {
         }
     }
 
-    /// Moves a payment to its next state, with what belongs to it. False, and nothing changed: it is in another state.
+    /// Stores a transition with its changes. False, and nothing changes, if the payment is in another state.
     /// # Errors
     /// The transfer pays for another purchase, one of the changes does not fit any more, or the database failed; nothing
     /// changed.
@@ -104,7 +103,7 @@ impl Store {
             .await
     }
 
-    /// Takes the right to do for a settled payment what must not be done twice. False: it was taken before.
+    /// Marks the operation of a settled payment as begun, so that it is not run twice. False if it was begun before.
     /// # Errors
     /// The database failed.
     pub async fn begin_performance(&self, id: &PaymentId, now: i64) -> Result<bool, StoreError> {
@@ -115,7 +114,7 @@ impl Store {
             .await
     }
 
-    /// Gives that right back: surely nothing was done.
+    /// Marks the operation as not begun, after nothing was done for certain.
     /// # Errors
     /// The database failed.
     pub async fn take_performance_back(&self, id: &PaymentId) -> Result<bool, StoreError> {
@@ -128,7 +127,7 @@ impl Store {
         .await
     }
 
-    /// Notes that the chain was looked at for the last time.
+    /// Stores that the chain was checked for the last time.
     /// # Errors
     /// The database failed.
     pub async fn mark_checked(&self, id: &PaymentId, now: i64) -> Result<bool, StoreError> {
@@ -152,7 +151,7 @@ impl Store {
         .await
     }
 
-    /// The payment with this nonce, whatever became of it. Hexadecimal fields may come in any case.
+    /// The payment with this nonce, in any state. Hexadecimal fields may be in upper or lower case.
     /// # Errors
     /// The database failed.
     pub async fn payment_by_nonce(
@@ -204,7 +203,7 @@ impl Store {
     }
 }
 
-/// Writes a move down if the payment is in the state that it starts from.
+/// Stores a transition if the payment is in its first state.
 pub(super) fn apply(db: Db<'_>, wanted: &Transition, now: i64) -> Result<bool, StoreError> {
     match db.make(&step(wanted, now)?) {
         Ok(()) => Ok(true),
@@ -213,7 +212,7 @@ pub(super) fn apply(db: Db<'_>, wanted: &Transition, now: i64) -> Result<bool, S
     }
 }
 
-/// A move as a statement, which fits if the payment is in the state that it starts from.
+/// A transition as a step, which fits if the payment is in its first state.
 fn step(wanted: &Transition, now: i64) -> Result<Step, StoreError> {
     let (id, from, to) = (
         wanted.payment_id(),
@@ -226,7 +225,7 @@ fn step(wanted: &Transition, now: i64) -> Result<Step, StoreError> {
     match wanted.target() {
         NewState::Settled(transfer) => {
             let (log_index, block) = place(transfer)?;
-            // A refused payment has given its key back, and another payment may have it now.
+            // A refused payment released its key, which another payment may have now.
             let sql = "UPDATE payments SET state = 'settled', transaction_hash = ?3, log_index = ?4, block = ?5,
                      updated_at = ?6, checked_at = NULL,
                      idempotency_key = CASE WHEN state = 'refused' THEN NULL ELSE idempotency_key END
