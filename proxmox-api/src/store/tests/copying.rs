@@ -244,11 +244,11 @@ async fn nothing_is_copied_while_a_service_works_on_either_side() {
     drop(hold);
     // A replica, as soon as it has its session for locks.
     let replica = Store::open_database(&server.database).await.unwrap();
-    let turns = replica.advisory_locks().unwrap();
-    drop(turns.take("set", &["name"]).await.unwrap());
+    let locks = replica.advisory_locks().unwrap();
+    drop(locks.take("set", &["name"]).await.unwrap());
     let said = refused(&file, &server).await;
     assert!(said.contains("a service works on this database"), "{said}");
-    drop((turns, replica));
+    drop((locks, replica));
     let figures = copied(&file, &server).await.unwrap();
     assert!(!figures.is_empty());
 }

@@ -87,7 +87,7 @@ impl Place {
     }
 }
 
-/// Tells each story on a file, and on a server where one is installed.
+/// Runs each test on a file, and on a server where one is installed.
 macro_rules! on_both {
     ($($story:ident),* $(,)?) => { $(mod $story {
         use super::Place;

@@ -1,4 +1,4 @@
-//! What is not kept, and what is not left readable in the files.
+//! Retention: what is removed or blanked, and is no longer readable in the files.
 
 use super::*;
 
@@ -261,7 +261,7 @@ async fn nothing_blanked_is_left_in_the_files() {
     assert!(!holds("\"signature\""), "a signed request");
 }
 
-/// What a dump of PostgreSQL holds, as a backup does.
+/// The content of a dump of PostgreSQL.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_blanked_is_left_in_a_dump() {
     service::crypto::install_ring_provider();

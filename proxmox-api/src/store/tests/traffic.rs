@@ -1,4 +1,4 @@
-//! What is counted of leases, and what was done because of it.
+//! Traffic of leases, and the steps because of it.
 
 use api_types::TrafficStep;
 
@@ -8,7 +8,7 @@ on_both![
     traffic_is_counted_by_differences_and_belongs_to_its_lease,
     a_step_is_written_down_once_with_its_event,
     every_renewal_adds_to_what_was_bought,
-    counters_beyond_belief_stop_nobodys_counting,
+    implausible_counters_do_not_stop_the_count_of_others,
     time_without_a_network_is_counted_by_looks_and_ends_with_the_step,
 ];
 
@@ -165,7 +165,7 @@ async fn every_renewal_adds_to_what_was_bought(place: Place) {
 }
 
 /// A counter that is broken, or a sum that has no room: others are counted on, and all can be read.
-async fn counters_beyond_belief_stop_nobodys_counting(place: Place) {
+async fn implausible_counters_do_not_stop_the_count_of_others(place: Place) {
     let store = place.open().await;
     activated(&store, 1, 0).await;
     activated(&store, 2, 0).await;
