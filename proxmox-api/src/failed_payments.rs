@@ -19,17 +19,17 @@ use crate::error::ApiError;
 /// Blocked addresses above which expired ones are dropped.
 const MAX_BLOCKED: usize = 10_000;
 
-/// A rate limit on payments that were looked at in vain, by the client's address. It lets an address go on until it has
-/// failed too often, and then waits; a valid payment is never counted.
+/// The rate limit on failed payments, by the client's address. An address with too many failures has to wait; a valid payment is
+/// never counted.
 pub struct FailedPayments {
     limit: RateLimit,
-    /// Until when a network waits, in Unix milliseconds.
+    /// Until when a network has to wait, in Unix milliseconds.
     blocked: Mutex<HashMap<IpAddr, u64>>,
     clock: Arc<dyn Clock>,
 }
 
 impl FailedPayments {
-    /// This limit on failures.
+    /// A limit with nothing counted yet.
     pub fn new(limit: RateLimit, clock: Arc<dyn Clock>) -> Self {
         Self {
             limit,
@@ -43,7 +43,7 @@ impl FailedPayments {
         &self.limit
     }
 
-    /// Whether a client may try a payment now; calls of unknown address are not counted here.
+    /// Whether a client may try a payment now; requests of unknown address always may.
     ///
     /// # Errors
     /// Too many of its payments failed.
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_whose_payments_fail_waits_and_others_do_not() {
+    fn an_address_with_too_many_failed_payments_waits() {
         let clock = Arc::new(TestClock::at(1_000));
         let limit = RateLimit::new(NonZeroU32::new(3).unwrap(), clock.clone());
         let failed = FailedPayments::new(limit, clock.clone());

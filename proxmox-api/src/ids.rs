@@ -1,5 +1,5 @@
-//! Names and numbers that a mix-up would cost money or a machine: each has a type of its own, made
-//! once where its text comes in.
+//! Newtypes for names and numbers: a mix-up would cost money or a container. Each is parsed once,
+//! where its text comes in.
 
 mod minutes;
 mod text;

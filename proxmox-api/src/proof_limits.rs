@@ -15,17 +15,17 @@ use service::{
 
 use crate::shares::Shares;
 
-/// Signatures a minute that only a chain or the facilitator can judge, from one address. A contract wallet's customer pays
-/// some calls a minute; each costs a node several requests.
+/// Signatures a minute from one address that only a chain or the facilitator can check. A customer with a contract wallet pays
+/// for a few requests a minute; each costs a node several requests.
 const PER_ADDRESS: NonZeroU32 = NonZeroU32::new(60).expect("it is not zero");
-/// The same from everybody.
+/// The same from all addresses together.
 const IN_TOTAL: NonZeroU32 = NonZeroU32::new(600).expect("it is not zero");
-/// How many of them are judged at a time.
+/// How many of them are checked at a time.
 const AT_A_TIME: usize = 8;
-/// How long one waits for its turn.
-const WAIT: Duration = Duration::from_secs(5);
+/// How long a check waits for a permit.
+const PERMIT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What bounds the work for signatures that cost more than a computation.
+/// The limits on checks of signatures that need a chain or the facilitator.
 pub struct ProofLimits {
     per_address: RateLimit,
     in_total: RateLimit,
@@ -33,7 +33,7 @@ pub struct ProofLimits {
 }
 
 impl ProofLimits {
-    /// Nothing was asked so far.
+    /// Limits with nothing counted yet.
     pub fn new(shares: &Shares, clock: &Arc<dyn Clock>) -> Self {
         Self {
             per_address: shares.rate_limit(PER_ADDRESS, clock),
@@ -47,16 +47,16 @@ impl ProofLimits {
         [&self.per_address, &self.in_total]
     }
 
-    /// A turn at the chain, or none where too many others wait for theirs.
-    pub async fn turn(&self) -> Option<ResizablePermit> {
-        let turn = tokio::time::timeout(WAIT, self.at_a_time.acquire());
-        turn.await.ok()
+    /// A permit for a request to the chain; `None` if none was free in time.
+    pub async fn permit(&self) -> Option<ResizablePermit> {
+        let permit = tokio::time::timeout(PERMIT_TIMEOUT, self.at_a_time.acquire());
+        permit.await.ok()
     }
 
-    /// Counts a look. A caller without an address counts in total only.
+    /// Counts a check. A client without an address counts in total only.
     ///
     /// # Errors
-    /// One too many; worth another try after this time.
+    /// The limit is reached; a retry may succeed after this time.
     pub fn count(&self, client: Option<IpAddr>) -> Result<(), Duration> {
         if let Some(client) = client {
             self.per_address.count(client)?;

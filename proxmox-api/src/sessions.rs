@@ -1,5 +1,5 @@
-//! Wallet sessions: a text to be signed ([`message`]), its signature ([`signature`]), and the bearer token that stands for the
-//! wallet from then on. Texts and tokens are stored as digests only: a stolen file signs nobody in.
+//! Wallet sessions: the text to sign ([`message`]), its signature ([`signature`]), and the bearer token that then stands for the
+//! wallet. Texts and tokens are stored as digests only, so that a stolen database opens no session.
 
 pub mod message;
 pub mod signature;
@@ -13,28 +13,28 @@ use axum::{
 };
 use service::{crypto, request_id::RequestId};
 
-use self::message::{Page, SignIn};
+use self::message::{SignInMessage, SignInPage};
 use crate::{error::ApiError, ids::Wallet, state::App, store::StoreError, timestamp::timestamp};
 
-/// Seconds that a text may be signed for.
+/// Seconds for which a sign-in text is valid.
 pub const CHALLENGE_SECONDS: u64 = 5 * 60;
-/// Seconds that a session lasts.
+/// Seconds for which a session is valid.
 pub const SESSION_SECONDS: u64 = 24 * 60 * 60;
 
-/// The session of a request: a handler that takes it answers 401 to everybody else.
+/// The session of a request. A handler that takes it responds 401 to requests without a valid one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Session {
+pub struct WalletSession {
     /// The wallet.
     pub wallet: Wallet,
     /// The digest of the token.
     pub token_hash: String,
 }
 
-impl FromRequestParts<App> for Session {
+impl FromRequestParts<App> for WalletSession {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
-        let found = Self::of(app, &parts.headers).await;
+        let found = Self::from_headers(app, &parts.headers).await;
         let session = found.map_err(ApiError::from).and_then(|session| {
             session.ok_or_else(|| {
                 ApiError::new(
@@ -51,12 +51,12 @@ impl FromRequestParts<App> for Session {
     }
 }
 
-impl Session {
+impl WalletSession {
     /// The session of a request, if it has one that is valid.
     ///
     /// # Errors
     /// The store failed.
-    pub async fn of(app: &App, headers: &HeaderMap) -> Result<Option<Self>, StoreError> {
+    pub async fn from_headers(app: &App, headers: &HeaderMap) -> Result<Option<Self>, StoreError> {
         let Some(token) = bearer(headers) else {
             return Ok(None);
         };
@@ -66,12 +66,12 @@ impl Session {
     }
 }
 
-/// The wallet of a request's session, where having none is fine; a store that fails is said in the log.
+/// The wallet of a request's session, for handlers to which a session is optional. A failure of the store is logged.
 pub async fn wallet_of(app: &App, headers: &HeaderMap) -> Option<Wallet> {
-    match Session::of(app, headers).await {
+    match WalletSession::from_headers(app, headers).await {
         Ok(session) => session.map(|session| session.wallet),
         Err(error) => {
-            tracing::error!(%error, "a session cannot be looked up");
+            tracing::error!(%error, "a session could not be looked up");
             None
         }
     }
@@ -91,10 +91,10 @@ pub async fn challenge(
     app: &App,
     address: Address,
     chain_id: u64,
-    page: Page,
+    page: SignInPage,
 ) -> Result<SessionChallenge, ApiError> {
     let now = app.clock.unix_seconds();
-    let sign_in = SignIn {
+    let sign_in = SignInMessage {
         page,
         address,
         chain_id,
@@ -114,12 +114,12 @@ pub async fn challenge(
     })
 }
 
-/// Opens a session for whoever signed a text of ours.
+/// Opens a session for the wallet that signed one of our texts.
 ///
 /// # Errors
 /// The text is not ours, was used or is too old; the signature is another wallet's; or it cannot be checked now.
 pub async fn open(app: &App, request: &SessionRequest) -> Result<SessionResponse, ApiError> {
-    // Used up before the signature is looked at, so that one text costs us one recovery or one question to a node.
+    // Used up before the signature is checked, so that one text costs one recovery or one request to a node.
     let digest = crypto::sha256_hex(&request.message);
     let ours = app.store.consume_challenge(&digest, app.now()).await?;
     let Some(address) = ours
@@ -130,7 +130,7 @@ pub async fn open(app: &App, request: &SessionRequest) -> Result<SessionResponse
             "The text was not given out here, was changed or used, or is too old.",
         ));
     };
-    if !signature::is_of(app, address, &request.message, request.signature.expose()).await? {
+    if !signature::is_signed_by(app, address, &request.message, request.signature.expose()).await? {
         return Err(refused(
             "The signature is not one of the wallet in the text.",
         ));

@@ -37,7 +37,7 @@ use crate::{
     proof_limits::ProofLimits,
     proxmox::Proxmox,
     shares::Shares,
-    store::{AdvisoryLocks, Database, DemoLedger, Hold, Store},
+    store::{AdvisoryLocks, Database, DemoLedger, FileLock, Store},
     tariffs::Tariffs,
     terminals,
 };
@@ -125,8 +125,12 @@ pub struct Installation {
 impl Installation {
     async fn load(store: &Store) -> anyhow::Result<Self> {
         Ok(Self {
-            id: store.kept_or("id", crypto::random_hex(8)).await?,
-            key: store.kept_or("key", crypto::random_hex(32)).await?,
+            id: store
+                .installation_value_or("id", crypto::random_hex(8))
+                .await?,
+            key: store
+                .installation_value_or("key", crypto::random_hex(32))
+                .await?,
         })
     }
 
@@ -292,7 +296,7 @@ async fn open_store(config: &Config) -> anyhow::Result<Store> {
     use anyhow::Context as _;
     let database = &config.database;
     make_folder(database)?;
-    let opened = Store::of(database).await;
+    let opened = Store::open_database(database).await;
     opened.with_context(|| format!("DATABASE: cannot open {database}"))
 }
 
@@ -313,12 +317,12 @@ fn make_folder(database: &Database) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// Another process works on it.
-pub fn hold_database(database: &Database) -> anyhow::Result<Option<Hold>> {
+pub fn hold_database(database: &Database) -> anyhow::Result<Option<FileLock>> {
     use anyhow::Context as _;
     make_folder(database)?;
     match database {
         Database::File(path) => {
-            Ok(Some(Hold::take(path).with_context(|| {
+            Ok(Some(FileLock::take(path).with_context(|| {
                 format!("DATABASE: cannot use {database}")
             })?))
         }

@@ -1,5 +1,5 @@
-//! The rates, and those that were quoted until a moment ago: a quote stays good for as long as a payment for it could have
-//! been signed, also when the operator changes the rates in between.
+//! The current rates and the ones before: a quote stays valid for as long as a payment for it can be, also when the operator
+//! changes the rates in between.
 
 use api_types::Tariff;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ pub const MAX_TIMEOUT_SECONDS: u64 = 300;
 
 const NAME: &str = "tariffs";
 
-/// The rates now and before.
+/// The current rates and the ones before.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Tariffs {
     current: Tariff,
@@ -26,7 +26,7 @@ struct Previous {
 }
 
 impl Tariffs {
-    /// Compares with what the store remembers and writes down a change.
+    /// Compares the rates with the stored ones, and stores a change.
     ///
     /// # Errors
     /// The store failed.
@@ -36,7 +36,7 @@ impl Tariffs {
             previous: None,
         };
         let text = serde_json::to_string(&fresh)?;
-        let kept = store.kept_or(NAME, text).await?;
+        let kept = store.installation_value_or(NAME, text).await?;
         let known: Self = serde_json::from_str(&kept).unwrap_or_else(|_| fresh.clone());
         if known.current == *current {
             return Ok(known);
@@ -48,11 +48,13 @@ impl Tariffs {
             }),
             ..fresh
         };
-        store.keep(NAME, serde_json::to_string(&changed)?).await?;
+        store
+            .set_installation_value(NAME, serde_json::to_string(&changed)?)
+            .await?;
         Ok(changed)
     }
 
-    /// The rates that may have been quoted to somebody who pays now, the current ones first.
+    /// The rates that a payment of this moment may have been quoted, the current ones first.
     pub fn honoured(&self, now: u64) -> impl Iterator<Item = &Tariff> {
         let previous = self
             .previous
@@ -69,7 +71,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_quote_outlives_a_change_of_rates_by_its_own_validity() {
+    async fn a_quote_stays_valid_after_a_change_of_rates() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("store.db")).unwrap();
         let old = Tariff::default();

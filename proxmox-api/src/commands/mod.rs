@@ -8,7 +8,7 @@ pub mod store;
 
 use std::{io::Write as _, process::ExitCode};
 
-use crate::store::{Condition, Database, Store, StoreError, condition};
+use crate::store::{Database, DatabaseCondition, Store, StoreError, database_condition};
 
 /// Prints the text of a command. The status is 0 if the command succeeded.
 pub fn print(text: Result<String, String>) -> ExitCode {
@@ -36,14 +36,16 @@ fn read_reason(text: &str) -> Result<String, String> {
 /// Opens a database of this release. It makes none and migrates none, because a service of another
 /// release may be running on it.
 async fn open(database: &Database) -> Result<Store, String> {
-    match condition(database).await.map_err(unusable)? {
-        Condition::InOrder => Store::of(database).await.map_err(unusable),
-        Condition::Fresh => Err("there is no database yet: nothing was sold".into()),
-        Condition::Older => {
+    match database_condition(database).await.map_err(unusable)? {
+        DatabaseCondition::InOrder => Store::open_database(database).await.map_err(unusable),
+        DatabaseCondition::Fresh => Err("there is no database yet: nothing was sold".into()),
+        DatabaseCondition::Older => {
             Err("the database is of an earlier release: start the service once".into())
         }
-        Condition::HalfCopied => Err(StoreError::HalfCopied.to_string()),
-        Condition::Newer => Err("the database is of a later release than this program".into()),
+        DatabaseCondition::HalfCopied => Err(StoreError::HalfCopied.to_string()),
+        DatabaseCondition::Newer => {
+            Err("the database is of a later release than this program".into())
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use super::Finding;
 use crate::{
     config::{Config, FacilitatorChoice, PaymentConfig},
     state,
-    store::{Condition, Store, condition},
+    store::{DatabaseCondition, Store, database_condition},
 };
 
 const NODE: &str = "payments.chain";
@@ -29,7 +29,10 @@ pub(super) async fn unknown_transfers(config: &Config) -> Option<Finding> {
     let payments = &config.payments;
     let node = payments.rpc_url.clone()?;
     if matches!(payments.facilitator, FacilitatorChoice::Demo)
-        || !matches!(condition(&config.database).await, Ok(Condition::InOrder))
+        || !matches!(
+            database_condition(&config.database).await,
+            Ok(DatabaseCondition::InOrder)
+        )
     {
         return None;
     }
@@ -47,7 +50,7 @@ pub(super) async fn unknown_transfers(config: &Config) -> Option<Finding> {
             ));
         }
     };
-    let known = match Store::of(&config.database).await {
+    let known = match Store::open_database(&config.database).await {
         Ok(store) => {
             let names = seen
                 .iter()

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use super::Finding;
-use crate::store::{Condition, Database, Server, ServerError, StoreError, condition};
+use crate::store::{
+    Database, DatabaseCondition, Server, ServerError, StoreError, database_condition,
+};
 
 const CHECK: &str = "store";
 
@@ -13,18 +15,18 @@ pub(super) async fn examine(database: &Database) -> Finding {
         Database::File(_) => format!("the store {database} can be written"),
         Database::Server(_) => format!("the store, {database}, can be used"),
     };
-    let found = condition(database).await;
+    let found = database_condition(database).await;
     match (found, database) {
-        (Ok(Condition::Newer), _) => newer(&expected),
-        (Ok(Condition::HalfCopied), _) => half_copied(&expected),
+        (Ok(DatabaseCondition::Newer), _) => newer(&expected),
+        (Ok(DatabaseCondition::HalfCopied), _) => half_copied(&expected),
         (Err(error), Database::File(path)) => unwritable(&expected, path, &error),
         (Err(error), Database::Server(_)) => unusable(&expected, &error),
         (Ok(_), Database::Server(server)) if server.is_exposed() => exposed(&expected),
-        (Ok(Condition::Fresh), _) => {
+        (Ok(DatabaseCondition::Fresh), _) => {
             Finding::ok(CHECK, &expected, "it will be made at the first start")
         }
-        (Ok(Condition::InOrder), _) => Finding::ok(CHECK, &expected, "it can"),
-        (Ok(Condition::Older), _) => Finding::ok(
+        (Ok(DatabaseCondition::InOrder), _) => Finding::ok(CHECK, &expected, "it can"),
+        (Ok(DatabaseCondition::Older), _) => Finding::ok(
             CHECK,
             &expected,
             "it can, and is brought up to date at the next start",
@@ -92,8 +94,8 @@ fn unusable(expected: &str, error: &StoreError) -> Finding {
         ServerError::InUse
         | ServerError::BeingCopied
         | ServerError::Refused(_)
-        | ServerError::TakenBack(_)
-        | ServerError::Taken(_)
-        | ServerError::Unfit => finding,
+        | ServerError::RolledBack(_)
+        | ServerError::UniqueViolation(_)
+        | ServerError::NothingChanged => finding,
     }
 }

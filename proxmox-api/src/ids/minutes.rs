@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct Minutes(pub u32);
 
 impl Minutes {
-    /// The same in seconds.
+    /// The time in seconds.
     pub fn seconds(self) -> i64 {
         i64::from(self.0) * 60
     }

@@ -5,18 +5,18 @@ use std::{fmt, str::FromStr};
 use alloy::primitives::Address;
 use serde::Serialize;
 
-/// A wallet's address. Its text is lower case, as it is stored and compared.
+/// A wallet's address. Its text is lower case, because it is stored and compared.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct Wallet(String);
 
-/// A text that is no address.
+/// The text is not an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("it is no wallet's address")]
 pub struct NoWallet;
 
 impl Wallet {
-    /// A publicly known development account, for the document.
+    /// A publicly known development account, for the OpenAPI document.
     pub const EXAMPLE: &str = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266";
 
     /// The text, lower case.
@@ -26,7 +26,7 @@ impl Wallet {
 
     /// The text as people write it (EIP-55).
     pub fn checksummed(&self) -> String {
-        let address: Address = self.0.parse().expect("it was made of an address");
+        let address: Address = self.0.parse().expect("it was made from an address");
         address.to_checksum(None)
     }
 }

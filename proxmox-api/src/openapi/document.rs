@@ -10,7 +10,7 @@ use super::{
     endpoint::{BodySchema, Content, DocumentedResponse, Endpoint, RouteAccess},
     limits, payment,
 };
-use crate::{config::Config, payment::Flow};
+use crate::{config::Config, payment::PaymentFlow};
 
 /// SchemaSet of requests and responses, and the meaning of each error code.
 struct SchemaSet {
@@ -131,8 +131,8 @@ fn operation(endpoint: &Endpoint, schemas: &mut SchemaSet) -> Value {
         RouteAccess::Paid(flow) => {
             parameters.extend(payment::parameters());
             let moves = match flow {
-                Flow::DeliverThenSettle => "after delivery",
-                Flow::SettleThenDeliver => "before delivery",
+                PaymentFlow::DeliverThenSettle => "after delivery",
+                PaymentFlow::SettleThenDeliver => "before delivery",
             };
             written["x-payment-info"] = json!({
                 "protocol": "x402", "versions": [1, 2], "scheme": "exact", "moneyMoves": moves,

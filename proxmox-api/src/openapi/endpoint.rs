@@ -5,7 +5,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::payment::Flow;
+use crate::payment::PaymentFlow;
 
 /// A container's number in a path.
 pub(super) const CTID: &str = "The container's number.";
@@ -33,7 +33,7 @@ pub(super) enum RouteAccess {
         required: bool,
     },
     /// A payment.
-    Paid(Flow),
+    Paid(PaymentFlow),
 }
 
 /// A body, in one direction.

@@ -14,7 +14,7 @@ mod payment;
 
 use serde_json::Value;
 
-use crate::{config::Config, payment::About};
+use crate::{config::Config, payment::OperationInfo};
 use endpoint::Endpoint;
 
 pub use endpoint::Content;
@@ -23,7 +23,7 @@ pub use paid::{ABOUT_TERMINAL, Documentation, Documented};
 /// The document of a service with this configuration that sells these operations.
 pub fn document(
     config: &Config,
-    sold: impl Iterator<Item = (&'static About, Documentation)>,
+    sold: impl Iterator<Item = (&'static OperationInfo, Documentation)>,
 ) -> Value {
     let paid = sold.map(|(about, documentation)| Endpoint::paid(about, documentation));
     let all: Vec<_> = paid.chain(endpoints::free()).collect();

@@ -8,7 +8,7 @@ use super::{
     endpoint::{ABOUT_LEASE, CTID, Content, DocumentedResponse, Endpoint, RouteAccess, ctid},
     examples,
 };
-use crate::payment::About;
+use crate::payment::OperationInfo;
 
 const LEASE_MEANT: &str = "The lease that is meant: numbers are used again, and a call that names \
     a lease which is over is refused and not charged.";
@@ -47,7 +47,7 @@ pub const ABOUT_TERMINAL: &[ErrorCode] = &[ConsoleInUse, ConsoleAuthUnsupported,
 
 impl Endpoint {
     /// The route of a paid operation.
-    pub(super) fn paid(about: &About, documentation: Documentation) -> Self {
+    pub(super) fn paid(about: &OperationInfo, documentation: Documentation) -> Self {
         let mut endpoint = Self {
             access: RouteAccess::Paid(about.flow),
             details: documentation.details,

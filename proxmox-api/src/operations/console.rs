@@ -12,11 +12,13 @@ use crate::{
     ids::{LeaseId, PaymentId},
     lease::{container::locate, owner::access::active},
     openapi::{ABOUT_TERMINAL, Content, Documentation, Documented, examples},
-    payment::{Call, Delivered, Flow, Job, Operation, Paid, Repeat},
+    payment::{
+        Delivery, Operation, OperationRequest, PaymentFlow, PaymentJob, RetryPolicy, SettledPayment,
+    },
     paywall::body,
     proxmox::first_contact,
     state::App,
-    store::{Answer, Change, ConsoleTicket, Lease, Payment, StoreError},
+    store::{Change, ConsoleTicket, Lease, Payment, StoreError, StoredAnswer},
     timestamp::timestamp,
 };
 
@@ -31,11 +33,11 @@ impl Operation for Console {
     const METHOD: Method = Method::POST;
     const PATH: &'static str = "/management/console/{ctid}";
     const DESCRIPTION: &'static str = "A terminal of a leased container";
-    const FLOW: Flow = Flow::SettleThenDeliver;
+    const FLOW: PaymentFlow = PaymentFlow::SettleThenDeliver;
     const PRICE_VARIES: bool = false;
-    const REPEAT: Repeat = Repeat::ForPayer;
+    const RETRY: RetryPolicy = RetryPolicy::ForPayer;
 
-    async fn read(app: &App, call: Call<'_>) -> Result<Self, ApiError> {
+    async fn read(app: &App, call: OperationRequest<'_>) -> Result<Self, ApiError> {
         body::none(call.body)?;
         Ok(Self {
             lease: lease_in_path(app, call).await?,
@@ -54,7 +56,7 @@ impl Operation for Console {
         Some(self.lease.lease_id.clone())
     }
 
-    async fn admit(&self, app: &App, job: &Job) -> Result<(), ApiError> {
+    async fn admit(&self, app: &App, job: &PaymentJob) -> Result<(), ApiError> {
         let lease = active(app, &self.lease.lease_id, &job.payer).await?;
         let asked = async {
             let location = locate::find_for_sale(app, &lease).await?;
@@ -70,7 +72,12 @@ impl Operation for Console {
         }
     }
 
-    async fn deliver(&self, app: &App, job: &Job, _paid: &Paid) -> Result<Delivered, ApiError> {
+    async fn deliver(
+        &self,
+        app: &App,
+        job: &PaymentJob,
+        _paid: &SettledPayment,
+    ) -> Result<Delivery, ApiError> {
         active(app, &self.lease.lease_id, &job.payer).await?;
         let for_whom = ConsoleTicket {
             lease_id: self.lease.lease_id.clone(),
@@ -90,13 +97,13 @@ impl Operation for Console {
             expires_at: timestamp(expires_at),
             kind: ConsoleType::Terminal,
         };
-        Ok(Delivered {
+        Ok(Delivery {
             changes: vec![kept, event],
             ..answer(200, &response)?.into()
         })
     }
 
-    fn reveal(app: &App, payment_id: &PaymentId, answer: Answer) -> Answer {
+    fn reveal(app: &App, payment_id: &PaymentId, answer: StoredAnswer) -> StoredAnswer {
         let Ok(mut response) = serde_json::from_str::<ConsoleResponse>(&answer.body) else {
             return answer;
         };

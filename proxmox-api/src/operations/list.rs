@@ -9,7 +9,9 @@ use crate::{
     error::ApiError,
     lease::view::{self, EndedPage, LiveStateNeed},
     openapi::{Content, Documentation, Documented, examples},
-    payment::{Call, Delivered, Flow, Job, Operation, Paid, Repeat},
+    payment::{
+        Delivery, Operation, OperationRequest, PaymentFlow, PaymentJob, RetryPolicy, SettledPayment,
+    },
     paywall::body,
     state::App,
     store::{Payment, StoreError},
@@ -27,11 +29,11 @@ impl Operation for List {
     const METHOD: Method = Method::GET;
     const PATH: &'static str = "/management/list";
     const DESCRIPTION: &'static str = "The payer's leases with their live state";
-    const FLOW: Flow = Flow::SettleThenDeliver;
+    const FLOW: PaymentFlow = PaymentFlow::SettleThenDeliver;
     const PRICE_VARIES: bool = false;
-    const REPEAT: Repeat = Repeat::ForPayer;
+    const RETRY: RetryPolicy = RetryPolicy::ForPayer;
 
-    async fn read(_app: &App, call: Call<'_>) -> Result<Self, ApiError> {
+    async fn read(_app: &App, call: OperationRequest<'_>) -> Result<Self, ApiError> {
         body::none(call.body)?;
         Ok(Self)
     }
@@ -44,11 +46,16 @@ impl Operation for List {
         call_price(tariff)
     }
 
-    async fn admit(&self, _app: &App, _job: &Job) -> Result<(), ApiError> {
+    async fn admit(&self, _app: &App, _job: &PaymentJob) -> Result<(), ApiError> {
         Ok(())
     }
 
-    async fn deliver(&self, app: &App, job: &Job, _paid: &Paid) -> Result<Delivered, ApiError> {
+    async fn deliver(
+        &self,
+        app: &App,
+        job: &PaymentJob,
+        _paid: &SettledPayment,
+    ) -> Result<Delivery, ApiError> {
         // The answer is stored for a day, so its size is bounded.
         let ended = EndedPage {
             before: None,

@@ -17,9 +17,9 @@ use serde::Serialize;
 
 use crate::{
     error::ApiError,
-    payment::Call,
+    payment::OperationRequest,
     state::App,
-    store::{Answer, Lease},
+    store::{Lease, StoredAnswer},
 };
 
 // In the order in which customers are told of them.
@@ -48,7 +48,7 @@ pub fn vmid_in_path(ctid: Option<&str>) -> Result<Vmid, ApiError> {
 ///
 /// # Errors
 /// The path has no VMID, no lease has it, or another lease has it than the one that is meant.
-pub async fn lease_in_path(app: &App, call: Call<'_>) -> Result<Lease, ApiError> {
+pub async fn lease_in_path(app: &App, call: OperationRequest<'_>) -> Result<Lease, ApiError> {
     let vmid = vmid_in_path(call.ctid)?;
     let lease = app.store.lease_by_vmid(vmid).await?.ok_or_else(|| {
         ApiError::new(
@@ -82,12 +82,12 @@ pub fn call_price(tariff: &Tariff) -> Result<Price, ApiError> {
 ///
 /// # Errors
 /// The body cannot be written.
-pub fn answer(status: u16, body: &impl Serialize) -> Result<Answer, ApiError> {
+pub fn answer(status: u16, body: &impl Serialize) -> Result<StoredAnswer, ApiError> {
     let body = serde_json::to_string(body).map_err(|error| {
         tracing::error!(%error, "the answer cannot be serialized");
         ApiError::new(ErrorCode::Internal, "The answer cannot be written.")
     })?;
-    Ok(Answer { status, body })
+    Ok(StoredAnswer { status, body })
 }
 
 #[cfg(test)]

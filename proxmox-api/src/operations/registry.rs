@@ -10,7 +10,7 @@ use super::ALL;
 use crate::{
     error::ApiError,
     openapi::{Documentation, Documented},
-    payment::{About, Operation, driver::follow},
+    payment::{Operation, OperationInfo, driver::follow},
     paywall::paid,
     state::App,
     store::{Payment, StoreError},
@@ -20,7 +20,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Registration {
     /// Name, route and description.
-    pub about: About,
+    pub about: OperationInfo,
     /// The price of the default request, in atomic USDC.
     pub default_price: fn(&Tariff) -> Result<Price, ApiError>,
     /// The route, behind the paywall.
@@ -35,7 +35,7 @@ impl Registration {
     /// The registration of an operation.
     pub const fn of<O: Operation + Documented>() -> Self {
         Self {
-            about: About::of::<O>(),
+            about: OperationInfo::from_operation::<O>(),
             default_price: O::default_price,
             route: paid::<O>,
             documentation: O::documentation,

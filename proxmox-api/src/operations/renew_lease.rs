@@ -24,7 +24,10 @@ use crate::{
     },
     memory::locations::ContainerLocation,
     openapi::{Content, Documentation, Documented, examples},
-    payment::{Call, Delivered, Flow, Job, Operation, Paid, Repeat, owed},
+    payment::{
+        Delivery, Operation, OperationRequest, PaymentFlow, PaymentJob, RetryPolicy,
+        SettledPayment, owed,
+    },
     paywall::body,
     proxmox::first_contact,
     state::App,
@@ -49,13 +52,13 @@ impl Operation for RenewLease {
     const METHOD: Method = Method::POST;
     const PATH: &'static str = "/lease/{ctid}/renew";
     const DESCRIPTION: &'static str = "More time for a leased container";
-    const FLOW: Flow = Flow::SettleThenDeliver;
+    const FLOW: PaymentFlow = PaymentFlow::SettleThenDeliver;
     const PRICE_VARIES: bool = true;
-    const REPEAT: Repeat = Repeat::Resumed;
+    const RETRY: RetryPolicy = RetryPolicy::Resumed;
     const NEEDS_BODY: bool = true;
     const BUYS_TIME: bool = true;
 
-    async fn read(app: &App, call: Call<'_>) -> Result<Self, ApiError> {
+    async fn read(app: &App, call: OperationRequest<'_>) -> Result<Self, ApiError> {
         let limits = &app.config.limits;
         let request: RenewRequest =
             body::read(call.body, |request| limits.validate_renew(request))?;
@@ -87,7 +90,7 @@ impl Operation for RenewLease {
         json!({"minutes": self.minutes})
     }
 
-    async fn admit(&self, app: &App, job: &Job) -> Result<(), ApiError> {
+    async fn admit(&self, app: &App, job: &PaymentJob) -> Result<(), ApiError> {
         let lease = owned(app, &self.lease.lease_id, &job.payer).await?;
         if !lease.state.is_renewable() {
             let message = "The lease is not active yet; nothing was charged.";
@@ -98,7 +101,12 @@ impl Operation for RenewLease {
         Ok(())
     }
 
-    async fn deliver(&self, app: &App, job: &Job, paid: &Paid) -> Result<Delivered, ApiError> {
+    async fn deliver(
+        &self,
+        app: &App,
+        job: &PaymentJob,
+        paid: &SettledPayment,
+    ) -> Result<Delivery, ApiError> {
         // Waits for a stop that is under way; what is stopped is then started again.
         let _lock = app.leases_in_work.take(&self.lease.lease_id).await?;
         // What is owed back is not added: looked for before the time is, unless that was added by
@@ -163,7 +171,7 @@ impl Operation for RenewLease {
                 network: paid.network.clone(),
             },
         };
-        Ok(Delivered {
+        Ok(Delivery {
             changes: vec![event],
             ..answer(200, &response)?.into()
         })

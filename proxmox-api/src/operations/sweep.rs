@@ -10,7 +10,7 @@ use crate::{
     operations::{lease_container::LeaseContainer, registry},
     payment::{Operation, payment_locks, recheck},
     payment_machine::PaymentState,
-    paywall::key,
+    paywall::idempotency_key,
     state::App,
     store::{Lease, OpenAccounts, Payment, StoreError},
 };
@@ -174,7 +174,7 @@ async fn recover_one(app: &App, payment: &Payment) -> Result<(), StoreError> {
 
 /// A call that was paid and not delivered can be asked for again for a while; then it is owed.
 fn is_late(app: &App, payment: &Payment) -> bool {
-    let redeemable = if key::is_good(payment.idempotency_key.as_deref()) {
+    let redeemable = if idempotency_key::is_secret(payment.idempotency_key.as_deref()) {
         REDEEMABLE_BY_KEY
     } else {
         REDEEMABLE

@@ -1,11 +1,11 @@
-//! What binds a payment to one request: a digest of method, path and canonical body. Two bodies with the same members in another
-//! order are the same request; any other difference makes another one.
+//! The digest that binds a payment to one request: of method, path and canonical body. The order of a JSON object's members does
+//! not matter; any other difference makes another digest.
 
 use serde_json::Value;
 use service::crypto;
 
-/// The digest of a request whose body has been read as JSON before, as lower-case hex.
-pub fn of(method: &str, path: &str, body: &[u8]) -> String {
+/// The digest of a request, in lower-case hexadecimal.
+pub fn request_digest(method: &str, path: &str, body: &[u8]) -> String {
     let canonical = match serde_json::from_slice::<Value>(body) {
         // `Value` keeps objects sorted by key.
         Ok(value) => serde_json::to_string(&value).unwrap_or_default(),
@@ -19,8 +19,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_order_of_members_and_white_space_do_not_matter() {
-        let digest = |body: &str| of("POST", "/lease/container", body.as_bytes());
+    fn only_the_order_of_members_and_white_space_are_ignored() {
+        let digest = |body: &str| request_digest("POST", "/lease/container", body.as_bytes());
         assert_eq!(
             digest(r#"{"a": 1, "b": [1, 2]}"#),
             digest("{\"b\":[1,2],\n\"a\":1}")
@@ -28,7 +28,13 @@ mod tests {
         assert_ne!(digest(r#"{"a":1}"#), digest(r#"{"a":2}"#));
         assert_ne!(digest(r#"{"b":[1,2]}"#), digest(r#"{"b":[2,1]}"#));
         assert_ne!(digest(""), digest("{}"));
-        assert_ne!(of("POST", "/a", b""), of("GET", "/a", b""));
-        assert_ne!(of("POST", "/a", b""), of("POST", "/b", b""));
+        assert_ne!(
+            request_digest("POST", "/a", b""),
+            request_digest("GET", "/a", b"")
+        );
+        assert_ne!(
+            request_digest("POST", "/a", b""),
+            request_digest("POST", "/b", b"")
+        );
     }
 }

@@ -1,11 +1,10 @@
 //! The payment of a paid request, from its reservation to its answer. [`payment_machine`](crate::payment_machine) decides
 //! what is done next; [`driver`] alone performs it. A request ([`purchase`]), a copy of a request, the task that follows an
-//! unknown outcome ([`driver::follow`]) and the sweep all call the driver. `record` stores each transition with the rows that
-//! belong to it, and `asks` calls the facilitator and the chain. [`operation`] is the trait of a paid operation; [`recheck`]
+//! unknown outcome ([`driver::follow`]) and the sweep all call the driver. `store_transition` stores each transition with the rows that
+//! belong to it, and `queries` calls the facilitator and the chain. [`operation`] is the trait of a paid operation; [`recheck`]
 //! looks at the chain again for payments that have ended, [`resolve`] stores an operator's decision, [`owed`] writes the errors
 //! about debts, and [`payment_locks`] takes a payment's locks. Nothing here reads or writes HTTP, or knows what a container is.
 
-mod asks;
 pub mod digest;
 pub mod driver;
 pub mod operation;
@@ -13,25 +12,28 @@ pub mod outcome;
 pub mod owed;
 pub mod payment_locks;
 pub mod purchase;
+mod queries;
 pub mod recheck;
-mod record;
 pub mod resolve;
+mod store_transition;
 
-pub use operation::{About, Call, Delivered, Flow, Job, Operation, Paid, Registered, Repeat};
+pub use operation::{
+    Delivery, Operation, OperationInfo, OperationRequest, PaymentFlow, PaymentJob, Registered,
+    RetryPolicy, SettledPayment,
+};
 
-use crate::payment_machine::{Funding, Terms, TransitionRight};
+use crate::payment_machine::{Funding, PaymentContext, TransitionRight};
 
 /// The only right to move payments.
 struct Right;
 
 impl TransitionRight for Right {}
 
-/// The terms of a step that delivers and undoes nothing. What was begun by an operation that is not
-/// known here may have run.
-fn terms_without_work() -> Terms {
-    Terms {
+/// The context of a step that delivers and undoes nothing. An operation that is not known here may have run if it was begun.
+fn context_without_operation() -> PaymentContext {
+    PaymentContext {
         funding: Funding::X402,
-        repeat: Repeat::Once,
+        repeat: RetryPolicy::Once,
         has_chain: true,
         is_simulated: false,
     }

@@ -1,5 +1,5 @@
-//! What a paid operation says of itself: how a request is read and priced, what has to hold before money moves, how it is
-//! performed, and how it is undone.
+//! The trait of a paid operation: how a request is read and priced, what is checked before money moves, how the operation is
+//! performed and undone.
 
 use std::{future::Future, net::IpAddr};
 
@@ -12,24 +12,24 @@ use crate::{
     error::ApiError,
     ids::{LeaseId, PaymentId, Wallet},
     locks::LockGuard,
-    payment_machine::{Answer, Move, Target},
+    payment_machine::{NewState, StoredAnswer, Transition},
     state::App,
     store::{Change, Payment, StoreError},
 };
-pub use crate::{payment_machine::Repeat, progress::Progress};
+pub use crate::{payment_machine::RetryPolicy, progress::Progress};
 
 /// When the money moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flow {
-    /// Once what was ordered is there: [`Operation::prepare`], settlement, [`Operation::deliver`].
+pub enum PaymentFlow {
+    /// After the preparation: [`Operation::prepare`], settlement, [`Operation::deliver`].
     DeliverThenSettle,
-    /// Before it is done: settlement, [`Operation::deliver`]. Announced as `upfront`.
+    /// Before the delivery: settlement, [`Operation::deliver`]. Announced as `upfront`.
     SettleThenDeliver,
 }
 
-/// What is known of an operation without a request.
+/// The constants of an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct About {
+pub struct OperationInfo {
     /// Its name in the store.
     pub name: &'static str,
     /// The method of its route.
@@ -39,25 +39,25 @@ pub struct About {
     /// For people.
     pub description: &'static str,
     /// When the money moves.
-    pub flow: Flow,
-    /// What becomes of a call that was paid and not delivered.
-    pub repeat: Repeat,
+    pub flow: PaymentFlow,
+    /// What happens to a paid request that was not delivered.
+    pub repeat: RetryPolicy,
     /// Whether its price depends on the request.
     pub price_varies: bool,
-    /// Whether it buys time, in which so much traffic is included.
+    /// Whether it buys time, with which traffic is included.
     pub buys_time: bool,
 }
 
-impl About {
-    /// What an operation says of itself.
-    pub const fn of<O: Operation>() -> Self {
+impl OperationInfo {
+    /// Takes them from the type.
+    pub const fn from_operation<O: Operation>() -> Self {
         Self {
             name: O::NAME,
             method: O::METHOD,
             path: O::PATH,
             description: O::DESCRIPTION,
             flow: O::FLOW,
-            repeat: O::REPEAT,
+            repeat: O::RETRY,
             price_varies: O::PRICE_VARIES,
             buys_time: O::BUYS_TIME,
         }
@@ -66,39 +66,39 @@ impl About {
 
 /// A request as it came in.
 #[derive(Debug, Clone, Copy)]
-pub struct Call<'a> {
+pub struct OperationRequest<'a> {
     /// The `{ctid}` of the path, where the route has one.
     pub ctid: Option<&'a str>,
-    /// The `leaseId` of the query: which lease is meant by the number, since numbers are used again.
+    /// The `leaseId` of the query, which tells leases with the same number apart: numbers are reused.
     pub lease_id: Option<&'a LeaseId>,
     /// The body, within the size that is read.
     pub body: &'a [u8],
 }
 
-/// A reserved payment that is being worked for. Only this folder makes one.
+/// The reserved payment that an operation works for. Only `payment` makes one.
 #[derive(Debug, Clone)]
-pub struct Job {
-    /// Row of the payment.
+pub struct PaymentJob {
+    /// The id of the payment.
     pub payment_id: PaymentId,
-    /// Who pays.
+    /// The payer.
     pub payer: Wallet,
-    /// Where the request came from, where that is known: not after a restart.
+    /// The client's address, if it is known; unknown after a restart.
     pub client: Option<IpAddr>,
-    /// What was signed for.
+    /// The price that was signed.
     pub price: Price,
     /// Unix seconds at which the payment was first seen.
     pub first_seen: i64,
-    /// Unix seconds after which the authorization is worthless.
+    /// Unix seconds after which the authorization is invalid.
     pub valid_before: i64,
-    /// Where to say how far the work is.
+    /// Sends progress events.
     pub progress: Progress,
-    /// The move of its payment that is stored with a claim, where the payment can still make it.
-    pub(super) claim: Option<Move>,
+    /// The transition of the payment that is stored with a claim, if the payment can still make it.
+    pub(super) claim: Option<Transition>,
 }
 
-impl Job {
-    /// The job of a payment's row.
-    pub(super) fn of_row(row: &Payment) -> Self {
+impl PaymentJob {
+    /// Reads it from a payment's row.
+    pub(super) fn from_row(row: &Payment) -> Self {
         let arguments: Value = serde_json::from_str(&row.arguments).unwrap_or_default();
         let price = arguments
             .get("price")
@@ -115,19 +115,19 @@ impl Job {
             first_seen: row.created_at,
             valid_before: row.valid_before,
             progress: Progress::default(),
-            claim: Move::new(&Right, &row.payment_id, row.state, Target::Verified),
+            claim: Transition::new(&Right, &row.payment_id, row.state, NewState::Verified),
         }
     }
 
-    /// The move of the payment that [`Operation::admit`] stores together with what it claims.
+    /// The transition of the payment that [`Operation::admit`] stores together with its claim.
     ///
     /// # Errors
-    /// The payment has gone on.
-    pub fn claim(&self) -> Result<Move, ApiError> {
+    /// The payment is in a later state.
+    pub fn claim(&self) -> Result<Transition, ApiError> {
         self.claim.clone().ok_or_else(|| {
             tracing::error!(
                 payment.id = self.payment_id.as_str(),
-                "a payment is admitted twice"
+                "a payment was admitted twice"
             );
             let message = "The same payment is being worked on at this moment.";
             ApiError::new(api_types::ErrorCode::PaymentInProgress, message).retry_after(2)
@@ -135,29 +135,29 @@ impl Job {
     }
 }
 
-/// The money moved.
+/// A payment whose money moved.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Paid {
+pub struct SettledPayment {
     /// The transaction's hash.
     pub transaction: String,
     /// CAIP-2 id.
     pub network: String,
-    /// The right to do what must not be done twice was taken with the settlement.
+    /// The operation was begun, in the commit of the settlement.
     pub begun: bool,
 }
 
-/// What was delivered: the answer, and what is stored in the same commit.
-pub struct Delivered {
+/// The result of a delivery: the answer, and what is stored in the same commit.
+pub struct Delivery {
     /// The answer.
-    pub answer: Answer,
-    /// What is stored with it, or not at all.
+    pub answer: StoredAnswer,
+    /// Changes that are stored with the answer, or not at all.
     pub changes: Vec<Change>,
-    /// Held until it is stored.
+    /// A lock that is held until both are stored.
     pub lock: Option<LockGuard>,
 }
 
-impl From<Answer> for Delivered {
-    fn from(answer: Answer) -> Self {
+impl From<StoredAnswer> for Delivery {
+    fn from(answer: StoredAnswer) -> Self {
         Self {
             answer,
             changes: Vec::new(),
@@ -166,14 +166,14 @@ impl From<Answer> for Delivered {
     }
 }
 
-/// Marks what is in the list of `operations`, which implements it; implement it nowhere else.
+/// Marks the types in the list of `operations`, whose macro implements it; implement it nowhere else.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not in the list of operations that are sold",
     note = "add it to the list in `operations/mod.rs`"
 )]
 pub trait Registered {}
 
-/// A paid operation. What has no default has to be decided for each one.
+/// A paid operation. Items without a default have to be decided for each one.
 pub trait Operation: Registered + Sized + Send + Sync + 'static {
     /// Its name in the store, the log and the metrics.
     const NAME: &'static str;
@@ -184,98 +184,111 @@ pub trait Operation: Registered + Sized + Send + Sync + 'static {
     /// For people, in the challenge.
     const DESCRIPTION: &'static str;
     /// When the money moves.
-    const FLOW: Flow;
+    const FLOW: PaymentFlow;
     /// Whether its price depends on the request.
     const PRICE_VARIES: bool;
-    /// What becomes of a call that was paid and not delivered.
-    const REPEAT: Repeat;
-    /// Whether a paid request has to have a body. Losing the body on the paid request is a common fault of clients, and must
-    /// not buy what the defaults say.
+    /// What happens to a paid request that was not delivered.
+    const RETRY: RetryPolicy;
+    /// Whether a paid request must have a body. Clients often lose the body on the paid request, which must not buy the default.
     const NEEDS_BODY: bool = false;
-    /// Whether it buys time on a container, in which so much traffic is included.
+    /// Whether it buys time on a container, with which traffic is included.
     const BUYS_TIME: bool = false;
-    /// Seconds of a payment's window that have to be left when it comes in.
+    /// Seconds of a payment's window that must be left when it arrives.
     const MIN_SECONDS_LEFT: u64 = 20;
 
-    /// Reads and validates a request, before anything is said of a price.
+    /// Reads and validates a request, before a price is computed.
     ///
     /// # Errors
-    /// Every field that is wrong, or what it is about does not exist.
-    fn read(app: &App, call: Call<'_>) -> impl Future<Output = Result<Self, ApiError>> + Send;
+    /// Every invalid field, or the lease does not exist.
+    fn read(
+        app: &App,
+        call: OperationRequest<'_>,
+    ) -> impl Future<Output = Result<Self, ApiError>> + Send;
 
-    /// What the default request costs, for catalogues.
+    /// The price of the default request, for catalogues.
     ///
     /// # Errors
     /// The rates are too high for any payment.
     fn default_price(tariff: &Tariff) -> Result<Price, ApiError>;
 
-    /// What it costs.
+    /// The price of the request.
     ///
     /// # Errors
     /// The request has no price.
     fn price(&self, tariff: &Tariff) -> Result<Price, ApiError>;
 
-    /// The lease it is about, where there is one already.
+    /// The lease of the request, if there is one already.
     fn lease_id(&self) -> Option<LeaseId> {
         None
     }
 
-    /// What [`Operation::resume`] needs beside the rows; no secrets.
+    /// What [`Operation::resume`] needs besides the rows; no secrets.
     fn arguments(&self) -> Value {
         json!({})
     }
 
-    /// What has to hold before money moves: owner, state, capacity. Nothing is charged on an error. What is delivered before it
-    /// is settled for ([`Flow::DeliverThenSettle`]) is claimed here, in one commit with [`Job::claim`].
+    /// Checks what must hold before money moves: owner, state, capacity. Nothing is charged on an error. What is delivered before
+    /// the settlement ([`PaymentFlow::DeliverThenSettle`]) is claimed here, in one commit with [`PaymentJob::claim`].
     ///
     /// # Errors
     /// The customer cannot have this now.
-    fn admit(&self, app: &App, job: &Job) -> impl Future<Output = Result<(), ApiError>> + Send;
+    fn admit(
+        &self,
+        app: &App,
+        job: &PaymentJob,
+    ) -> impl Future<Output = Result<(), ApiError>> + Send;
 
-    /// Makes what is settled for afterwards. On an error, nothing is charged and [`Operation::undo`] is called.
+    /// Makes what is settled for afterwards. After an error nothing is charged and [`Operation::undo`] is called.
     ///
     /// # Errors
     /// It cannot be made.
-    fn prepare(&self, _app: &App, _job: &Job) -> impl Future<Output = Result<(), ApiError>> + Send {
+    fn prepare(
+        &self,
+        _app: &App,
+        _job: &PaymentJob,
+    ) -> impl Future<Output = Result<(), ApiError>> + Send {
         async { Ok(()) }
     }
 
-    /// The money moved: does what is left to do and says what is answered and stored. Has to bear being called again after a
+    /// Does the rest after the money moved, and returns the answer and what is stored with it. It may be called again after a
     /// crash.
     ///
     /// # Errors
-    /// It could not be done; the payment stays good for the same request.
+    /// The delivery failed; the payment stays valid for the same request.
     fn deliver(
         &self,
         app: &App,
-        job: &Job,
-        paid: &Paid,
-    ) -> impl Future<Output = Result<Delivered, ApiError>> + Send;
+        job: &PaymentJob,
+        paid: &SettledPayment,
+    ) -> impl Future<Output = Result<Delivery, ApiError>> + Send;
 
-    /// The answer, and what belongs to it, are stored.
+    /// Called after the answer and its changes were stored.
     fn delivered(&self, _app: &App) -> impl Future<Output = ()> + Send {
         async {}
     }
 
-    /// Adds to a stored answer what is not stored: secrets that can be derived again, and what the rest of the answer says
-    /// already. Called each time that the answer is given to who may see it.
-    fn reveal(_app: &App, _payment_id: &PaymentId, answer: Answer) -> Answer {
+    /// Adds to a stored answer what is not stored: secrets that are derived again, and fields that repeat others. Called each
+    /// time that the answer is sent to a client that may see it.
+    fn reveal(_app: &App, _payment_id: &PaymentId, answer: StoredAnswer) -> StoredAnswer {
         answer
     }
 
-    /// It is not known whether the money moved: what was prepared is kept. The answer, where there is something to show.
-    fn hold(_app: &App, _payment_id: &PaymentId) -> impl Future<Output = Option<Answer>> + Send {
+    /// Keeps what was prepared while it is not known whether the money moved. Returns an answer, if there is something to show.
+    fn hold(
+        _app: &App,
+        _payment_id: &PaymentId,
+    ) -> impl Future<Output = Option<StoredAnswer>> + Send {
         async { None }
     }
 
-    /// The money did not move, and will not: takes back what was prepared.
+    /// Undoes the preparation after the money did not move and cannot any more.
     fn undo(&self, _app: &App) -> impl Future<Output = ()> + Send {
         async {}
     }
 
-    /// The operation of a payment that was left behind, if it can be finished, or has to be undone,
-    /// without the payer. `None` for every payment is right only where [`Operation::prepare`] leaves
-    /// nothing behind and [`Operation::REPEAT`] is not [`Repeat::Resumed`].
+    /// Restores the operation of an unfinished payment, if it can be finished or has to be undone
+    /// without the payer. An operation may always return `None` only if [`Operation::prepare`] leaves
+    /// nothing behind and [`Operation::RETRY`] is not [`RetryPolicy::Resumed`].
     ///
     /// # Errors
     /// The store failed.

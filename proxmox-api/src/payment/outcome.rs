@@ -1,26 +1,26 @@
-//! What came of the work for a payment, for whoever asked for it.
+//! The outcome of processing a payment, as its caller gets it.
 
 use x402::reason::Reason;
 
-use crate::{error::ApiError, store::Answer};
+use crate::{error::ApiError, store::StoredAnswer};
 
-/// What came of the work for a payment.
+/// The outcome of processing a payment.
 #[derive(Debug)]
-pub enum Outcome {
+pub enum PaymentOutcome {
     /// Paid and done.
     Done {
         /// The answer as stored.
-        answer: Answer,
+        answer: StoredAnswer,
         /// The transfer's transaction.
         transaction: String,
     },
-    /// It is not known yet whether the money moved; what there is to show.
-    Unknown(Option<Answer>),
-    /// The payment is not good; nothing was charged.
+    /// It is not known yet whether the money moved; an answer, if there is something to show.
+    Unknown(Option<StoredAnswer>),
+    /// The payment is not valid; nothing was charged.
     NotTaken(Reason),
     /// Settlement was refused; nothing was charged.
     Refused(String),
-    /// It cannot be done; nothing was charged.
+    /// The request failed; nothing was charged.
     Failed(ApiError),
     /// It is paid, and not delivered.
     Undelivered {

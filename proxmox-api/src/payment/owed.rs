@@ -1,4 +1,4 @@
-//! What a payer is told of money that moved for something that cannot be delivered.
+//! The errors about money that moved for something that was not delivered.
 
 use api_types::{ErrorCode, Usdc};
 
@@ -9,7 +9,7 @@ use crate::{
     store::{Payment as Row, StoreError},
 };
 
-/// Whether an error of a delivery will be the same however often it is tried.
+/// Whether every further attempt of a delivery would fail with this error.
 pub fn is_final(error: &ApiError) -> bool {
     matches!(
         error.code,
@@ -17,8 +17,8 @@ pub fn is_final(error: &ApiError) -> bool {
     )
 }
 
-/// What the payer is told, now and whenever they ask again.
-pub fn of_row(row: &Row, why: &str) -> ApiError {
+/// The error that tells the payer of a debt, now and at every replay.
+pub fn owed_error(row: &Row, why: &str) -> ApiError {
     let reason = DebtReason::ALL
         .into_iter()
         .find(|reason| reason.as_str() == why);
@@ -28,7 +28,7 @@ pub fn of_row(row: &Row, why: &str) -> ApiError {
             "The command was begun and its outcome was lost; it may have run, and is not run again."
         }
         Some(DebtReason::MovedAfterRefusal) => {
-            "The payment was called refused, and the money moved all the same."
+            "The payment was refused, and the money moved later."
         }
         Some(DebtReason::Undelivered) | None => "What it paid for could not be delivered.",
     };
@@ -50,16 +50,16 @@ pub fn of_row(row: &Row, why: &str) -> ApiError {
     error
 }
 
-/// The error of a payment of which the whole is owed, or was given back, if that is so.
+/// The error of a payment that is owed as a whole, or was paid back; `None` for any other payment.
 ///
 /// # Errors
 /// The store failed.
-pub async fn of_payment(app: &App, row: &Row) -> Result<Option<ApiError>, StoreError> {
-    // A debt beside a delivered answer is a part of it; only a whole one replaces the answer.
+pub async fn debt_error(app: &App, row: &Row) -> Result<Option<ApiError>, StoreError> {
+    // A partial debt stands beside a delivered answer; only a debt for the whole payment replaces the answer.
     let debts = app.store.debts_of(&row.payment_id).await?;
     let whole = debts.iter().find(|debt| debt.amount == row.amount);
     Ok(whole.map(|debt| match debt.state.as_str() {
-        "due" => of_row(row, &debt.reason),
+        "due" => owed_error(row, &debt.reason),
         _ => given_back(row, debt.transaction.as_deref()),
     }))
 }

@@ -10,18 +10,18 @@ use crate::{
     store::{Payment, StoreError},
 };
 
-/// The locks of a payment that is not seen yet: under its signature, and under the id that its row will have.
-pub struct Locked {
-    /// Held until the request has its reply.
+/// The locks of a payment that has no row yet: of its signature, and of the id that its row will get.
+pub struct PaymentLocks {
+    /// The lock of the signature, held until the request has its reply.
     pub signature: LockGuard,
-    /// Fresh.
+    /// A new id.
     pub payment_id: PaymentId,
-    /// Taken before the row is there: a copy that finds it by its key then waits.
+    /// The lock of the id. It is taken before the row exists, so that a copy that finds the row by its key waits.
     pub own: LockGuard,
 }
 
-impl Locked {
-    /// Waits for them.
+impl PaymentLocks {
+    /// Waits for both locks.
     ///
     /// # Errors
     /// The database that replicas share cannot be reached.
@@ -36,7 +36,7 @@ impl Locked {
         })
     }
 
-    /// Takes them without waiting; `None` if another task holds one.
+    /// Takes both locks without waiting; `None` if another task holds one.
     ///
     /// # Errors
     /// The database that replicas share cannot be reached.
@@ -52,13 +52,13 @@ impl Locked {
     }
 }
 
-/// The time comes first, so that new rows lie side by side in each index that begins with the id: a commit then writes the same
-/// few pages however many payments there are. 64 random bits follow.
+/// A new id. The time comes first, so that new rows are neighbours in each index that begins with the id: a commit then writes
+/// the same few pages however many payments there are. 64 random bits follow.
 fn fresh_id(now: u64) -> PaymentId {
     format!("pay_{now:08x}{}", crypto::random_hex(8)).into()
 }
 
-/// The locks of a payment that nobody works on, neither under its signature nor under its id.
+/// Takes both locks of a payment if no task holds either.
 ///
 /// # Errors
 /// The database that replicas share cannot be reached.
@@ -69,7 +69,7 @@ pub async fn idle(app: &App, row: &Payment) -> Result<Option<(LockGuard, LockGua
     Ok(turns.map(|[signature, own]| (signature, own)))
 }
 
-/// What a signature is called among the locks, before it has a row and afterwards.
+/// The name of a signature's lock, which is known before there is a row.
 pub fn signature_name(payer: &Wallet, nonce: &str) -> String {
     format!("{payer}:{nonce}")
 }

@@ -1,5 +1,5 @@
-//! Something that is bought: a request with a payment that was not seen before. Its row is inserted before anything is asked
-//! of anybody, and the driver takes it from there.
+//! A purchase: a request with a payment that was not seen before. Its row is inserted before the facilitator is asked, and the
+//! driver does the rest.
 
 use std::net::IpAddr;
 
@@ -9,99 +9,99 @@ use serde_json::json;
 use x402::{facilitator::FacilitatorRequest, offer::Offer, payment::Payment};
 
 use super::{
-    asks,
-    driver::Work,
-    operation::{Job, Operation, Progress},
-    outcome::Outcome,
-    payment_locks::Locked,
+    driver::PaymentDriver,
+    operation::{Operation, PaymentJob, Progress},
+    outcome::PaymentOutcome,
+    payment_locks::PaymentLocks,
+    queries,
 };
 use crate::{
     error::ApiError,
     ids::PaymentId,
-    payment_machine::Event,
+    payment_machine::PaymentEvent,
     state::App,
     store::{NewPayment, Reservation, SignedRequest, StoreError},
 };
 
-/// A request whose payment is good as far as that can be said here.
-pub struct Purchase<O> {
-    /// What is asked for.
+/// A request whose payment fits its price and terms.
+pub struct PurchaseRequest<O> {
+    /// The operation.
     pub operation: O,
-    /// What was offered for it.
+    /// The offer that the payment fits.
     pub offer: Offer,
-    /// The same with its lines.
+    /// The price with its lines.
     pub price: Price,
-    /// What was signed.
+    /// The signed payment.
     pub payment: Payment,
-    /// Whether the payer is proven. Where not, only the facilitator can tell, and it is asked before there is a row.
+    /// Whether the payer is proven. If not, only the facilitator can tell, and it is asked before the row is inserted.
     pub is_proven: bool,
-    /// Of method, path and body.
+    /// The digest of method, path and body.
     pub digest: String,
-    /// The client's own id of this request.
+    /// The idempotency key.
     pub key: Option<String>,
-    /// Where the request came from, where it is known.
+    /// The client's address, if it is known.
     pub client: Option<IpAddr>,
 }
 
-/// What became of a purchase.
-pub enum Bought {
-    /// It was worked for, under this id.
-    Worked {
-        /// Row of the payment.
+/// The outcome of a purchase.
+pub enum PurchaseOutcome {
+    /// It was processed, under this id.
+    Processed {
+        /// The id of the payment.
         payment_id: PaymentId,
-        /// What came of it.
-        outcome: Outcome,
+        /// The outcome of the payment.
+        outcome: PaymentOutcome,
     },
-    /// It was declined before a row was made.
-    Declined(Outcome),
+    /// It was declined before a row was inserted.
+    Declined(PaymentOutcome),
     /// The same request was seen before, under this id.
-    Known(PaymentId),
+    Replay(PaymentId),
     /// The nonce or the key belongs to another request.
     Conflict,
 }
 
-impl From<Outcome> for Bought {
-    fn from(outcome: Outcome) -> Self {
+impl From<PaymentOutcome> for PurchaseOutcome {
+    fn from(outcome: PaymentOutcome) -> Self {
         Self::Declined(outcome)
     }
 }
 
-impl From<StoreError> for Bought {
+impl From<StoreError> for PurchaseOutcome {
     fn from(error: StoreError) -> Self {
-        Outcome::Failed(error.into()).into()
+        PaymentOutcome::Failed(error.into()).into()
     }
 }
 
-/// Takes a purchase from its reservation to its outcome.
+/// Processes a purchase, from its reservation to its outcome.
 pub async fn buy<O: Operation>(
     app: &App,
-    purchase: Purchase<O>,
-    locked: Locked,
+    purchase: PurchaseRequest<O>,
+    locked: PaymentLocks,
     progress: Progress,
-) -> Bought {
+) -> PurchaseOutcome {
     let request = match purchase.offer.facilitator_request(&purchase.payment) {
         Ok(request) => request,
-        Err(reason) => return Outcome::NotTaken(reason).into(),
+        Err(reason) => return PaymentOutcome::NotTaken(reason).into(),
     };
-    // Nothing is stored under a name that is not proven.
+    // Nothing is stored for a payer that is not proven.
     if !purchase.is_proven
-        && let Err(outcome) = asks::verify(app, &request).await
+        && let Err(outcome) = queries::verify(app, &request).await
     {
         return outcome.into();
     }
-    let Locked {
+    let PaymentLocks {
         signature: _signature,
         payment_id,
         own,
     } = locked;
     let new = match new_payment(&purchase, payment_id, &request) {
         Ok(new) => new,
-        Err(error) => return Outcome::Failed(error).into(),
+        Err(error) => return PaymentOutcome::Failed(error).into(),
     };
     let now = app.now();
     match app.store.reserve(new.clone(), now).await {
         Ok(Reservation::Reserved { payment_id }) => {
-            // A row that was given back keeps its id.
+            // A released row keeps its id when it is reserved again.
             let turn = if payment_id == new.payment_id {
                 Ok(own)
             } else {
@@ -112,35 +112,35 @@ pub async fn buy<O: Operation>(
                 Err(error) => return error.into(),
             };
             let row = new.reserved_as(payment_id.clone(), now);
-            let job = Job {
+            let job = PaymentJob {
                 client: purchase.client,
                 price: purchase.price,
                 progress,
-                ..Job::of_row(&row)
+                ..PaymentJob::from_row(&row)
             };
-            let mut work = Work::new(row, Some(purchase.operation), job, request);
+            let mut work = PaymentDriver::new(row, Some(purchase.operation), job, request);
             let verified = !purchase.is_proven;
-            let outcome = work.run(app, Event::Reserved { verified }).await;
-            Bought::Worked {
+            let outcome = work.run(app, PaymentEvent::Reserved { verified }).await;
+            PurchaseOutcome::Processed {
                 payment_id,
                 outcome,
             }
         }
-        Ok(Reservation::Known { payment_id }) => Bought::Known(payment_id),
-        Ok(Reservation::Conflict) => Bought::Conflict,
+        Ok(Reservation::Known { payment_id }) => PurchaseOutcome::Replay(payment_id),
+        Ok(Reservation::Conflict) => PurchaseOutcome::Conflict,
         Err(error) => error.into(),
     }
 }
 
 fn new_payment<O: Operation>(
-    purchase: &Purchase<O>,
+    purchase: &PurchaseRequest<O>,
     payment_id: PaymentId,
     request: &FacilitatorRequest,
 ) -> Result<NewPayment, ApiError> {
     let (payment, offer) = (&purchase.payment, &purchase.offer);
     let authorization = payment.authorization();
     let text = serde_json::to_string(request).map_err(|error| {
-        tracing::error!(%error, "a payment cannot be written down");
+        tracing::error!(%error, "a payment cannot be written as JSON");
         ApiError::new(
             api_types::ErrorCode::Internal,
             "The payment cannot be stored.",
@@ -164,14 +164,14 @@ fn new_payment<O: Operation>(
     })
 }
 
-/// What is signed is what moves, in atomic units: version 1 may sign for more than the price. More than a row can hold is more than
-/// there is, and the facilitator's to refuse.
+/// The signed amount in atomic units, which is what moves: version 1 may sign for more than the price. An amount that a row cannot
+/// hold is more than all USDC, which the facilitator refuses.
 fn amount(signed: U256, offered: u64) -> u64 {
     i64::try_from(signed).map_or(offered, i64::unsigned_abs)
 }
 
-/// With the price and its lines, which the answer shows and a restart would not find again.
-fn arguments<O: Operation>(purchase: &Purchase<O>) -> String {
+/// The operation's arguments with the price and its lines, which the answer shows and a restart cannot compute again.
+fn arguments<O: Operation>(purchase: &PurchaseRequest<O>) -> String {
     let mut arguments = purchase.operation.arguments();
     arguments["price"] = json!(purchase.price);
     arguments.to_string()
@@ -182,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_signed_is_stored_as_far_as_a_row_can_hold_it() {
+    fn the_signed_amount_is_stored_if_a_row_can_hold_it() {
         let most = i64::MAX.unsigned_abs();
         assert_eq!(amount(U256::from(1_500), 1_000), 1_500);
         assert_eq!(amount(U256::from(most), 1_000), most);

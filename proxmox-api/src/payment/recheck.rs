@@ -1,5 +1,5 @@
-//! Looks at the chain once more for payments that are over: a refused one may have moved money all the same, and a settled
-//! one may have lost its transfer. Without a chain to ask there is nothing to look at.
+//! Checks payments that have ended against the chain: a refused one may have moved money later, and a settled one may have lost
+//! its transfer. Without a chain nothing is checked.
 
 use serde_json::json;
 use x402::facilitator::{
@@ -8,24 +8,24 @@ use x402::facilitator::{
 };
 
 use super::{
+    context_without_operation,
     driver::{self, MARGIN, WAIT_FOR_CHAIN},
     payment_locks,
-    record::{self, Stored},
-    terms_without_work,
+    store_transition::{self, TransitionResult},
 };
 use crate::{
-    payment_machine::{self as machine, Asker, Effect, Event, Fate},
+    payment_machine::{self as machine, ChainFinding, PaymentEffect, PaymentEvent, Requester},
     state::App,
     store::{Payment, StoreError},
 };
 
-/// Questions without an answer after which the node counts as away until the next sweep.
-const GIVE_UP_AFTER: u32 = 3;
-/// Seconds after which a transfer is looked at for the second time.
-const SECOND_LOOK: i64 = 300;
+/// Requests without an answer after which the node counts as unreachable until the next sweep.
+const MAX_UNANSWERED: u32 = 3;
+/// Seconds after a settlement until its transfer is checked again.
+const TRANSFER_CHECK_DELAY: i64 = 300;
 
-/// Looks once more at payments that were refused, after their window: until then anybody who had seen the authorization could
-/// send it. Money that moved is owed. Without a chain to ask there is nothing to look at.
+/// Checks refused payments after their window: until then any party that saw the authorization could send it. Money that moved
+/// becomes a debt.
 ///
 /// # Errors
 /// The store failed.
@@ -36,12 +36,12 @@ pub async fn refusals(app: &App) -> Result<(), StoreError> {
     let mut unanswered = 0;
     for row in app.store.refusals_to_check(now - MARGIN).await? {
         let id = &row.payment_id;
-        // A copy of the request must not be delivered between the settlement and the debt.
+        // Under its locks: a copy of the request must not be delivered between the settlement and the debt.
         let Some(_turns) = payment_locks::idle(app, &row).await? else {
             continue;
         };
         if row.network != app.config.payments.network.caip2 {
-            // Of a network that was served before: this node knows nothing of it.
+            // The service was on another network then, which this node does not know.
             app.store.mark_checked(id, now).await?;
             continue;
         }
@@ -50,11 +50,11 @@ pub async fn refusals(app: &App) -> Result<(), StoreError> {
             continue;
         };
         match witness.look(&request, row.created_at.unsigned_abs()).await {
-            Ok(evidence) => take_evidence(app, row, evidence).await?,
+            Ok(evidence) => apply_evidence(app, row, evidence).await?,
             Err(error) => {
-                tracing::warn!(%error, "the chain cannot be asked about a refused payment");
+                tracing::warn!(%error, "the chain did not answer about a refused payment");
                 unanswered += 1;
-                if unanswered >= GIVE_UP_AFTER {
+                if unanswered >= MAX_UNANSWERED {
                     return Ok(());
                 }
             }
@@ -63,52 +63,63 @@ pub async fn refusals(app: &App) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Owes a settled payment whose operation this release does not know, once it is `late`.
+/// Makes a debt of a settled payment whose operation this release does not know, once it is `late`.
 ///
 /// # Errors
 /// The store failed.
 pub async fn give_up(app: &App, payment: &Payment, late: bool) -> Result<(), StoreError> {
-    let asker = Asker::Ourselves { late };
-    let event = Event::Look {
-        asker,
+    let requester = Requester::Service { late };
+    let event = PaymentEvent::Resume {
+        requester,
         begun: payment.performed_at.is_some(),
     };
     perform(app, payment.clone(), event).await
 }
 
-/// What the chain says of a refused payment after its window: nothing more will come of it, or it is owed.
-async fn take_evidence(app: &App, row: Payment, evidence: Evidence) -> Result<(), StoreError> {
+/// Applies the evidence about a refused payment: it stays refused, or becomes a debt.
+async fn apply_evidence(app: &App, row: Payment, evidence: Evidence) -> Result<(), StoreError> {
     let (id, now) = (row.payment_id.clone(), app.now());
     let window = driver::window(&row, now);
-    if let Fate::Open | Fate::Unknowable(_) = Fate::from_evidence(Some(evidence.clone()), window) {
+    if let ChainFinding::Open | ChainFinding::Unknowable(_) =
+        ChainFinding::from_evidence(Some(evidence.clone()), window)
+    {
         return Ok(());
     }
-    perform(app, row, Event::Chain(Some(evidence), window)).await?;
+    perform(
+        app,
+        row,
+        PaymentEvent::ChainAnswered(Some(evidence), window),
+    )
+    .await?;
     app.store.mark_checked(&id, now).await.map(drop)
 }
 
-/// Does what the machine says where nothing is delivered or undone.
-async fn perform(app: &App, mut row: Payment, event: Event) -> Result<(), StoreError> {
+/// Performs the effects of an event that delivers and undoes nothing.
+async fn perform(app: &App, mut row: Payment, event: PaymentEvent) -> Result<(), StoreError> {
     let now = app.now();
-    for effect in machine::step(terms_without_work(), row.state, event) {
+    for effect in machine::step(context_without_operation(), row.state, event) {
         let stored = match effect {
-            Effect::Store(target) => {
-                record::store(&app.store, &mut row, target, Vec::new(), now).await
+            PaymentEffect::Store(target) => {
+                store_transition::store(&app.store, &mut row, target, Vec::new(), now).await
             }
-            Effect::Owe(reason) => record::owe(&app.store, &mut row, reason, now).await,
+            PaymentEffect::Owe(reason) => {
+                store_transition::owe(&app.store, &mut row, reason, now).await
+            }
             _ => continue,
         };
         match stored {
-            Stored::Yes => {}
-            Stored::Overtaken(_) | Stored::Refused | Stored::EvidenceTaken => break,
-            Stored::Failed(error) => return Err(error),
+            TransitionResult::Stored => {}
+            TransitionResult::Overtaken(_)
+            | TransitionResult::Refused
+            | TransitionResult::EvidenceTaken => break,
+            TransitionResult::Failed(error) => return Err(error),
         }
     }
     Ok(())
 }
 
-/// Looks at transfers that paid for something, after a time in which the chain may have been reorganised: those that were
-/// read on the chain have to be there still, and those that a facilitator reported have to be there at all.
+/// Checks transfers again after the chain may have been reorganised: those that were read on the chain must still be there, and
+/// those that a facilitator reported must be there at all.
 ///
 /// # Errors
 /// The store failed.
@@ -122,7 +133,7 @@ pub async fn transfers(app: &App) -> Result<(), StoreError> {
     let mut unanswered = 0;
     for row in app
         .store
-        .transfers_to_check(app.now() - SECOND_LOOK)
+        .transfers_to_check(app.now() - TRANSFER_CHECK_DELAY)
         .await?
     {
         if row.network != app.config.payments.network.caip2 {
@@ -144,9 +155,9 @@ pub async fn transfers(app: &App) -> Result<(), StoreError> {
             }
             Ok(false) => find_again(app, witness, &row).await?,
             Err(error) => {
-                tracing::warn!(%error, payment.id = row.payment_id.as_str(), "the chain cannot be asked about a transfer");
+                tracing::warn!(%error, payment.id = row.payment_id.as_str(), "the chain did not answer about a transfer");
                 unanswered += 1;
-                if unanswered >= GIVE_UP_AFTER {
+                if unanswered >= MAX_UNANSWERED {
                     return Ok(());
                 }
             }
@@ -155,7 +166,7 @@ pub async fn transfers(app: &App) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// A transfer was never read on the chain, or is not where it was: it is found, or it is gone.
+/// Looks for a transfer that was never read on the chain, or is not where it was.
 async fn find_again(app: &App, witness: &Witness, row: &Payment) -> Result<(), StoreError> {
     let id = &row.payment_id;
     let late = app.now() > row.updated_at.saturating_add(WAIT_FOR_CHAIN);
@@ -164,7 +175,7 @@ async fn find_again(app: &App, witness: &Witness, row: &Payment) -> Result<(), S
     };
     let lost = match witness.look(&request, row.created_at.unsigned_abs()).await {
         Ok(Evidence::Moved(transfer)) => return replace_evidence(app, row, transfer).await,
-        // A node may lag, and a transfer that fell out of a block may come into the next one.
+        // A node may lag, and a transfer that dropped out of a block may get into the next one.
         Ok(Evidence::Unspent | Evidence::NotFound) if !late => return Ok(()),
         Ok(Evidence::Unspent) => "unspent",
         Ok(Evidence::NotFound) => "transfer_not_found",
@@ -172,7 +183,7 @@ async fn find_again(app: &App, witness: &Witness, row: &Payment) -> Result<(), S
         Ok(Evidence::SpentElsewhere { .. }) => "authorization_spent_elsewhere",
         Ok(Evidence::Expired) => "authorization_expired",
         Err(error) => {
-            tracing::warn!(%error, "the chain cannot be asked about a transfer");
+            tracing::warn!(%error, "the chain did not answer about a transfer");
             return Ok(());
         }
     };
@@ -200,7 +211,7 @@ async fn replace_evidence(
     Ok(())
 }
 
-/// Something was delivered for a payment that the chain does not have. It is for a person to look at.
+/// Reports a payment that was delivered although its transfer is not on the chain. The operator has to check it.
 async fn without_transfer(app: &App, row: &Payment, reason: &str) -> Result<(), StoreError> {
     let (id, transaction) = (&row.payment_id, &row.transaction);
     tracing::error!(
@@ -208,7 +219,7 @@ async fn without_transfer(app: &App, row: &Payment, reason: &str) -> Result<(), 
         transaction,
         reason,
         state = row.state.as_str(),
-        "a payment that counts as settled has no transfer on the chain"
+        "a settled payment has no transfer on the chain"
     );
     metrics::counter!("payments_without_transfer_total").increment(1);
     let data = json!({"transaction": transaction, "reason": reason});

@@ -1,47 +1,51 @@
-//! A person's decision about a payment of which it could not be learnt whether it moved money.
+//! The operator's decision about an unresolved payment.
 
 use serde_json::{Value, json};
 
 use super::{
-    record::{self, Stored},
-    terms_without_work,
+    context_without_operation,
+    store_transition::{self, TransitionResult},
 };
-use crate::payment_machine::{self as machine, Effect, Event, Verdict};
+use crate::payment_machine::{self as machine, OperatorDecision, PaymentEffect, PaymentEvent};
 use crate::store::{Change, Payment, Store, StoreError};
 
-/// The event of a person's decision.
+/// The kind of the event of such a decision.
 pub const RESOLVED_BY_OPERATOR: &str = "resolved_by_operator";
 
-/// Writes the decision down, with its event. The service delivers or undoes what follows from it. False: the payment is not
-/// unresolved any more.
+/// Stores the decision and its event. The service delivers or undoes what follows from it. False if the payment is not unresolved
+/// any more.
 ///
 /// # Errors
 /// The database failed, or the transfer pays for another purchase.
 pub async fn resolve(
     store: &Store,
     payment: &Payment,
-    verdict: Verdict,
+    verdict: OperatorDecision,
     note: &Value,
     now: i64,
 ) -> Result<bool, StoreError> {
     let mut row = payment.clone();
-    let effects = machine::step(terms_without_work(), row.state, Event::Decided(verdict));
+    let effects = machine::step(
+        context_without_operation(),
+        row.state,
+        PaymentEvent::Decided(verdict),
+    );
     for effect in effects {
-        let Effect::Store(target) = effect else {
+        let PaymentEffect::Store(target) = effect else {
             continue;
         };
         let event = Change::event(&row.payment_id, RESOLVED_BY_OPERATOR, note.clone());
-        return match record::store(store, &mut row, target, vec![event], now).await {
-            Stored::Yes => Ok(true),
-            Stored::Overtaken(_) | Stored::Refused => Ok(false),
-            Stored::EvidenceTaken => Err(StoreError::EvidenceTaken),
-            Stored::Failed(error) => Err(error),
+        return match store_transition::store(store, &mut row, target, vec![event], now).await {
+            TransitionResult::Stored => Ok(true),
+            TransitionResult::Overtaken(_) | TransitionResult::Refused => Ok(false),
+            TransitionResult::EvidenceTaken => Err(StoreError::EvidenceTaken),
+            TransitionResult::Failed(error) => Err(error),
         };
     }
     Ok(false)
 }
 
-/// What the operator wrote about a debt, for the trail.
-pub fn note(reason: &str, transaction: Option<&str>, was: &Payment) -> Value {
+/// The data of the event: what the operator wrote, and the state before.
+pub fn event_data(reason: &str, transaction: Option<&str>, was: &Payment) -> Value {
     json!({"reason": reason, "transaction": transaction, "was": was.state.as_str()})
 }

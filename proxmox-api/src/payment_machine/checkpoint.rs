@@ -1,4 +1,4 @@
-//! A place between two steps of the work for a payment, where tests stop a process as a crash would.
+//! A callback before each effect on a payment, where tests stop a process as a crash would.
 
 use std::{
     fmt,
@@ -6,25 +6,28 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use super::effect::Effect;
+use super::effect::PaymentEffect;
 
-type Reached = dyn Fn(&Effect) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync;
+type Reached = dyn Fn(&PaymentEffect) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync;
 
 /// Called before each effect; by default nothing happens.
 #[derive(Clone, Default)]
 pub struct Checkpoint(Arc<OnceLock<Box<Reached>>>);
 
 impl Checkpoint {
-    /// From now on `reached` is called, and waited for. Once is enough: a second call changes nothing.
+    /// Sets the callback, which is awaited before each effect. A second call changes nothing.
     pub fn set(
         &self,
-        reached: impl Fn(&Effect) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync + 'static,
+        reached: impl Fn(&PaymentEffect) -> Pin<Box<dyn Future<Output = ()> + Send>>
+        + Send
+        + Sync
+        + 'static,
     ) {
         let _ = self.0.set(Box::new(reached));
     }
 
     /// Waits for the callback of a test, where one is set.
-    pub async fn reached(&self, effect: &Effect) {
+    pub async fn reached(&self, effect: &PaymentEffect) {
         if let Some(reached) = self.0.get() {
             reached(effect).await;
         }

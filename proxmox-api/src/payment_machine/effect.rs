@@ -1,17 +1,17 @@
-//! What the machine asks for.
+//! The effects that the machine asks for.
 
-use super::transition::Target;
+use super::transition::NewState;
 
-/// Why the whole of a payment is owed.
+/// The reason of a debt for a whole payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DebtReason {
     /// The lease had ended, or its container was gone, when the money was seen.
     LeaseEnded,
-    /// A command was begun, its outcome is unknown, and it is not run again.
+    /// A command was begun and its outcome is unknown; it is not run again.
     MayHaveRun,
-    /// The call was not delivered, and was not asked for again in time.
+    /// The request was not delivered, and not repeated in time.
     Undelivered,
-    /// The payment had been called refused, and the money moved all the same.
+    /// The payment was refused, and the money moved later.
     MovedAfterRefusal,
 }
 
@@ -35,34 +35,34 @@ impl DebtReason {
     }
 }
 
-/// What is to be done. Those of a step are done in this order; when a move cannot be stored, the rest is left undone and the
-/// machine is told.
+/// Something to do. The effects of one step are performed in order. If a transition cannot be stored, the remaining effects are
+/// dropped and the machine gets an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Effect {
+pub enum PaymentEffect {
     /// Ask the facilitator whether the payment is good.
     Verify,
-    /// See whether the customer can have it, and claim what is needed.
+    /// Check whether the customer can have it, and claim what it needs.
     Admit,
-    /// Make what is settled for.
+    /// Make what is settled for afterwards, such as a container.
     Prepare,
-    /// Write the next state down.
-    Store(Target),
+    /// Store the next state.
+    Store(NewState),
     /// Ask the facilitator to settle, for the first time.
     SettleFirst,
-    /// Ask it again, with the very same bytes.
+    /// Ask it again, with the same bytes.
     SettleAgain,
     /// Ask the chain, after the first settlement was refused for this reason.
     AskChainAfterRefusal(String),
     /// Ask the chain about a payment of unknown outcome.
     AskChain,
-    /// Do what was paid for; the answer is stored by the step after it.
+    /// Do what was paid for; the next step stores the answer.
     Deliver,
     /// Keep what was prepared until the outcome is known.
     Hold,
     /// Take back what was prepared.
     Undo,
-    /// Look again, by ourselves, until the outcome is known.
+    /// Start a task that checks until the outcome is known.
     Follow,
-    /// End it as owed: the answer that says so and the debt, together.
+    /// Store the debt and the answer that tells of it, together.
     Owe(DebtReason),
 }

@@ -1,8 +1,8 @@
-//! What the machine is told.
+//! The events that the machine gets.
 
 use x402::facilitator::{TransferEvidence, onchain::Evidence};
 
-use super::{state::PaymentState, transition::Answer};
+use super::{state::PaymentState, transition::StoredAnswer};
 
 /// Where the money comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,144 +13,144 @@ pub enum Funding {
     Credit,
 }
 
-/// What becomes of a paid call that was not delivered, when it is asked for again.
+/// What happens to a paid request that was not delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Repeat {
-    /// We go on with it ourselves, and it does the same however often it is done.
+pub enum RetryPolicy {
+    /// The service resumes it by itself; repeating it changes nothing.
     Resumed,
-    /// It is done again for who proves to be the payer.
+    /// It is done again for a request that proves to be the payer's.
     ForPayer,
-    /// It is done for who proves to be the payer, unless it was begun before.
+    /// It is done for a request that proves to be the payer's, unless it was begun before.
     Once,
 }
 
-/// What does not change while a payment is worked for.
+/// What does not change while a payment is processed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Terms {
+pub struct PaymentContext {
     /// Where the money comes from.
     pub funding: Funding,
-    /// What becomes of a call that was not delivered.
-    pub repeat: Repeat,
+    /// What happens to a request that was not delivered.
+    pub repeat: RetryPolicy,
     /// Whether a chain can be asked.
     pub has_chain: bool,
-    /// Whether the facilitator's ledger is our own, so that its word is the truth.
+    /// Whether the facilitator is the demo ledger, whose answers are always true.
     pub is_simulated: bool,
 }
 
-/// Who asks a settled payment to be delivered.
+/// Who asks for a settled payment to be delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asker {
-    /// A request that is proven to be the payer's.
+pub enum Requester {
+    /// A request that proved to be the payer's.
     Payer,
-    /// A copy of the signed request, which anybody can have.
-    Anybody,
+    /// A copy of the signed request without such a proof.
+    Anyone,
     /// The sweep or a follower.
-    Ourselves {
-        /// The time in which the payer can ask is over.
+    Service {
+        /// The time in which the payer can repeat the request is over.
         late: bool,
     },
 }
 
-/// What the facilitator said.
+/// The outcome of a settlement, as the facilitator told it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Word {
+pub enum SettlementResult {
     /// The money moved.
     Settled(TransferEvidence),
-    /// This request moved none.
+    /// This settlement moved no money.
     Refused(String),
-    /// Surely nothing was sent.
+    /// Nothing was sent, for certain.
     Unsent(String),
-    /// Nobody knows; a transaction to look for.
+    /// The outcome is unknown; a transaction to look for.
     Unknown(Option<String>),
 }
 
 /// How much time has passed since the end of an authorization's window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
-    /// A transfer that was sent in the last moment is mined by now.
+pub struct PaymentWindow {
+    /// A transfer that was sent at the end of the window is mined by now.
     pub is_over: bool,
-    /// A chain that does not answer is waited for no longer.
+    /// A chain that does not answer is not waited for any longer.
     pub is_long_over: bool,
 }
 
-/// What happened.
+/// Something that happened to a payment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
+pub enum PaymentEvent {
     /// The row was inserted for a request.
     Reserved {
-        /// The facilitator has verified it before: its signer could not be proven otherwise.
+        /// The facilitator verified it before the row was inserted, because the signer could not be proven otherwise.
         verified: bool,
     },
-    /// The facilitator found it good.
+    /// The facilitator found the payment valid.
     Verified,
-    /// It did not, or gave no decision; why.
+    /// It did not, or gave no decision; the reason.
     NotVerified(String),
     /// The customer can have it.
     Admitted,
-    /// The customer cannot; why.
+    /// The customer cannot have it; the reason.
     NotAdmitted(String),
-    /// What is settled for is there.
+    /// What is settled for was made.
     Prepared,
-    /// It could not be made; why.
+    /// It could not be made; the reason.
     NotPrepared(String),
-    /// The answer to the first settlement of this payment.
-    FirstSettlement(Word),
-    /// What the chain said after the first settlement was refused; `None`: it did not answer.
+    /// The result of the first settlement of this payment.
+    FirstSettlement(SettlementResult),
+    /// The evidence on the chain after the first settlement was refused; `None` if the chain did not answer.
     ChainAfterRefusal {
         /// The reason of the refusal.
         reason: String,
-        /// The chain's word.
+        /// The evidence on the chain.
         evidence: Option<Evidence>,
     },
-    /// Something that stood still is looked at: by a follower, the sweep, or a copy of the request.
-    Look {
-        /// For whom.
-        asker: Asker,
+    /// A follower, the sweep, or a copy of the request resumes a payment that made no progress.
+    Resume {
+        /// Who asks.
+        requester: Requester,
         /// Something was begun that must not be done twice.
         begun: bool,
     },
-    /// The answer to a later settlement, of the very same bytes.
-    LaterSettlement(Word, Window),
-    /// What the chain said of a payment of unknown outcome; `None`: it did not answer.
-    Chain(Option<Evidence>, Window),
+    /// The result of a later settlement of the same bytes.
+    LaterSettlement(SettlementResult, PaymentWindow),
+    /// The evidence on the chain for a payment of unknown outcome; `None` if the chain did not answer.
+    ChainAnswered(Option<Evidence>, PaymentWindow),
     /// The transfer pays for another purchase.
     EvidenceTaken,
-    /// It was done.
-    Delivered(Answer),
-    /// It was not.
+    /// The operation was performed.
+    Performed(StoredAnswer),
+    /// The operation was not performed.
     NotDelivered {
-        /// It will fail however often it is tried.
+        /// Every further attempt would fail.
         for_good: bool,
         /// Something was begun that must not be done twice.
         begun: bool,
-        /// It was tried for long enough.
+        /// The time for further attempts is over.
         late: bool,
     },
-    /// A person decided about a payment that could not be resolved.
-    Decided(Verdict),
-    /// The row was in another state than the one that was to be left.
+    /// The operator decided about an unresolved payment.
+    Decided(OperatorDecision),
+    /// A transition was not stored, because the row was in another state.
     Overtaken {
         /// The state that it is in.
         by: PaymentState,
-        /// The transfer that was to be stored.
+        /// The transfer that should have been stored.
         moved: Option<TransferEvidence>,
     },
-    /// What is to be sent again cannot be read.
+    /// The stored request cannot be read, so it cannot be sent again.
     Unreadable,
-    /// A move could not be stored.
+    /// A transition could not be stored.
     NotStored {
-        /// The state that was to come.
+        /// The state that should have been stored.
         to: PaymentState,
-        /// It may be stored all the same.
+        /// It may have been stored.
         perhaps: bool,
     },
 }
 
-/// A person's word on a payment that could not be resolved.
+/// The operator's decision about an unresolved payment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum OperatorDecision {
     /// The money moved.
     Moved(TransferEvidence),
-    /// It did not and cannot any more; why that is known.
+    /// It did not and cannot any more; how that is known.
     NotMoved(String),
 }

@@ -1,10 +1,12 @@
-//! The life of a payment as a pure function: what happened leads from the state that is stored to what is done next. Nothing
-//! here reads a clock, a database or a network, so that every order of events can be tried, with a crash after any effect.
+//! The state machine of a payment, without input or output: [`step`] takes the stored state and an event and returns the effects
+//! to perform. Nothing here reads a clock, a database or a network, so tests try every order of events, with a crash after any
+//! effect. [`PaymentState`] lists the states and the transitions between them, [`Transition`] is one of them with the data that
+//! is stored with it, [`Checkpoint`] lets tests stop the work before an effect.
 
+mod chain_finding;
 mod checkpoint;
 mod effect;
 mod event;
-mod fate;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -14,83 +16,94 @@ use x402::facilitator::{TransferEvidence, onchain::Evidence};
 
 use state::PaymentState::*;
 
+pub use chain_finding::ChainFinding;
 pub use checkpoint::Checkpoint;
-pub use effect::{DebtReason, Effect};
-pub use event::{Asker, Event, Funding, Repeat, Terms, Verdict, Window, Word};
-pub use fate::Fate;
+pub use effect::{DebtReason, PaymentEffect};
+pub use event::{
+    Funding, OperatorDecision, PaymentContext, PaymentEvent, PaymentWindow, Requester, RetryPolicy,
+    SettlementResult,
+};
 pub use state::PaymentState;
-pub use transition::{Answer, Move, Target, TransitionRight};
+pub use transition::{NewState, StoredAnswer, Transition, TransitionRight};
 
-/// What is done next.
-pub fn step(terms: Terms, state: PaymentState, event: Event) -> Vec<Effect> {
+/// The effects of an event in a state, in the order in which they are performed.
+pub fn step(terms: PaymentContext, state: PaymentState, event: PaymentEvent) -> Vec<PaymentEffect> {
     match event {
-        Event::Reserved { .. } | Event::Verified | Event::Admitted | Event::Prepared => {
-            forward(terms, state, &event)
+        PaymentEvent::Reserved { .. }
+        | PaymentEvent::Verified
+        | PaymentEvent::Admitted
+        | PaymentEvent::Prepared => forward(terms, state, &event),
+        PaymentEvent::NotVerified(reason) | PaymentEvent::NotAdmitted(reason) => {
+            vec![release(reason)]
         }
-        Event::NotVerified(reason) | Event::NotAdmitted(reason) => vec![release(reason)],
-        // The row goes first, so that nobody settles any more for what is undone.
-        Event::NotPrepared(reason) => vec![release(reason), Effect::Undo],
-        Event::FirstSettlement(word) => first_settlement(terms, word),
-        Event::ChainAfterRefusal { reason, evidence } => after_refusal(reason, evidence),
-        Event::Look { asker, begun } => look(terms, state, asker, begun),
-        Event::LaterSettlement(word, window) => later_settlement(terms, word, window),
-        Event::Chain(evidence, window) => chain(terms, state, evidence, window),
-        // Which of the two it paid for is for a person to say.
-        Event::EvidenceTaken => unresolved(state, "transfer_pays_for_another"),
-        Event::Delivered(answer) => vec![Effect::Store(Target::Answered(answer))],
-        Event::NotDelivered {
+        // The row first: what is about to be undone must not be settled any more.
+        PaymentEvent::NotPrepared(reason) => vec![release(reason), PaymentEffect::Undo],
+        PaymentEvent::FirstSettlement(word) => first_settlement(terms, word),
+        PaymentEvent::ChainAfterRefusal { reason, evidence } => after_refusal(reason, evidence),
+        PaymentEvent::Resume { requester, begun } => look(terms, state, requester, begun),
+        PaymentEvent::LaterSettlement(word, window) => later_settlement(terms, word, window),
+        PaymentEvent::ChainAnswered(evidence, window) => chain(terms, state, evidence, window),
+        // The operator decides which of the two purchases it paid for.
+        PaymentEvent::EvidenceTaken => unresolved(state, "transfer_pays_for_another"),
+        PaymentEvent::Performed(answer) => vec![PaymentEffect::Store(NewState::Answered(answer))],
+        PaymentEvent::NotDelivered {
             for_good,
             begun,
             late,
         } => not_delivered(terms, state, for_good, begun, late),
-        Event::Decided(Verdict::Moved(transfer)) if state == Unresolved => {
-            vec![Effect::Store(Target::Settled(transfer))]
+        PaymentEvent::Decided(OperatorDecision::Moved(transfer)) if state == Unresolved => {
+            vec![PaymentEffect::Store(NewState::Settled(transfer))]
         }
-        Event::Decided(Verdict::NotMoved(reason)) if state == Unresolved => {
-            vec![Effect::Store(Target::Refused(reason))]
+        PaymentEvent::Decided(OperatorDecision::NotMoved(reason)) if state == Unresolved => {
+            vec![PaymentEffect::Store(NewState::Refused(reason))]
         }
-        Event::Decided(_) => vec![],
-        Event::Overtaken { by, moved } => overtaken(terms, by, moved),
-        Event::Unreadable => unresolved(state, "unreadable"),
-        Event::NotStored { to, perhaps } => not_stored(state, to, perhaps),
+        PaymentEvent::Decided(_) => vec![],
+        PaymentEvent::Overtaken { by, moved } => overtaken(terms, by, moved),
+        PaymentEvent::Unreadable => unresolved(state, "unreadable"),
+        PaymentEvent::NotStored { to, perhaps } => not_stored(state, to, perhaps),
     }
 }
 
-fn release(reason: String) -> Effect {
-    Effect::Store(Target::Released(reason))
+fn release(reason: String) -> PaymentEffect {
+    PaymentEffect::Store(NewState::Released(reason))
 }
 
-/// The way of a request whose steps all succeed, up to the settlement.
-fn forward(terms: Terms, state: PaymentState, event: &Event) -> Vec<Effect> {
+/// The steps of a request up to its settlement, while all succeed.
+fn forward(terms: PaymentContext, state: PaymentState, event: &PaymentEvent) -> Vec<PaymentEffect> {
     match (event, terms.funding) {
-        (Event::Reserved { verified: false }, Funding::X402) => vec![Effect::Verify],
-        (Event::Reserved { .. } | Event::Verified, _) => vec![Effect::Admit],
-        (Event::Admitted, _) => vec![Effect::Prepare],
-        (Event::Prepared, Funding::X402) if matches!(state, Reserved | Verified) => {
-            vec![Effect::Store(Target::Settling), Effect::SettleFirst]
+        (PaymentEvent::Reserved { verified: false }, Funding::X402) => vec![PaymentEffect::Verify],
+        (PaymentEvent::Reserved { .. } | PaymentEvent::Verified, _) => vec![PaymentEffect::Admit],
+        (PaymentEvent::Admitted, _) => vec![PaymentEffect::Prepare],
+        (PaymentEvent::Prepared, Funding::X402) if matches!(state, Reserved | Verified) => {
+            vec![
+                PaymentEffect::Store(NewState::Settling),
+                PaymentEffect::SettleFirst,
+            ]
         }
-        // The hold is the money: it is captured by the commit that stores the answer.
-        (Event::Prepared, Funding::Credit) => vec![Effect::Deliver],
+        // The credit is held already; the commit that stores the answer captures it.
+        (PaymentEvent::Prepared, Funding::Credit) => vec![PaymentEffect::Deliver],
         _ => vec![],
     }
 }
 
-fn first_settlement(terms: Terms, word: Word) -> Vec<Effect> {
+fn first_settlement(terms: PaymentContext, word: SettlementResult) -> Vec<PaymentEffect> {
     match word {
-        Word::Settled(transfer) => moved(transfer),
-        // Anybody who has seen the authorization can have sent it since it was verified.
-        Word::Refused(reason) if terms.has_chain => vec![Effect::AskChainAfterRefusal(reason)],
-        Word::Refused(reason) => never_moves(reason),
-        Word::Unsent(reason) => vec![release(reason), Effect::Undo],
-        Word::Unknown(transaction) => unknown(transaction),
+        SettlementResult::Settled(transfer) => moved(transfer),
+        // Any party that saw the authorization may have sent it since it was verified.
+        SettlementResult::Refused(reason) if terms.has_chain => {
+            vec![PaymentEffect::AskChainAfterRefusal(reason)]
+        }
+        SettlementResult::Refused(reason) => never_moves(reason),
+        SettlementResult::Unsent(reason) => vec![release(reason), PaymentEffect::Undo],
+        SettlementResult::Unknown(transaction) => unknown(transaction),
     }
 }
 
-fn after_refusal(reason: String, evidence: Option<Evidence>) -> Vec<Effect> {
+fn after_refusal(reason: String, evidence: Option<Evidence>) -> Vec<PaymentEffect> {
     match evidence {
         Some(Evidence::Moved(transfer)) => moved(transfer),
         None | Some(Evidence::NotFound) => unknown(None),
-        // Should somebody send it still, the look after its window finds it.
+        // If another party still sends it, the check after its window finds the transfer.
         Some(
             Evidence::Unspent
             | Evidence::Expired
@@ -100,154 +113,177 @@ fn after_refusal(reason: String, evidence: Option<Evidence>) -> Vec<Effect> {
     }
 }
 
-fn moved(transfer: TransferEvidence) -> Vec<Effect> {
-    vec![Effect::Store(Target::Settled(transfer)), Effect::Deliver]
+fn moved(transfer: TransferEvidence) -> Vec<PaymentEffect> {
+    vec![
+        PaymentEffect::Store(NewState::Settled(transfer)),
+        PaymentEffect::Deliver,
+    ]
 }
 
-/// The same, found out without the customer: what needs them waits until they ask.
-fn found_moved(terms: Terms, transfer: TransferEvidence) -> Vec<Effect> {
-    let mut effects = vec![Effect::Store(Target::Settled(transfer))];
-    if terms.repeat == Repeat::Resumed {
-        effects.push(Effect::Deliver);
+/// The money moved, as the service found out by itself: an operation that needs the customer waits for their request.
+fn found_moved(terms: PaymentContext, transfer: TransferEvidence) -> Vec<PaymentEffect> {
+    let mut effects = vec![PaymentEffect::Store(NewState::Settled(transfer))];
+    if terms.repeat == RetryPolicy::Resumed {
+        effects.push(PaymentEffect::Deliver);
     }
     effects
 }
 
-fn never_moves(reason: String) -> Vec<Effect> {
-    vec![Effect::Store(Target::Refused(reason)), Effect::Undo]
+fn never_moves(reason: String) -> Vec<PaymentEffect> {
+    vec![
+        PaymentEffect::Store(NewState::Refused(reason)),
+        PaymentEffect::Undo,
+    ]
 }
 
-fn unknown(transaction: Option<String>) -> Vec<Effect> {
-    let store = Effect::Store(Target::Unknown(transaction));
-    vec![store, Effect::Hold, Effect::Follow]
+fn unknown(transaction: Option<String>) -> Vec<PaymentEffect> {
+    let store = PaymentEffect::Store(NewState::Unknown(transaction));
+    vec![store, PaymentEffect::Hold, PaymentEffect::Follow]
 }
 
-fn unresolved(state: PaymentState, reason: &str) -> Vec<Effect> {
+fn unresolved(state: PaymentState, reason: &str) -> Vec<PaymentEffect> {
     match state {
-        Settling | Unknown => vec![Effect::Store(Target::Unresolved(reason.to_owned()))],
+        Settling | Unknown => vec![PaymentEffect::Store(NewState::Unresolved(
+            reason.to_owned(),
+        ))],
         _ => vec![],
     }
 }
 
-fn look(terms: Terms, state: PaymentState, asker: Asker, begun: bool) -> Vec<Effect> {
-    let ourselves = matches!(asker, Asker::Ourselves { .. });
+fn look(
+    terms: PaymentContext,
+    state: PaymentState,
+    requester: Requester,
+    begun: bool,
+) -> Vec<PaymentEffect> {
+    let ourselves = matches!(requester, Requester::Service { .. });
     match state {
-        Settled => look_at_settled(terms, asker, begun),
+        Settled => look_at_settled(terms, requester, begun),
         Reserved if ourselves => vec![release("restart".to_owned())],
-        Verified if ourselves => vec![release("restart".to_owned()), Effect::Undo],
-        // The request may still be at it, should its lock be lost: from here on, neither a refusal
-        // nor that nothing was sent is its to say.
+        Verified if ourselves => vec![release("restart".to_owned()), PaymentEffect::Undo],
+        // The request may still be settling if it lost its lock. From here on its answer can
+        // neither refuse nor release the payment.
         Settling if ourselves => vec![
-            Effect::Store(Target::Unknown(None)),
-            Effect::Hold,
-            Effect::SettleAgain,
+            PaymentEffect::Store(NewState::Unknown(None)),
+            PaymentEffect::Hold,
+            PaymentEffect::SettleAgain,
         ],
-        Unknown if ourselves => vec![Effect::SettleAgain],
-        // A settlement that is asked for long after the window can only repeat what is known.
-        Unresolved if ourselves && terms.has_chain => vec![Effect::AskChain],
+        Unknown if ourselves => vec![PaymentEffect::SettleAgain],
+        // Another settlement long after the window would only repeat what is known.
+        Unresolved if ourselves && terms.has_chain => vec![PaymentEffect::AskChain],
         _ => vec![],
     }
 }
 
 /// Paid, and not delivered.
-fn look_at_settled(terms: Terms, asker: Asker, begun: bool) -> Vec<Effect> {
-    let never_again = terms.repeat == Repeat::Once && begun;
-    match asker {
-        _ if terms.repeat == Repeat::Resumed => vec![Effect::Deliver],
-        // The payer may be about to ask.
-        Asker::Ourselves { late: false } => vec![],
-        _ if never_again => vec![Effect::Owe(DebtReason::MayHaveRun)],
-        Asker::Ourselves { late: true } => vec![Effect::Owe(DebtReason::Undelivered)],
-        Asker::Payer => vec![Effect::Deliver],
-        Asker::Anybody => vec![],
+fn look_at_settled(terms: PaymentContext, requester: Requester, begun: bool) -> Vec<PaymentEffect> {
+    let never_again = terms.repeat == RetryPolicy::Once && begun;
+    match requester {
+        _ if terms.repeat == RetryPolicy::Resumed => vec![PaymentEffect::Deliver],
+        // The payer may still send the request again.
+        Requester::Service { late: false } => vec![],
+        _ if never_again => vec![PaymentEffect::Owe(DebtReason::MayHaveRun)],
+        Requester::Service { late: true } => vec![PaymentEffect::Owe(DebtReason::Undelivered)],
+        Requester::Payer => vec![PaymentEffect::Deliver],
+        Requester::Anyone => vec![],
     }
 }
 
-/// A refusal proves nothing here: an earlier copy may have moved the money, and emptied the payer, used the nonce, or outlived
-/// the window.
-fn later_settlement(terms: Terms, word: Word, window: Window) -> Vec<Effect> {
+/// A refusal proves nothing here: an earlier copy may have moved the money, and so emptied the wallet or used the nonce, and the
+/// window may be over.
+fn later_settlement(
+    terms: PaymentContext,
+    word: SettlementResult,
+    window: PaymentWindow,
+) -> Vec<PaymentEffect> {
     match word {
-        Word::Settled(transfer) => found_moved(terms, transfer),
-        _ if terms.has_chain => vec![Effect::AskChain],
+        SettlementResult::Settled(transfer) => found_moved(terms, transfer),
+        _ if terms.has_chain => vec![PaymentEffect::AskChain],
         _ if !window.is_over => vec![],
-        // Our own ledger knows, as soon as it answers.
-        Word::Refused(_) if terms.is_simulated => never_moves("authorization_expired".to_owned()),
+        // The demo ledger is ours: its refusal is true.
+        SettlementResult::Refused(_) if terms.is_simulated => {
+            never_moves("authorization_expired".to_owned())
+        }
         _ if terms.is_simulated => vec![],
-        _ => vec![Effect::Store(Target::Unresolved(
+        _ => vec![PaymentEffect::Store(NewState::Unresolved(
             "no_chain_to_ask".to_owned(),
         ))],
     }
 }
 
-/// Only the chain's own word ends a payment of unknown outcome as refused.
+/// Only evidence on the chain ends a payment of unknown outcome as refused.
 fn chain(
-    terms: Terms,
+    terms: PaymentContext,
     state: PaymentState,
     evidence: Option<Evidence>,
-    window: Window,
-) -> Vec<Effect> {
-    match (state, Fate::from_evidence(evidence, window)) {
-        // Something was delivered, or nothing: it is owed, since the customer was told that nothing was charged.
-        (Refused, Fate::Moved(transfer)) => moved_after_refusal(transfer),
+    window: PaymentWindow,
+) -> Vec<PaymentEffect> {
+    match (state, ChainFinding::from_evidence(evidence, window)) {
+        // The customer was told that nothing was charged, so the whole payment is owed.
+        (Refused, ChainFinding::Moved(transfer)) => moved_after_refusal(transfer),
         (Refused, _) => vec![],
-        (_, Fate::Moved(transfer)) => found_moved(terms, transfer),
-        (_, Fate::NeverMoves(reason)) => never_moves(reason.to_owned()),
-        (state, Fate::Unknowable(reason)) => unresolved(state, reason),
+        (_, ChainFinding::Moved(transfer)) => found_moved(terms, transfer),
+        (_, ChainFinding::NeverMoves(reason)) => never_moves(reason.to_owned()),
+        (state, ChainFinding::Unknowable(reason)) => unresolved(state, reason),
         _ => vec![],
     }
 }
 
-fn moved_after_refusal(transfer: TransferEvidence) -> Vec<Effect> {
+fn moved_after_refusal(transfer: TransferEvidence) -> Vec<PaymentEffect> {
     vec![
-        Effect::Store(Target::Settled(transfer)),
-        Effect::Owe(DebtReason::MovedAfterRefusal),
+        PaymentEffect::Store(NewState::Settled(transfer)),
+        PaymentEffect::Owe(DebtReason::MovedAfterRefusal),
     ]
 }
 
-/// Another one wrote first. A transfer that is known is never dropped for what they knew.
-fn overtaken(terms: Terms, by: PaymentState, moved: Option<TransferEvidence>) -> Vec<Effect> {
+/// Another process stored a transition first. A transfer that is known here is never dropped because of it.
+fn overtaken(
+    terms: PaymentContext,
+    by: PaymentState,
+    moved: Option<TransferEvidence>,
+) -> Vec<PaymentEffect> {
     match (by, moved) {
         (Settling | Unknown | Unresolved, Some(transfer)) => found_moved(terms, transfer),
         (Refused, Some(transfer)) => moved_after_refusal(transfer),
-        (Released | Refused, None) => vec![Effect::Undo],
+        (Released | Refused, None) => vec![PaymentEffect::Undo],
         _ => vec![],
     }
 }
 
 fn not_delivered(
-    terms: Terms,
+    terms: PaymentContext,
     state: PaymentState,
     for_good: bool,
     begun: bool,
     late: bool,
-) -> Vec<Effect> {
-    // Nothing was captured: a call that fails costs nothing.
+) -> Vec<PaymentEffect> {
+    // Nothing was captured: a failed request costs nothing.
     if state != Settled {
         return match terms.funding {
-            Funding::Credit => vec![release("not_delivered".to_owned()), Effect::Undo],
+            Funding::Credit => vec![release("not_delivered".to_owned()), PaymentEffect::Undo],
             Funding::X402 => vec![],
         };
     }
     if for_good {
-        return vec![Effect::Owe(DebtReason::LeaseEnded)];
+        return vec![PaymentEffect::Owe(DebtReason::LeaseEnded)];
     }
-    if terms.repeat == Repeat::Once && begun {
-        return vec![Effect::Owe(DebtReason::MayHaveRun)];
+    if terms.repeat == RetryPolicy::Once && begun {
+        return vec![PaymentEffect::Owe(DebtReason::MayHaveRun)];
     }
     if late {
-        return vec![Effect::Owe(DebtReason::Undelivered)];
+        return vec![PaymentEffect::Owe(DebtReason::Undelivered)];
     }
     vec![]
 }
 
-fn not_stored(state: PaymentState, to: PaymentState, perhaps: bool) -> Vec<Effect> {
+fn not_stored(state: PaymentState, to: PaymentState, perhaps: bool) -> Vec<PaymentEffect> {
     match (state, to) {
-        // The row may say `settling`, and its follower will then settle: nothing may be undone.
-        (Reserved | Verified, Settling) if perhaps => vec![Effect::Follow],
-        (Reserved | Verified, Settling | Released) => vec![Effect::Undo],
-        // Nothing is undone or done while the row does not say why: the follower or the sweep decides.
-        (Settling | Unknown | Unresolved, _) => vec![Effect::Follow],
-        // The money moved: it is delivered again, or owed.
+        // The row may be `settling`, which its follower will settle: nothing may be undone.
+        (Reserved | Verified, Settling) if perhaps => vec![PaymentEffect::Follow],
+        (Reserved | Verified, Settling | Released) => vec![PaymentEffect::Undo],
+        // The row does not hold the outcome, so nothing is delivered or undone: the follower or the sweep decides.
+        (Settling | Unknown | Unresolved, _) => vec![PaymentEffect::Follow],
+        // The money moved: a later attempt delivers it, or it becomes a debt.
         _ => vec![],
     }
 }

@@ -1,10 +1,10 @@
-//! The states of a payment and the moves between them, without any input or output. A state names the side effect that may
-//! already have happened, so that a restart knows what to look for.
+//! The states of a payment and the transitions between them. A state names the side effect that may already have happened, so
+//! that a restart knows what to look for.
 
-/// How far a payment has come. The names are stored.
+/// The state of a payment. The names are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PaymentState {
-    /// The nonce is ours; the facilitator may have been asked to verify.
+    /// The nonce is reserved; the facilitator may have been asked to verify.
     Reserved,
     /// It was admitted, and something may have been prepared for it.
     Verified,
@@ -16,18 +16,18 @@ pub enum PaymentState {
     Refused,
     /// It is not known yet whether the money moved.
     Unknown,
-    /// It could not be learnt whether the money moved. A person decides, or the chain once it can be asked.
+    /// Nothing shows whether the money moved. The operator decides, or the chain once it answers.
     Unresolved,
-    /// Given back without asking for settlement, or surely without one; the nonce can be used again.
+    /// Ended without a settlement, for certain; the nonce can be used again.
     Released,
-    /// The money moved and the answer is stored. A debt says where the answer is that it is owed.
+    /// The money moved and the answer is stored. Where the payment is owed, there is a debt.
     Answered,
 }
 
 use PaymentState::*;
 
 impl PaymentState {
-    /// Every state, in the order of a payment's life.
+    /// Every state, in the order in which a payment passes them.
     pub const ALL: [Self; 9] = [
         Reserved, Verified, Settling, Settled, Refused, Unknown, Unresolved, Released, Answered,
     ];
@@ -55,17 +55,17 @@ impl PaymentState {
     /// The states that may follow this one.
     pub fn successors(self) -> &'static [Self] {
         match self {
-            // Settling at once: nothing durable is prepared. Answered: credit was held, and is captured with the answer.
+            // Settling: nothing durable was prepared. Answered: held credit is captured with the answer.
             Reserved => &[Verified, Settling, Released, Answered],
             Verified => &[Settling, Released, Answered],
-            // Released: the facilitator surely sent nothing.
+            // Released: the facilitator sent nothing, for certain.
             Settling => &[Settled, Refused, Unknown, Unresolved, Released],
             Unknown => &[Settled, Refused, Unresolved],
             Unresolved => &[Settled, Refused],
-            // The chain shows a transfer after all; it is owed.
+            // The chain shows a transfer after the refusal; the payment is owed.
             Refused => &[Settled],
             Settled => &[Answered],
-            // The same nonce is presented again.
+            // The same nonce is sent again.
             Released => &[Reserved],
             Answered => &[],
         }
@@ -76,12 +76,12 @@ impl PaymentState {
         self.successors().contains(&next)
     }
 
-    /// Whether a transfer for it fits its state, or can be written down.
+    /// Whether the state has a transfer, or may get one.
     pub fn may_have_settled(self) -> bool {
         matches!(self, Settled | Answered) || self.may_become(Settled)
     }
 
-    /// Whether the money may have moved, and nothing says yet whether it did.
+    /// Whether the money may have moved, and it is not known whether it did.
     pub fn is_open(self) -> bool {
         matches!(self, Settling | Unknown | Unresolved)
     }
@@ -92,8 +92,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exactly_the_listed_moves_are_allowed() {
-        // One row per state in the order of `ALL`; `x` allows the move to the column's state.
+    fn exactly_the_listed_transitions_are_allowed() {
+        // One row per state in the order of `ALL`; `x` allows the transition to the column's state.
         let table = [
             ".xx....xx", // reserved
             "..x....xx", // verified
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn no_payment_that_may_have_moved_money_is_given_back_but_by_who_sent_nothing() {
+    fn a_payment_that_may_have_moved_money_is_released_only_if_nothing_was_sent() {
         for state in [Settled, Unknown, Unresolved, Refused, Answered] {
             assert!(!state.may_become(Released), "{state:?}");
         }

@@ -1,5 +1,5 @@
-//! A move of a payment from one state to the next, with what is written down at the same time. Only this folder makes one, and
-//! the store changes a payment's state for nothing else: a state that is set elsewhere does not compile.
+//! A transition of a payment from one state to the next, with the data that is stored in the same commit. The store changes a
+//! payment's state by a [`Transition`] only, and making one needs a [`TransitionRight`].
 
 use std::fmt;
 
@@ -10,25 +10,25 @@ use crate::ids::PaymentId;
 
 /// A stored answer. It may hold a password, so `Debug` hides the body.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct StoredAnswer {
     /// HTTP status.
     pub status: u16,
     /// HTTP body.
     pub body: String,
 }
 
-impl fmt::Debug for Answer {
+impl fmt::Debug for StoredAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Answer {{ status: {}, body: *** }}", self.status)
+        write!(f, "StoredAnswer {{ status: {}, body: *** }}", self.status)
     }
 }
 
-/// A state to come, with what is written down with it.
+/// The state after a transition, with the data that is stored with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
+pub enum NewState {
     /// Admitted.
     Verified,
-    /// Settlement is about to be asked for.
+    /// The facilitator is about to be asked to settle.
     Settling,
     /// The money moved, by this transfer.
     Settled(TransferEvidence),
@@ -36,16 +36,16 @@ pub enum Target {
     Refused(String),
     /// It is not known yet whether the money moved; a transaction that may be looked for.
     Unknown(Option<String>),
-    /// It could not be learnt whether the money moved, and why.
+    /// Nothing shows whether the money moved; the reason.
     Unresolved(String),
-    /// Given back, and why.
+    /// Released; the reason.
     Released(String),
-    /// Done; the answer.
-    Answered(Answer),
+    /// Performed; the answer.
+    Answered(StoredAnswer),
 }
 
-impl Target {
-    /// The state.
+impl NewState {
+    /// The state without its data.
     pub fn state(&self) -> PaymentState {
         match self {
             Self::Verified => PaymentState::Verified,
@@ -70,21 +70,21 @@ struct TestRight;
 #[cfg(test)]
 impl TransitionRight for TestRight {}
 
-/// A move that the table of states allows.
+/// A transition that the table of states allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Move {
+pub struct Transition {
     payment_id: PaymentId,
     from: PaymentState,
-    target: Target,
+    target: NewState,
 }
 
-impl Move {
-    /// The move, where the table allows it.
+impl Transition {
+    /// The transition, if the table allows it.
     pub fn new(
         _right: &impl TransitionRight,
         payment_id: &PaymentId,
         from: PaymentState,
-        target: Target,
+        target: NewState,
     ) -> Option<Self> {
         from.may_become(target.state()).then(|| Self {
             payment_id: payment_id.clone(),
@@ -98,7 +98,7 @@ impl Move {
     pub(crate) fn in_test(
         payment_id: &PaymentId,
         from: PaymentState,
-        target: Target,
+        target: NewState,
     ) -> Option<Self> {
         Self::new(&TestRight, payment_id, from, target)
     }
@@ -108,13 +108,13 @@ impl Move {
         &self.payment_id
     }
 
-    /// The state that it has to be in.
+    /// The state that the payment must be in.
     pub fn from(&self) -> PaymentState {
         self.from
     }
 
-    /// The state that it comes to, and what is written down.
-    pub fn target(&self) -> &Target {
+    /// The state that it gets, and the data that is stored.
+    pub fn target(&self) -> &NewState {
         &self.target
     }
 }
@@ -124,8 +124,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_move_that_the_table_forbids_cannot_be_made() {
-        let settling = |from| Move::new(&TestRight, &"pay_1".into(), from, Target::Settling);
+    fn a_transition_that_the_table_forbids_cannot_be_made() {
+        let settling =
+            |from| Transition::new(&TestRight, &"pay_1".into(), from, NewState::Settling);
         assert!(settling(PaymentState::Verified).is_some());
         assert!(settling(PaymentState::Refused).is_none());
         assert!(settling(PaymentState::Settling).is_none());

@@ -1,5 +1,5 @@
-//! Reads a JSON body so that every wrong field is named at once, also those of a wrong type, which a deserializer on its own
-//! reports one at a time. Values are never repeated in a message: they may be passwords.
+//! Reads a JSON body and reports every invalid field at once, wrong types included, which a deserializer reports one at a time.
+//! Messages never repeat a value: it may be a password.
 
 use std::fmt;
 
@@ -19,7 +19,7 @@ use service::request_id::RequestId;
 
 use crate::error::ApiError;
 
-/// Reads `T` and gives it to `validate`. An absent body is the default, so that a probe learns a price.
+/// Reads `T` and calls `validate`. An absent body is the default, so that a client can ask for a price without one.
 ///
 /// # Errors
 /// The body is no JSON object, or fields are unknown, missing, of the wrong type or refused by `validate`.
@@ -33,7 +33,7 @@ where
     if body.trim_ascii().is_empty() {
         return Ok(T::default());
     }
-    // The quick way, for bodies that are in order.
+    // The fast path for valid bodies.
     if let Ok(request) = serde_json::from_slice::<T>(body) {
         return match validate(&request) {
             Ok(()) => Ok(request),
@@ -54,9 +54,9 @@ where
     Err(ApiError::invalid(problems(&fields, &validate)))
 }
 
-/// To JSON Schema, and to clients whose numbers are all floating, `60.0` is the integer 60.
+/// Turns `60.0` into 60: it is an integer to JSON Schema, and to clients that have floating numbers only.
 fn make_whole(value: &mut Value) {
-    /// Up to here every whole number has a floating one of its own.
+    /// Up to here a floating number represents every integer exactly.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if let Value::Number(number) = value
         && let Some(float) = number.as_f64().filter(|_| number.is_f64())
@@ -69,7 +69,7 @@ fn make_whole(value: &mut Value) {
     }
 }
 
-/// How many members an object has, counting a name that comes twice as two, which a map does not show.
+/// The number of members of an object. A name that comes twice counts twice, which a map does not show.
 struct Members(usize);
 
 impl<'de> Deserialize<'de> for Members {
@@ -94,7 +94,7 @@ impl<'de> Deserialize<'de> for Members {
     }
 }
 
-/// A body whose fields are all `null` or absent carries nothing.
+/// Checks that a body is absent or an empty object.
 ///
 /// # Errors
 /// As for [`read`]; only an empty object or no body passes.
@@ -151,7 +151,7 @@ fn unknown(name: &str) -> FieldError {
     FieldError::new(name, "is not known here")
 }
 
-/// Each field is tried alone in a request that is otherwise in order.
+/// Finds the invalid fields by trying each one alone in an otherwise valid request.
 fn problems<T>(
     fields: &Map<String, Value>,
     validate: &impl Fn(&T) -> Result<(), Vec<FieldError>>,
@@ -197,7 +197,7 @@ where
     found
 }
 
-/// What was wanted, from serde's own words, without the value that was given.
+/// The expected type, from serde's message, without the value that was given.
 fn wrong(value: &Value, error: &str) -> String {
     let given = match value {
         Value::Null => "null",
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn every_wrong_field_is_named_at_once_whatever_is_wrong_with_it() {
+    fn every_invalid_field_is_reported_at_once() {
         let body = r#"{"cores": "two", "memoryMB": -1, "diskGB": 1.5, "hostname": 7, "colour": "red",
             "password": "short", "payload": []}"#;
         let found = refused(body);
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_no_object_is_malformed() {
+    fn a_body_that_is_not_an_object_is_malformed() {
         let deep = format!("{}{}", "[".repeat(50_000), "]".repeat(50_000));
         for body in ["[]", "7", "{", "{\"cores\": 1", "nonsense", "\u{1}", &deep] {
             let error = lease(body).unwrap_err();
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_without_a_body_takes_none() {
+    fn a_request_without_fields_takes_an_empty_body_only() {
         assert!(none(b"").is_ok() && none(b"{}").is_ok());
         assert_eq!(none(b"{\"a\":1}").unwrap_err().fields[0].field, "a");
     }

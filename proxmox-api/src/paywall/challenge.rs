@@ -1,4 +1,4 @@
-//! The 402: version 2's challenge in a header, version 1's in the body, on the same answer.
+//! The challenge (HTTP 402): version 2's in a header, version 1's in the body of the same response.
 
 use axum::{
     Json,
@@ -15,18 +15,23 @@ use x402::{
 
 use crate::{
     config::Config,
-    payment::{About, Flow, Operation},
+    payment::{Operation, OperationInfo, PaymentFlow},
     state::App,
     tariffs::MAX_TIMEOUT_SECONDS,
 };
 
-/// What is asked for one call of an operation.
+/// The offer for a request.
 pub fn offer<O: Operation>(app: &App, path: &str, amount: u64) -> Offer {
-    offer_of(&app.config, &About::of::<O>(), path, amount)
+    offer_of(
+        &app.config,
+        &OperationInfo::from_operation::<O>(),
+        path,
+        amount,
+    )
 }
 
-/// The same, without a request.
-pub fn offer_of(config: &Config, about: &About, path: &str, amount: u64) -> Offer {
+/// The offer of an operation, without a request.
+pub fn offer_of(config: &Config, about: &OperationInfo, path: &str, amount: u64) -> Offer {
     let payments = &config.payments;
     Offer {
         network: payments.network,
@@ -37,13 +42,13 @@ pub fn offer_of(config: &Config, about: &About, path: &str, amount: u64) -> Offe
         description: description(config, about),
         mime_type: "application/json".to_owned(),
         method: about.method.to_string(),
-        upfront: about.flow == Flow::SettleThenDeliver && payments.announce_upfront,
+        upfront: about.flow == PaymentFlow::SettleThenDeliver && payments.announce_upfront,
         extensions: extensions(),
     }
 }
 
-/// What is bought, with the traffic that is included in it.
-fn description(config: &Config, about: &About) -> String {
+/// The description of the operation, with the traffic that is included.
+fn description(config: &Config, about: &OperationInfo) -> String {
     let what = about.description;
     match config.tenants.traffic_gib_per_hour {
         gib if gib > 0 && about.buys_time => {
@@ -53,7 +58,7 @@ fn description(config: &Config, about: &About) -> String {
     }
 }
 
-/// We take an id of the client's, so that a request that was lost can be repeated without paying twice.
+/// The extension by which a client sends an id of its own, so that it can repeat a lost request without paying twice.
 fn extensions() -> Rest {
     let identifier = json!({
         "info": {"required": false},
@@ -69,7 +74,7 @@ fn extensions() -> Rest {
     Rest::from_iter([("payment-identifier".to_owned(), identifier)])
 }
 
-/// A challenge, with the reason why there is one.
+/// A challenge with its reason.
 pub fn required(offer: &Offer, error: &str) -> Response {
     challenge(
         offer,
@@ -78,9 +83,9 @@ pub fn required(offer: &Offer, error: &str) -> Response {
     )
 }
 
-/// A challenge to somebody whose payment cannot be taken as it is.
+/// A challenge after a payment that cannot be taken.
 pub fn refused(offer: &Offer, reason: &Reason) -> Response {
-    tracing::info!(payment.reason = %reason, "payment not taken");
+    tracing::info!(payment.reason = %reason, "a payment was not taken");
     challenge(offer, &reason.code, &sentence(reason))
 }
 
@@ -103,7 +108,7 @@ pub fn body(offer: &Offer, error: &str, message: &str) -> PaymentRequirementsRes
     body
 }
 
-/// What a refusal of a payment means to people.
+/// The sentence about a payment that was not taken.
 pub fn sentence(reason: &Reason) -> String {
     let why = if reason.message.is_empty() {
         &reason.code
@@ -113,13 +118,14 @@ pub fn sentence(reason: &Reason) -> String {
     format!("The payment was not taken and nothing was charged: {why}.")
 }
 
-/// What a refused settlement means to people.
+/// The sentence about a refused settlement.
 pub fn settlement_sentence(receipt: &Receipt) -> String {
     let why = receipt.error_reason.as_deref().unwrap_or("no reason given");
     format!("The settlement was refused and nothing was charged: {why}.")
 }
 
-/// A settlement that was refused: a receipt that says so, and no new challenge in the header, as the reference servers do.
+/// The response to a refused settlement: a receipt that tells of it, and no new challenge in the header, as the reference servers
+/// do.
 pub fn not_settled(offer: &Offer, version: Version, receipt: &Receipt) -> Response {
     let error = receipt.error_reason.as_deref().unwrap_or("payment_refused");
     let body = Json(body(offer, error, &settlement_sentence(receipt)));
@@ -129,7 +135,7 @@ pub fn not_settled(offer: &Offer, version: Version, receipt: &Receipt) -> Respon
     response
 }
 
-/// The receipt's header in the payment's version.
+/// Adds the receipt's header in the payment's version.
 pub fn attach_receipt(response: &mut Response, version: Version, receipt: &Receipt) {
     let name = match version {
         Version::V1 => wire::X_PAYMENT_RESPONSE,

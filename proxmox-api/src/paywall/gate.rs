@@ -1,8 +1,8 @@
 //! Mounts a paid operation. The gate is the handler itself, so that a paid route without it cannot be written.
 //!
-//! The order of its questions: decode the payment; prove who signed; is the payment known? Only a payment that is not known
-//! meets the request's fields, the price and the window. Everything here costs little and leaves no row; what comes after is
-//! `process`'s and `replay`'s, in a task of its own.
+//! The order of its steps: decode the payment, prove the signer, look the payment up. Only a payment that was not seen before is
+//! checked against the request's fields, the price and the window. Everything here is cheap and inserts no row; `process` and
+//! `replay` do the rest in a task of their own.
 
 use std::{collections::HashMap, net::IpAddr};
 
@@ -21,21 +21,21 @@ use x402::{
 };
 
 use super::{
-    body, challenge, key,
-    presented::{Presented, conflict, in_progress},
-    process::{Entry, process},
-    proof::{self, Denied},
+    body, challenge, idempotency_key,
+    payer_proof::{self, ProofError},
+    presented_payment::{PresentedPayment, conflict, in_progress},
+    process::{PaidRequest, process},
     replay::replay,
-    reply::{Frame, Reply},
-    respond::{self, Wait},
+    reply::{PaymentReply, ReplyContext},
+    respond::{self, ResponseMode},
 };
 use crate::{
     client::ClientAddress,
     error::ApiError,
     ids::LeaseId,
     payment::{
-        Call, Operation, digest,
-        payment_locks::{Locked, signature_name},
+        Operation, OperationRequest, digest,
+        payment_locks::{PaymentLocks, signature_name},
     },
     payment_machine::PaymentState,
     progress::Progress,
@@ -61,7 +61,7 @@ async fn serve<O: Operation>(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    // The router answers HEAD as GET and drops the body, which with a payment is what was bought.
+    // The router answers HEAD as GET without the body, which would be lost to a customer who paid for it.
     if method == Method::HEAD && has_payment(&headers) {
         return head_takes_no_payment(&id);
     }
@@ -69,46 +69,46 @@ async fn serve<O: Operation>(
         Ok(body) => body,
         Err(rejection) => return body::unread(&rejection, &id),
     };
-    let asked = Asked {
+    let asked = IncomingRequest {
         client,
         ctid: parameters.get("ctid").cloned(),
-        lease_id: lease_meant(uri.query()),
+        lease_id: lease_id_of(uri.query()),
         path: uri.path().to_owned(),
         method,
         headers,
         body,
     };
     match decide::<O>(&app, &asked).await {
-        Ok(Decision::Known(presented, row)) => {
-            let frame = Frame {
+        Ok(PaymentLookup::Known(presented, row)) => {
+            let frame = ReplyContext {
                 version: presented.payment.version(),
                 offer: challenge::offer::<O>(&app, &asked.path, row.amount),
                 id,
             };
-            let wait = Wait::chosen(&asked.headers, &presented);
+            let wait = ResponseMode::from_headers(&asked.headers, &presented);
             let public = app.config.public_base_url.clone();
             let work = move |progress| known::<O>(app, *presented, row, progress);
             respond::respond(frame, wait, &public, work).await
         }
-        Ok(Decision::New(entry)) => {
-            let frame = Frame {
+        Ok(PaymentLookup::New(entry)) => {
+            let frame = ReplyContext {
                 version: entry.presented.payment.version(),
                 offer: entry.offer.clone(),
                 id,
             };
-            let wait = Wait::chosen(&asked.headers, &entry.presented);
+            let wait = ResponseMode::from_headers(&asked.headers, &entry.presented);
             let public = app.config.public_base_url.clone();
             let work = move |progress| async move { process(&app, *entry, progress).await };
             respond::respond(frame, wait, &public, work).await
         }
-        Err(Stop::Challenge(offer, None)) => challenge::required(&offer, "Payment required"),
-        Err(Stop::Challenge(offer, Some(reason))) => challenge::refused(&offer, &reason),
-        Err(Stop::Error(error)) => error.respond(&id),
+        Err(GateRefusal::Challenge(offer, None)) => challenge::required(&offer, "Payment required"),
+        Err(GateRefusal::Challenge(offer, Some(reason))) => challenge::refused(&offer, &reason),
+        Err(GateRefusal::Error(error)) => error.respond(&id),
     }
 }
 
 /// A request as it came in.
-struct Asked {
+struct IncomingRequest {
     client: Option<IpAddr>,
     ctid: Option<String>,
     lease_id: Option<LeaseId>,
@@ -118,9 +118,9 @@ struct Asked {
     body: Bytes,
 }
 
-impl Asked {
-    fn call(&self) -> Call<'_> {
-        Call {
+impl IncomingRequest {
+    fn call(&self) -> OperationRequest<'_> {
+        OperationRequest {
             ctid: self.ctid.as_deref(),
             lease_id: self.lease_id.as_ref(),
             body: &self.body,
@@ -136,29 +136,32 @@ impl Asked {
     }
 }
 
-/// What a request with a good payment is.
-enum Decision<O> {
+/// Whether the payment of a request was seen before.
+enum PaymentLookup<O> {
     /// The payment was seen before.
-    Known(Box<Presented>, Box<Row>),
-    /// It was not.
-    New(Box<Entry<O>>),
+    Known(Box<PresentedPayment>, Box<Row>),
+    /// The operation was not performed.
+    New(Box<PaidRequest<O>>),
 }
 
-/// Why there is no work to do.
-enum Stop {
+/// A response without any work: a challenge or an error.
+enum GateRefusal {
     Challenge(Box<Offer>, Option<Reason>),
     Error(ApiError),
 }
 
-impl From<ApiError> for Stop {
+impl From<ApiError> for GateRefusal {
     fn from(error: ApiError) -> Self {
         Self::Error(error)
     }
 }
 
-async fn decide<O: Operation>(app: &App, asked: &Asked) -> Result<Decision<O>, Stop> {
-    // Before anything is signed: a key that is refused with the payment would cost the customer a signature.
-    let key = key::from_header(&asked.headers)?;
+async fn decide<O: Operation>(
+    app: &App,
+    asked: &IncomingRequest,
+) -> Result<PaymentLookup<O>, GateRefusal> {
+    // First, also for requests without a payment: an invalid key is refused before the customer signs.
+    let key = idempotency_key::from_header(&asked.headers)?;
     let payment = match asked.payment() {
         Ok(Some(payment)) => payment,
         Ok(None) => return Err(challenged::<O>(app, asked, |_| None).await),
@@ -170,33 +173,33 @@ async fn decide<O: Operation>(app: &App, asked: &Asked) -> Result<Decision<O>, S
     };
     let network = app.config.payments.network;
     if Network::by_name(payment.network()) != Some(network) {
-        // Signed for another network's token: there is nothing to recover and nothing to look up.
+        // It is signed for another network's token, so there is no signer to recover and no row to look up.
         let refused = |offer: &Offer| offer.match_payment(&payment).err();
         return Err(challenged::<O>(app, asked, refused).await);
     }
-    let proof = match proof::prove(app, &payment, asked.client).await {
+    let proof = match payer_proof::prove(app, &payment, asked.client).await {
         Ok(proof) => proof,
-        Err(Denied::Payment(reason)) => {
+        Err(ProofError::Payment(reason)) => {
             return Err(challenged::<O>(app, asked, |_| Some(reason)).await);
         }
-        Err(Denied::Error(error)) => return Err(error.into()),
+        Err(ProofError::Error(error)) => return Err(error.into()),
     };
     let authorization = payment.authorization();
     let (asset, nonce) = (&network.usdc.address, &authorization.nonce);
     let [asset, nonce] = [asset.to_string(), nonce.to_string()];
     let payer = authorization.from.into();
     let name = signature_name(&payer, &nonce);
-    // The lookup and the locks are asked for at once: nearly every payment is new, and then needs the locks next.
+    // Lookup and locks concurrently: nearly every payment is new and needs the locks next.
     let (known, locked) = tokio::join!(
         app.store
             .payment_by_nonce(network.caip2, &asset, &payer, &nonce),
-        Locked::try_take(app, &name)
+        PaymentLocks::try_take(app, &name)
     );
     let known = known.map_err(ApiError::from)?.filter(is_taken);
-    let presented = Presented {
+    let presented = PresentedPayment {
         proof,
-        digest: digest::of(asked.method.as_str(), &asked.path, &asked.body),
-        key: key::unless_public(key.or(identifier), &payment),
+        digest: digest::request_digest(asked.method.as_str(), &asked.path, &asked.body),
+        key: idempotency_key::unless_public(key.or(identifier), &payment),
         wallet: sessions::wallet_of(app, &asked.headers).await,
         client: asked.client,
         path: asked.path.clone(),
@@ -207,41 +210,40 @@ async fn decide<O: Operation>(app: &App, asked: &Asked) -> Result<Decision<O>, S
         locked: locked.map_err(ApiError::from)?,
     };
     if let Some(row) = known {
-        return Ok(Decision::Known(Box::new(presented), Box::new(row)));
+        return Ok(PaymentLookup::Known(Box::new(presented), Box::new(row)));
     }
     let refused = match price_and_check(app, &presented).await {
-        Ok(fitting) => return Ok(Decision::New(fitting.with(presented))),
+        Ok(fitting) => return Ok(PaymentLookup::New(fitting.with(presented))),
         Err(stop) => stop,
     };
-    // The lookup did not wait for the locks: another request may have bought with this payment since. Its copy must not be told
-    // that the payment is not good.
+    // The lookup did not wait for the locks: another request may have used this payment since. Its copy must not get a refusal.
     let again = app
         .store
         .payment_by_nonce(network.caip2, &asset, &payer, &nonce)
         .await
         .map_err(ApiError::from)?;
     match again.filter(is_taken) {
-        Some(row) => Ok(Decision::Known(Box::new(presented), Box::new(row))),
+        Some(row) => Ok(PaymentLookup::Known(Box::new(presented), Box::new(row))),
         None => Err(refused),
     }
 }
 
-/// Whether a row stands for its payment; one that was released is as good as none.
+/// Whether a row blocks its payment; a released one does not.
 fn is_taken(row: &Row) -> bool {
     row.state != PaymentState::Released
 }
 
-/// A payment that was seen before. One that is given back while its copies wait is as one that was not.
+/// Replays a payment that was seen before. One that is released while its copies wait is processed as a new one.
 async fn known<O: Operation>(
     app: App,
-    mut presented: Presented,
+    mut presented: PresentedPayment,
     row: Box<Row>,
     progress: Progress,
-) -> Reply {
+) -> PaymentReply {
     if row.digest != presented.digest {
         return conflict().into();
     }
-    // The first request holds this lock from before its row is there until it has replied.
+    // The first request holds this lock from before its row is inserted until it has its reply.
     let told = match presented.lock(&app).await {
         Ok(_locked) => replay::<O>(&app, &presented, &row.payment_id, progress.clone()).await,
         Err(error) => return error.into(),
@@ -251,27 +253,27 @@ async fn known<O: Operation>(
     }
     match price_and_check::<O>(&app, &presented).await {
         Ok(fitting) => process(&app, *fitting.with(presented), progress).await,
-        Err(Stop::Challenge(_, Some(reason))) => Reply::NotTaken(reason),
-        Err(Stop::Challenge(_, None)) => in_progress().into(),
-        Err(Stop::Error(error)) => error.into(),
+        Err(GateRefusal::Challenge(_, Some(reason))) => PaymentReply::NotTaken(reason),
+        Err(GateRefusal::Challenge(_, None)) => in_progress().into(),
+        Err(GateRefusal::Error(error)) => error.into(),
     }
 }
 
-/// A request that a payment fits.
-struct Fitting<O> {
+/// An operation whose price and terms the payment fits.
+struct PricedOperation<O> {
     operation: O,
     offer: Offer,
     price: Price,
 }
 
-impl<O> Fitting<O> {
-    fn with(self, presented: Presented) -> Box<Entry<O>> {
+impl<O> PricedOperation<O> {
+    fn with(self, presented: PresentedPayment) -> Box<PaidRequest<O>> {
         let Self {
             operation,
             offer,
             price,
         } = self;
-        Box::new(Entry {
+        Box::new(PaidRequest {
             operation,
             offer,
             price,
@@ -280,12 +282,12 @@ impl<O> Fitting<O> {
     }
 }
 
-/// The payer, the request's own fields, its price and the payment's terms, for a payment that was
+/// Checks the payer, the request's fields, its price and the payment's terms, for a payment that was
 /// not seen before.
 async fn price_and_check<O: Operation>(
     app: &App,
-    presented: &Presented,
-) -> Result<Fitting<O>, Stop> {
+    presented: &PresentedPayment,
+) -> Result<PricedOperation<O>, GateRefusal> {
     let refused = &app.config.tenants.refused_wallets;
     if refused.contains(&presented.payment.payer()) {
         metrics::counter!("payments_refused_wallet_total").increment(1);
@@ -302,13 +304,13 @@ async fn price_and_check<O: Operation>(
         offer.match_payment(&presented.payment)?;
         check::terms(&presented.payment, offer, now, O::MIN_SECONDS_LEFT)
     };
-    // Every tariff that may have been quoted until a moment ago; the newest one's reason is what is said.
+    // Every tariff that may have been quoted for this payment; a refusal gives the reason of the newest one.
     let mut newest = None;
     for tariff in app.tariffs.honoured(now) {
         let (offer, price) = offered(app, &operation, tariff, &presented.path)?;
         match fits(&offer) {
             Ok(()) => {
-                return Ok(Fitting {
+                return Ok(PricedOperation {
                     operation,
                     offer,
                     price,
@@ -317,26 +319,26 @@ async fn price_and_check<O: Operation>(
             Err(reason) => _ = newest.get_or_insert((offer, reason)),
         }
     }
-    let (offer, reason) = newest.expect("the tariff of this moment is honoured");
-    Err(Stop::Challenge(Box::new(offer), Some(reason)))
+    let (offer, reason) = newest.expect("the current tariff is always honoured");
+    Err(GateRefusal::Challenge(Box::new(offer), Some(reason)))
 }
 
-/// The challenge of a request that cannot be paid for as it is, or the error that stands before any price.
+/// The challenge of a request without a usable payment, or the error of a request that has no price.
 async fn challenged<O: Operation>(
     app: &App,
-    asked: &Asked,
+    asked: &IncomingRequest,
     reason: impl FnOnce(&Offer) -> Option<Reason> + Send,
-) -> Stop {
+) -> GateRefusal {
     let operation = match O::read(app, asked.call()).await {
         Ok(operation) => operation,
-        Err(error) => return Stop::Error(error),
+        Err(error) => return GateRefusal::Error(error),
     };
     match offered(app, &operation, app.tariff(), &asked.path) {
         Ok((offer, _)) => {
             let reason = reason(&offer);
-            Stop::Challenge(Box::new(offer), reason)
+            GateRefusal::Challenge(Box::new(offer), reason)
         }
-        Err(error) => Stop::Error(error),
+        Err(error) => GateRefusal::Error(error),
     }
 }
 
@@ -350,8 +352,8 @@ fn offered<O: Operation>(
     Ok((challenge::offer::<O>(app, path, price.total.0), price))
 }
 
-/// The `leaseId` of a query; other parameters are nobody's, as they always were.
-fn lease_meant(query: Option<&str>) -> Option<LeaseId> {
+/// The `leaseId` of a query; other parameters are ignored.
+fn lease_id_of(query: Option<&str>) -> Option<LeaseId> {
     url::form_urlencoded::parse(query.unwrap_or_default().as_bytes())
         .find(|(name, _)| name == "leaseId")
         .map(|(_, value)| value.into_owned().into())

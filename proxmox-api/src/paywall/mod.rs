@@ -1,14 +1,15 @@
-//! The paywall: the HTTP words around [`payment`](crate::payment). [`gate`] mounts a paid operation and keeps the order of the
-//! questions: who signed ([`proof`]), is the payment known (`replay`), does it fit. [`process`] buys what was not seen before in a
-//! task of its own. [`key`] is about the client's own ids of requests; [`challenge`] and [`reply`] write the answers.
+//! The paywall: HTTP around [`payment`](crate::payment). [`gate`] mounts a paid operation and keeps the order of the steps: prove
+//! the signer ([`payer_proof`]), look the payment up, check its terms. [`process`] buys with a payment that was not seen before;
+//! `replay` answers for one that was. [`idempotency_key`] reads the client's keys; [`challenge`], [`reply`] and `respond` write
+//! the responses.
 
 pub mod body;
 pub mod challenge;
 pub mod gate;
-pub mod key;
-mod presented;
+pub mod idempotency_key;
+pub mod payer_proof;
+mod presented_payment;
 pub mod process;
-pub mod proof;
 mod replay;
 pub mod reply;
 mod respond;

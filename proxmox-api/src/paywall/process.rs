@@ -1,59 +1,63 @@
-//! A request with a payment, and its way to a reply: bought where the payment was not seen before, told again where it was.
+//! Processes a payment that was not seen before: a purchase, and the reply to it.
 
 use api_types::{ErrorCode, Price};
 use x402::offer::Offer;
 
 use super::{
-    presented::{Presented, conflict, in_progress},
-    proof::Proof,
-    replay::{GivenBack, replay},
-    reply::Reply,
+    payer_proof::PayerProof,
+    presented_payment::{PresentedPayment, conflict, in_progress},
+    replay::{PaymentReleased, replay},
+    reply::PaymentReply,
 };
 use crate::{
     payment::{
         Operation,
-        outcome::Outcome,
-        purchase::{Bought, Purchase, buy},
+        outcome::PaymentOutcome,
+        purchase::{PurchaseOutcome, PurchaseRequest, buy},
     },
     progress::Progress,
     state::App,
 };
 
-/// A request whose payment is good as far as that can be said here.
-pub struct Entry<O> {
-    /// What is asked for.
+/// A request whose payment fits its price and terms.
+pub struct PaidRequest<O> {
+    /// The operation.
     pub operation: O,
-    /// What was offered for it.
+    /// The offer that the payment fits.
     pub offer: Offer,
-    /// The same with its lines.
+    /// The price with its lines.
     pub price: Price,
-    /// What came in.
-    pub presented: Presented,
+    /// The request and its payment.
+    pub presented: PresentedPayment,
 }
 
-/// Takes a payment that was not seen before through to its reply.
-pub async fn process<O: Operation>(app: &App, entry: Entry<O>, progress: Progress) -> Reply {
+/// Processes a payment that was not seen before.
+pub async fn process<O: Operation>(
+    app: &App,
+    entry: PaidRequest<O>,
+    progress: Progress,
+) -> PaymentReply {
     let mut presented = entry.presented;
     let locked = match presented.lock(app).await {
         Ok(locked) => locked,
         Err(error) => return error.into(),
     };
-    // Before the facilitator is asked, and before there is a row.
+    // Before the facilitator is asked and a row is inserted.
     if let Err(error) = app.failed_payments.check(presented.client) {
         return error.into();
     }
-    let purchase = Purchase {
+    let purchase = PurchaseRequest {
         operation: entry.operation,
         offer: entry.offer,
         price: entry.price,
         payment: presented.payment.clone(),
-        is_proven: presented.proof == Proof::Payer,
+        is_proven: presented.proof == PayerProof::Payer,
         digest: presented.digest.clone(),
         key: presented.key.clone(),
         client: presented.client,
     };
     match buy(app, purchase, locked, progress.clone()).await {
-        Bought::Worked {
+        PurchaseOutcome::Processed {
             payment_id,
             outcome,
         } => {
@@ -62,52 +66,52 @@ pub async fn process<O: Operation>(app: &App, entry: Entry<O>, progress: Progres
             count_failure(app, &presented, &reply);
             reply
         }
-        Bought::Declined(outcome) => {
+        PurchaseOutcome::Declined(outcome) => {
             let reply = match outcome {
-                Outcome::NotTaken(reason) => Reply::NotTaken(reason),
-                Outcome::Failed(error) => error.into(),
+                PaymentOutcome::NotTaken(reason) => PaymentReply::NotTaken(reason),
+                PaymentOutcome::Failed(error) => error.into(),
                 _ => in_progress().into(),
             };
             count_failure(app, &presented, &reply);
             reply
         }
-        Bought::Known(payment_id) => {
+        PurchaseOutcome::Replay(payment_id) => {
             let told = replay::<O>(app, &presented, &payment_id, progress).await;
-            told.unwrap_or_else(|_: GivenBack| in_progress().into())
+            told.unwrap_or_else(|_: PaymentReleased| in_progress().into())
         }
-        Bought::Conflict => conflict().into(),
+        PurchaseOutcome::Conflict => conflict().into(),
     }
 }
 
-/// The facilitator was asked in vain, or left without an outcome; an address that lets this happen too often is put off. What
-/// may succeed later, and what failed on our side, is not counted.
-fn count_failure(app: &App, presented: &Presented, reply: &Reply) {
-    let in_vain = match reply {
-        Reply::NotTaken(_) | Reply::NotSettled(_) | Reply::Held(_) => true,
-        Reply::Failed {
+/// Counts a payment that the facilitator refused or left without an outcome: an address with too many of them has to wait. A
+/// request that may succeed later, or failed on our side, is not counted.
+fn count_failure(app: &App, presented: &PresentedPayment, reply: &PaymentReply) {
+    let is_failure = match reply {
+        PaymentReply::NotTaken(_) | PaymentReply::NotSettled(_) | PaymentReply::Held(_) => true,
+        PaymentReply::Failed {
             error,
             receipt: None,
         } => {
             let refused = (400..500).contains(&error.code.status()) && error.retry_after.is_none();
             refused || error.code == ErrorCode::PaymentUnresolved
         }
-        Reply::Done { .. } | Reply::Failed { .. } => false,
+        PaymentReply::Done { .. } | PaymentReply::Failed { .. } => false,
     };
-    if in_vain {
+    if is_failure {
         app.failed_payments.count(presented.client);
     }
 }
 
-fn count<O: Operation>(reply: &Reply) {
+fn count<O: Operation>(reply: &PaymentReply) {
     let outcome = match reply {
-        Reply::Done { .. } => "done",
-        Reply::Held(_) => "held",
-        Reply::NotTaken(_) => "not_taken",
-        Reply::NotSettled(_) => "not_settled",
-        Reply::Failed {
+        PaymentReply::Done { .. } => "done",
+        PaymentReply::Held(_) => "held",
+        PaymentReply::NotTaken(_) => "not_taken",
+        PaymentReply::NotSettled(_) => "not_settled",
+        PaymentReply::Failed {
             receipt: Some(_), ..
         } => "paid_not_delivered",
-        Reply::Failed { .. } => "failed",
+        PaymentReply::Failed { .. } => "failed",
     };
     metrics::counter!("payments_total", "operation" => O::NAME, "outcome" => outcome).increment(1);
 }

@@ -1,39 +1,39 @@
-//! A payment that was seen before, for the same request: its outcome is told, and what was paid for and not had is delivered.
-//! It never meets price, window or the request's fields again.
+//! Replays: the same payment sent again for the same request. It gets the first outcome, and what was paid and not delivered is
+//! delivered. Price, window and the request's fields are not checked again.
 
 use api_types::ErrorCode;
 use tokio::time::timeout;
 
 use super::{
-    key,
-    presented::{COPY_TIMEOUT, Presented, conflict, in_progress, unresolved},
-    proof::Proof,
-    reply::Reply,
+    idempotency_key,
+    payer_proof::PayerProof,
+    presented_payment::{COPY_TIMEOUT, PresentedPayment, conflict, in_progress, unresolved},
+    reply::PaymentReply,
 };
 use crate::{
     error::ApiError,
     ids::PaymentId,
-    payment::{Call, Operation, Repeat, driver, outcome::Outcome, owed},
-    payment_machine::{Asker, PaymentState},
+    payment::{Operation, OperationRequest, RetryPolicy, driver, outcome::PaymentOutcome, owed},
+    payment_machine::{PaymentState, Requester},
     progress::Progress,
     state::App,
     store::Payment as Row,
 };
 
-/// The payment was given back: it is as one that was not seen before.
+/// The payment was released, so that it counts as one that was not seen before.
 #[derive(Debug)]
-pub(super) struct GivenBack;
+pub(super) struct PaymentReleased;
 
-/// A payment that was seen before, for the same request.
+/// The reply to a payment that was seen before, for the same request.
 ///
 /// # Errors
-/// It was given back meanwhile.
+/// The payment was released meanwhile.
 pub(super) async fn replay<O: Operation>(
     app: &App,
-    presented: &Presented,
+    presented: &PresentedPayment,
     payment_id: &PaymentId,
     progress: Progress,
-) -> Result<Reply, GivenBack> {
+) -> Result<PaymentReply, PaymentReleased> {
     let _turn = match timeout(COPY_TIMEOUT, app.payments_in_work.take(payment_id)).await {
         Ok(Ok(turn)) => turn,
         Ok(Err(error)) => return Ok(ApiError::from(error).into()),
@@ -41,10 +41,10 @@ pub(super) async fn replay<O: Operation>(
     };
     let row = match app.store.payment(payment_id).await {
         Ok(Some(row)) => row,
-        Ok(None) => return Err(GivenBack),
+        Ok(None) => return Err(PaymentReleased),
         Err(error) => return Ok(ApiError::from(error).into()),
     };
-    // While this request waited, the payment may have been given back and taken for another one.
+    // While this request waited, the payment may have been released and used for another request.
     if row.digest != presented.digest && row.state != PaymentState::Released {
         return Ok(conflict().into());
     }
@@ -53,27 +53,31 @@ pub(super) async fn replay<O: Operation>(
         PaymentState::Settled => settled::<O>(app, presented, row, progress).await,
         PaymentState::Unknown | PaymentState::Settling => {
             let held = O::hold(app, &row.payment_id).await;
-            held.map_or_else(|| unresolved(&row.payment_id).into(), Reply::Held)
+            held.map_or_else(|| unresolved(&row.payment_id).into(), PaymentReply::Held)
         }
-        PaymentState::Unresolved => given_up(&row).into(),
-        // With a receipt that says so: to a customer in doubt a bare 402 could be a new challenge.
+        PaymentState::Unresolved => unresolved_for_good(&row).into(),
+        // With a receipt: without one, a customer could take the 402 for a new challenge.
         PaymentState::Refused => {
             let reason = row.reason.unwrap_or_else(|| "payment_refused".into());
-            Reply::NotSettled(presented.refusal(reason))
+            PaymentReply::NotSettled(presented.refusal(reason))
         }
-        PaymentState::Released => return Err(GivenBack),
+        PaymentState::Released => return Err(PaymentReleased),
         PaymentState::Reserved | PaymentState::Verified => in_progress().into(),
     })
 }
 
-async fn answered<O: Operation>(app: &App, presented: &Presented, row: &Row) -> Reply {
-    match owed::of_payment(app, row).await {
+async fn answered<O: Operation>(
+    app: &App,
+    presented: &PresentedPayment,
+    row: &Row,
+) -> PaymentReply {
+    match owed::debt_error(app, row).await {
         Ok(None) => {}
         Ok(Some(error)) => return failed(presented, row, error),
         Err(error) => return ApiError::from(error).into(),
     }
     match &row.answer {
-        Some(answer) if !answer.body.is_empty() && may_see(presented, row) => Reply::Done {
+        Some(answer) if !answer.body.is_empty() && may_see(presented, row) => PaymentReply::Done {
             answer: O::reveal(app, &row.payment_id, answer.clone()),
             receipt: presented.receipt(row.transaction.as_deref().unwrap_or_default()),
         },
@@ -81,21 +85,21 @@ async fn answered<O: Operation>(app: &App, presented: &Presented, row: &Row) -> 
     }
 }
 
-/// Paid, and not delivered: it is delivered to who may have it, and what anybody may have done for them is done.
+/// Delivers what was paid and not delivered. A request without proof only resumes what the service would do by itself.
 async fn settled<O: Operation>(
     app: &App,
-    presented: &Presented,
+    presented: &PresentedPayment,
     row: Row,
     progress: Progress,
-) -> Reply {
+) -> PaymentReply {
     let may_see = may_see(presented, &row);
-    let asker = if may_see {
-        Asker::Payer
+    let requester = if may_see {
+        Requester::Payer
     } else {
-        Asker::Anybody
+        Requester::Anyone
     };
-    // What is not resumed from its row is read from the request again.
-    let reads = may_see && O::REPEAT != Repeat::Resumed;
+    // An operation that is not restored from its row is read from the request again.
+    let reads = may_see && O::RETRY != RetryPolicy::Resumed;
     let operation = match reads {
         true => match O::read(app, call_of(presented, &row)).await {
             Ok(operation) => Some(operation),
@@ -105,10 +109,10 @@ async fn settled<O: Operation>(
         false => None,
     };
     let kept = row.clone();
-    match driver::look::<O>(app, row, operation, asker, progress).await {
-        // Somebody else's copy made us deliver what was paid for.
-        Outcome::Done { .. } if !may_see => performed(&kept).into(),
-        Outcome::Elsewhere if !may_see => undelivered(&kept).into(),
+    match driver::resume::<O>(app, row, operation, requester, progress).await {
+        // A copy without proof caused the delivery; it does not get the answer.
+        PaymentOutcome::Done { .. } if !may_see => performed(&kept).into(),
+        PaymentOutcome::Elsewhere if !may_see => undelivered(&kept).into(),
         outcome => presented.reply::<O>(app, &kept.payment_id, outcome),
     }
 }
@@ -118,35 +122,35 @@ fn performed(row: &Row) -> ApiError {
     replayed(row, message).advise("sign in with the wallet and GET /leases to see what it bought")
 }
 
-/// The request, about the lease that was paid for: its number may be another one's by now.
-fn call_of<'a>(presented: &'a Presented, row: &'a Row) -> Call<'a> {
+/// The request with the id of the lease that was paid for, whose number may belong to another lease by now.
+fn call_of<'a>(presented: &'a PresentedPayment, row: &'a Row) -> OperationRequest<'a> {
     let call = presented.call();
-    Call {
+    OperationRequest {
         lease_id: row.lease_id.as_ref().or(call.lease_id),
         ..call
     }
 }
 
-fn failed(presented: &Presented, row: &Row, error: ApiError) -> Reply {
+fn failed(presented: &PresentedPayment, row: &Row, error: ApiError) -> PaymentReply {
     let receipt = presented.receipt(row.transaction.as_deref().unwrap_or_default());
-    Reply::Failed {
+    PaymentReply::Failed {
         error,
         receipt: Some(receipt),
     }
 }
 
-/// Whether secrets may be shown, and paid work be done, for this request: a settled signature is public, so it proves nothing
-/// by itself. Good are the payer's session, and the key of the first request where the signer is proven or the signature is
-/// the first request's, byte for byte.
-fn may_see(presented: &Presented, row: &Row) -> bool {
+/// Whether this request may see secrets and cause paid work. A settled signature is public and proves nothing by itself. The
+/// payer's session does; so does the key of the first request, if the signer is proven or the signature equals the first one.
+fn may_see(presented: &PresentedPayment, row: &Row) -> bool {
     if presented.wallet.as_ref() == Some(&row.payer) {
         return true;
     }
-    let same_key = key::same_secret(row.idempotency_key.as_deref(), presented.key.as_deref());
-    same_key && (presented.proof == Proof::Payer || same_signature(presented, row))
+    let same_key =
+        idempotency_key::same_secret(row.idempotency_key.as_deref(), presented.key.as_deref());
+    same_key && (presented.proof == PayerProof::Payer || same_signature(presented, row))
 }
 
-fn same_signature(presented: &Presented, row: &Row) -> bool {
+fn same_signature(presented: &PresentedPayment, row: &Row) -> bool {
     let stored: Option<x402::facilitator::FacilitatorRequest> =
         serde_json::from_str(&row.request.0).ok();
     stored.is_some_and(|stored| {
@@ -155,7 +159,7 @@ fn same_signature(presented: &Presented, row: &Row) -> bool {
     })
 }
 
-/// Only what is public anyway: the signature is readable on the chain.
+/// The error of a replay, with public data only: everybody can read the signature on the chain.
 fn replayed(row: &Row, message: &str) -> ApiError {
     let mut error = ApiError::new(ErrorCode::PaymentReplayed, message)
         .with("paymentId", row.payment_id.as_str())
@@ -169,7 +173,7 @@ fn replayed(row: &Row, message: &str) -> ApiError {
     error
 }
 
-/// It was paid for, was not delivered, and this request does not prove that it comes from the payer.
+/// The payment was settled and not delivered, and this request does not prove that it comes from the payer.
 fn undelivered(row: &Row) -> ApiError {
     let message = "This payment was settled and its call was not performed yet. Do not pay again.";
     replayed(row, message)
@@ -178,8 +182,8 @@ fn undelivered(row: &Row) -> ApiError {
         .advise("what is not asked for so is owed to the payer after ten minutes: GET /payments")
 }
 
-/// It could not be learnt whether the money moved.
-fn given_up(row: &Row) -> ApiError {
+/// Nothing shows whether the money moved.
+fn unresolved_for_good(row: &Row) -> ApiError {
     let message = "It could not be found out whether this payment moved money; the operator decides. Do not pay again.";
     let error = ApiError::new(ErrorCode::PaymentUnresolved, message)
         .retry_after(3600)

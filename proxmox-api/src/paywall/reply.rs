@@ -1,4 +1,4 @@
-//! What came of a payment, and how it is said over HTTP: as an answer with its receipt, or as the last event of a stream.
+//! The reply to a payment, as an HTTP response with its receipt or as the last event of a stream.
 
 use std::convert::Infallible;
 
@@ -17,25 +17,25 @@ use tokio::sync::{mpsc, oneshot};
 use x402::{offer::Offer, payment::Version, reason::Reason, wire::receipt::Receipt};
 
 use super::challenge;
-use crate::{error::ApiError, progress::Step, store::Answer};
+use crate::{error::ApiError, progress::ProgressEvent, store::StoredAnswer};
 
-/// What came of a payment.
+/// The reply to a payment.
 #[derive(Debug)]
-pub enum Reply {
+pub enum PaymentReply {
     /// Paid and done, now or earlier.
     Done {
         /// The stored answer.
-        answer: Answer,
+        answer: StoredAnswer,
         /// How it was paid.
         receipt: Receipt,
     },
-    /// It is not known yet whether the money moved; what there is to show.
-    Held(Answer),
+    /// It is not known yet whether the money moved; an answer with what there is to show.
+    Held(StoredAnswer),
     /// The payment cannot be taken; nothing was charged.
     NotTaken(Reason),
     /// Settlement was refused; nothing was charged.
     NotSettled(Receipt),
-    /// It cannot be done. With a receipt, it is paid and can be asked for again.
+    /// The request failed. With a receipt it is paid, and the request can be repeated.
     Failed {
         /// What the customer is told.
         error: ApiError,
@@ -44,7 +44,7 @@ pub enum Reply {
     },
 }
 
-impl From<ApiError> for Reply {
+impl From<ApiError> for PaymentReply {
     fn from(error: ApiError) -> Self {
         Self::Failed {
             error,
@@ -53,38 +53,38 @@ impl From<ApiError> for Reply {
     }
 }
 
-/// Everything that turns a reply into an answer.
+/// What is needed to write a reply as a response.
 #[derive(Debug, Clone)]
-pub struct Frame {
-    /// What was asked for.
+pub struct ReplyContext {
+    /// The offer.
     pub offer: Offer,
-    /// The version that the customer speaks.
+    /// The payment's version.
     pub version: Version,
-    /// The request.
+    /// The request's id.
     pub id: RequestId,
 }
 
-impl Frame {
-    /// The whole answer.
-    pub fn respond(&self, reply: &Reply) -> Response {
+impl ReplyContext {
+    /// The whole response.
+    pub fn respond(&self, reply: &PaymentReply) -> Response {
         match reply {
-            Reply::Done { answer, receipt } => {
+            PaymentReply::Done { answer, receipt } => {
                 let mut response = plain(answer);
                 challenge::attach_receipt(&mut response, self.version, receipt);
                 response
             }
-            Reply::Held(answer) => {
+            PaymentReply::Held(answer) => {
                 let mut response = plain(answer);
                 let headers = response.headers_mut();
                 headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
                 response
             }
-            Reply::NotTaken(reason) => challenge::refused(&self.offer, reason),
-            Reply::NotSettled(receipt) => {
+            PaymentReply::NotTaken(reason) => challenge::refused(&self.offer, reason),
+            PaymentReply::NotSettled(receipt) => {
                 challenge::not_settled(&self.offer, self.version, receipt)
             }
-            Reply::Failed { error, receipt } => {
+            PaymentReply::Failed { error, receipt } => {
                 let mut response = error.respond(&self.id);
                 if let Some(receipt) = receipt {
                     challenge::attach_receipt(&mut response, self.version, receipt);
@@ -94,15 +94,15 @@ impl Frame {
         }
     }
 
-    /// The answer to somebody who listens: steps as they come, then `result` with status, body and receipt. What ends
-    /// before its first step is answered in the ordinary way, so that a refusal keeps its status.
+    /// A stream of events: progress as it comes, then `result` with status, body and receipt. A reply that comes before the first
+    /// event is an ordinary response, so that a refusal keeps its status.
     pub async fn stream(
         self,
-        mut steps: mpsc::UnboundedReceiver<Step>,
-        reply: oneshot::Receiver<Reply>,
+        mut steps: mpsc::UnboundedReceiver<ProgressEvent>,
+        reply: oneshot::Receiver<PaymentReply>,
     ) -> Response {
         let Some(first) = steps.recv().await else {
-            return self.respond(&arrived(reply).await);
+            return self.respond(&received(reply).await);
         };
         let state = (self, Some(first), steps, Some(reply));
         let events = stream::unfold(state, |(frame, first, mut steps, reply)| async move {
@@ -116,8 +116,8 @@ impl Frame {
                     .data(step.data.to_string());
                 return Some((Ok::<_, Infallible>(event), (frame, None, steps, reply)));
             }
-            // The work has dropped its end: the reply is there or will never be.
-            let reply = arrived(reply?).await;
+            // The work has dropped its sender: the reply is there, or will never come.
+            let reply = received(reply?).await;
             let data = frame.result(&reply).to_string();
             let event = Event::default().event("result").data(data);
             Some((Ok(event), (frame, None, steps, None)))
@@ -132,39 +132,41 @@ impl Frame {
         response
     }
 
-    fn result(&self, reply: &Reply) -> Value {
+    fn result(&self, reply: &PaymentReply) -> Value {
         let body = |text: &str| serde_json::from_str::<Value>(text).unwrap_or(Value::Null);
         match reply {
-            Reply::Done { answer, receipt } => {
+            PaymentReply::Done { answer, receipt } => {
                 json!({"status": answer.status, "body": body(&answer.body), "receipt": receipt})
             }
-            Reply::Held(answer) => json!({"status": answer.status, "body": body(&answer.body)}),
-            Reply::NotTaken(reason) => {
+            PaymentReply::Held(answer) => {
+                json!({"status": answer.status, "body": body(&answer.body)})
+            }
+            PaymentReply::NotTaken(reason) => {
                 let message = challenge::sentence(reason);
                 json!({"status": 402, "body": challenge::body(&self.offer, &reason.code, &message)})
             }
-            Reply::NotSettled(receipt) => {
+            PaymentReply::NotSettled(receipt) => {
                 let error = receipt.error_reason.as_deref().unwrap_or("payment_refused");
                 let message = challenge::settlement_sentence(receipt);
                 let body = challenge::body(&self.offer, error, &message);
                 json!({"status": 402, "body": body, "receipt": receipt})
             }
-            Reply::Failed { error, receipt } => json!({
+            PaymentReply::Failed { error, receipt } => json!({
                 "status": error.code.status(), "body": error.envelope(self.id.as_str()), "receipt": receipt,
             }),
         }
     }
 }
 
-fn plain(answer: &Answer) -> Response {
+fn plain(answer: &StoredAnswer) -> Response {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let body = Body::from(Bytes::from(answer.body.clone()));
     let json = HeaderValue::from_static("application/json");
     (status, [(header::CONTENT_TYPE, json)], body).into_response()
 }
 
-/// The work always replies, unless it panicked or the process is going.
-pub async fn arrived(reply: oneshot::Receiver<Reply>) -> Reply {
+/// Waits for the reply. Only a panic or the end of the process leaves none.
+pub async fn received(reply: oneshot::Receiver<PaymentReply>) -> PaymentReply {
     reply.await.unwrap_or_else(|_| {
         let message = "The work on this request broke off; send the same signed request again to learn its outcome.";
         ApiError::new(api_types::ErrorCode::Internal, message).into()

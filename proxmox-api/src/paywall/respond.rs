@@ -1,4 +1,4 @@
-//! How the reply to a paid request is waited for: whole, as a stream of its steps, or early with a place to ask again.
+//! The form of the response to a paid request: whole, as a stream of events, or early (`Prefer: respond-async`).
 
 use std::future::Future;
 
@@ -8,67 +8,69 @@ use tokio::sync::oneshot;
 use tracing::Instrument as _;
 
 use super::{
-    key,
-    presented::Presented,
-    reply::{Frame, Reply, arrived},
-    respond_async::{self, Preference},
+    idempotency_key,
+    presented_payment::PresentedPayment,
+    reply::{PaymentReply, ReplyContext, received},
+    respond_async::{self, AsyncPreference},
 };
 use crate::progress::Progress;
 
-/// What the client asked for.
+/// The form of response that the client asked for.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Wait {
-    /// The whole answer.
+pub(super) enum ResponseMode {
+    /// The whole response.
     Whole,
-    /// `Accept: text/event-stream`: the steps as they come.
-    Steps,
-    /// `Prefer: respond-async`: an early answer.
-    Early(Preference),
+    /// `Accept: text/event-stream`: events as they come.
+    Stream,
+    /// `Prefer: respond-async`: an early response.
+    Early(AsyncPreference),
 }
 
-impl Wait {
-    /// What the headers ask for. An early answer is for those only who can have the rest: by a key that proves who asks, or
-    /// by the payer's session.
-    pub(super) fn chosen(headers: &HeaderMap, presented: &Presented) -> Self {
+impl ResponseMode {
+    /// Reads the headers. An early response is only for a client that can get the answer later: by a secret key, or by the payer's
+    /// session.
+    pub(super) fn from_headers(headers: &HeaderMap, presented: &PresentedPayment) -> Self {
         let session = presented.wallet == Some(presented.payer());
-        let can_ask_again = session || key::is_good(presented.key.as_deref());
+        let can_ask_again = session || idempotency_key::is_secret(presented.key.as_deref());
         match respond_async::preference(headers).filter(|_| can_ask_again) {
             Some(preference) => Self::Early(preference),
-            None if accept::prefers_events(headers) => Self::Steps,
+            None if accept::prefers_events(headers) => Self::Stream,
             None => Self::Whole,
         }
     }
 }
 
-/// Works in a task of its own, so that a client that hangs up changes nothing, and answers as the client asked.
+/// Runs the work in a task of its own, so that a client that hangs up changes nothing, and responds in the form that was asked for.
 pub(super) async fn respond<F, W>(
-    frame: Frame,
-    wait: Wait,
+    frame: ReplyContext,
+    wait: ResponseMode,
     public_base_url: &str,
     work: F,
 ) -> Response
 where
     F: FnOnce(Progress) -> W + Send + 'static,
-    W: Future<Output = Reply> + Send + 'static,
+    W: Future<Output = PaymentReply> + Send + 'static,
 {
-    if let Wait::Whole = wait {
+    if let ResponseMode::Whole = wait {
         let reply = spawn(work(Progress::default()));
-        return frame.respond(&arrived(reply).await);
+        return frame.respond(&received(reply).await);
     }
     let (progress, steps) = Progress::listened();
     let reply = spawn(work(progress));
     match wait {
-        Wait::Early(preference) => {
+        ResponseMode::Early(preference) => {
             respond_async::early(&frame, preference, public_base_url, steps, reply).await
         }
-        Wait::Whole | Wait::Steps => frame.stream(steps, reply).await,
+        ResponseMode::Whole | ResponseMode::Stream => frame.stream(steps, reply).await,
     }
 }
 
-fn spawn(work: impl Future<Output = Reply> + Send + 'static) -> oneshot::Receiver<Reply> {
+fn spawn(
+    work: impl Future<Output = PaymentReply> + Send + 'static,
+) -> oneshot::Receiver<PaymentReply> {
     let (replied, reply) = oneshot::channel();
     let work = async move {
-        // Nobody may be left to hear it; a repeated request is told.
+        // An error means that the client hung up; a repeated request gets the reply.
         let _ = replied.send(work.await);
     };
     tokio::spawn(work.instrument(tracing::Span::current()));

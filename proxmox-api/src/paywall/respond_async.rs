@@ -1,6 +1,6 @@
-//! `Prefer: respond-async` (RFC 7240): an answer before the work is done, for clients that give up sooner than a lease takes.
-//! Once the request is admitted, or known to be worked on already, it is answered 202, and the same request under the same
-//! `Idempotency-Key`, or with the payer's session, gets the stored answer. A refusal before that keeps its status.
+//! `Prefer: respond-async` (RFC 7240): a response before the work is done, for clients that time out before a lease is made. Once
+//! the request is admitted, or found to be in progress, the response is 202. The same request with the same `Idempotency-Key`, or
+//! with the payer's session, gets the stored answer later. A refusal before that keeps its status.
 
 use std::time::Duration;
 
@@ -15,27 +15,27 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::reply::{Frame, Reply, arrived};
-use crate::progress::Step;
+use super::reply::{PaymentReply, ReplyContext, received};
+use crate::progress::ProgressEvent;
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
-/// How long an admission is waited for: clients that give up early do so after five seconds.
+/// Timeout of the admission: clients with a short timeout have one of five seconds.
 const ADMISSION_TIMEOUT: Duration = Duration::from_secs(3);
-/// The longest time that a client can ask us to wait for the work itself, in seconds.
+/// The longest `wait` for the work itself, in seconds.
 const MAX_WAIT: u64 = 60;
-/// Seconds after which the client is advised to ask again.
-const ASK_AGAIN: u16 = 2;
+/// The `Retry-After` in seconds.
+const RETRY_AFTER: u16 = 2;
 
 /// What the client prefers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Preference {
-    /// How long it waits for the whole answer first: `wait`.
+pub(super) struct AsyncPreference {
+    /// How long to wait for the whole response first: `wait`.
     wait: Duration,
 }
 
-/// The preference for an early answer, if there is one.
-pub(super) fn preference(headers: &HeaderMap) -> Option<Preference> {
+/// The preference for an early response, if there is one.
+pub(super) fn preference(headers: &HeaderMap) -> Option<AsyncPreference> {
     let (mut early, mut wait) = (false, 0);
     for preference in headers
         .get_all(PREFER)
@@ -52,24 +52,24 @@ pub(super) fn preference(headers: &HeaderMap) -> Option<Preference> {
             _ => {}
         }
     }
-    early.then(|| Preference {
+    early.then(|| AsyncPreference {
         wait: Duration::from_secs(wait.min(MAX_WAIT)),
     })
 }
 
-/// Answers as soon as the work is known to go on; its first step is said when the request was admitted.
+/// Responds as soon as the request is admitted, which its first progress event shows.
 pub(super) async fn early(
-    frame: &Frame,
-    preference: Preference,
+    frame: &ReplyContext,
+    preference: AsyncPreference,
     public_base_url: &str,
-    mut steps: mpsc::UnboundedReceiver<Step>,
-    reply: oneshot::Receiver<Reply>,
+    mut steps: mpsc::UnboundedReceiver<ProgressEvent>,
+    reply: oneshot::Receiver<PaymentReply>,
 ) -> Response {
     let start = Instant::now();
-    let mut reply = std::pin::pin!(arrived(reply));
+    let mut reply = std::pin::pin!(received(reply));
     let admitted = async {
         if steps.recv().await.is_none() {
-            // The work ended without a step: its reply is about to arrive.
+            // The work ended without an event: its reply is about to come.
             std::future::pending::<()>().await;
         }
         sleep_until(start + preference.wait).await;
@@ -93,7 +93,7 @@ fn accepted(public_base_url: &str) -> Response {
     let mut response = (StatusCode::ACCEPTED, Json(body)).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::RETRY_AFTER, HeaderValue::from(ASK_AGAIN));
+    headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER));
     let applied = HeaderValue::from_static("respond-async");
     headers.insert(PREFERENCE_APPLIED, applied);
     if let Ok(location) = HeaderValue::from_str(&format!("{public_base_url}/payments")) {

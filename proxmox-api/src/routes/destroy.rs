@@ -23,7 +23,7 @@ use crate::{
         owner::destroy::{DestroyOutcome, destroy},
         view,
     },
-    sessions::Session,
+    sessions::WalletSession,
 };
 
 /// The route.
@@ -32,7 +32,7 @@ pub fn router() -> Router<App> {
 }
 
 async fn end(
-    session: Session,
+    session: WalletSession,
     State(app): State<App>,
     Extension(id): Extension<RequestId>,
     Path(ctid): Path<String>,

@@ -9,7 +9,7 @@ use crate::{
     App,
     config::Config,
     operations::{self, registry::Registration},
-    payment::Flow,
+    payment::PaymentFlow,
     paywall::challenge,
 };
 
@@ -68,8 +68,8 @@ fn item(config: &Config, operation: &Registration) -> Value {
         // What is shown is the price of the default size and time.
         "priceVaries": about.price_varies,
         "moneyMoves": match about.flow {
-            Flow::DeliverThenSettle => "after delivery",
-            Flow::SettleThenDeliver => "before delivery",
+            PaymentFlow::DeliverThenSettle => "after delivery",
+            PaymentFlow::SettleThenDeliver => "before delivery",
         },
     })
 }

@@ -16,7 +16,7 @@ use crate::{
     error::ApiError,
     ids::{LeaseId, Wallet},
     lease::view::{self, EndedPage, LiveStateNeed},
-    sessions::Session,
+    sessions::WalletSession,
     store::LARGEST_PAGE,
 };
 
@@ -66,7 +66,7 @@ impl LeaseQuery {
 }
 
 async fn list(
-    session: Session,
+    session: WalletSession,
     State(app): State<App>,
     Extension(id): Extension<RequestId>,
     Query(query): Query<LeaseQuery>,
@@ -102,7 +102,7 @@ fn rank(status: LeaseStatus) -> u8 {
 }
 
 async fn one(
-    session: Session,
+    session: WalletSession,
     State(app): State<App>,
     Extension(id): Extension<RequestId>,
     Path(lease_id): Path<LeaseId>,

@@ -13,7 +13,7 @@ use crate::{
     ids::{PaymentId, Wallet},
     lease::view::checksummed,
     operations::registry,
-    sessions::Session,
+    sessions::WalletSession,
     store::{LARGEST_PAGE, PaymentState, PaymentSummary},
     timestamp::timestamp,
 };
@@ -36,7 +36,7 @@ struct Page {
 }
 
 async fn list(
-    session: Session,
+    session: WalletSession,
     State(app): State<App>,
     Extension(id): Extension<RequestId>,
     Query(page): Query<Page>,

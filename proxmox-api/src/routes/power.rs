@@ -24,7 +24,7 @@ use crate::{
         owner::power::{Power, PowerOutcome, switch},
         view,
     },
-    sessions::Session,
+    sessions::WalletSession,
 };
 
 /// The routes.
@@ -36,7 +36,7 @@ pub fn router() -> Router<App> {
 
 fn switching(power: Power) -> MethodRouter<App> {
     post(
-        move |session: Session,
+        move |session: WalletSession,
               State(app): State<App>,
               Extension(id): Extension<RequestId>,
               Path(ctid): Path<String>,

@@ -19,7 +19,7 @@ use crate::{
     App,
     error::ApiError,
     paywall::body,
-    sessions::{self, Session, message::Page},
+    sessions::{self, WalletSession, message::SignInPage},
 };
 
 /// The routes.
@@ -49,7 +49,13 @@ async fn make_challenge(
     let chain_id = request
         .chain_id
         .unwrap_or(app.config.payments.network.chain_id);
-    sessions::challenge(app, address, chain_id, Page::of(&app.config, headers)).await
+    sessions::challenge(
+        app,
+        address,
+        chain_id,
+        SignInPage::from_headers(&app.config, headers),
+    )
+    .await
 }
 
 /// An account as a body names it.
@@ -79,7 +85,7 @@ async fn sign_in(app: &App, body: &[u8]) -> Result<SessionResponse, ApiError> {
 
 /// Ends the session that it is sent with.
 async fn close(
-    session: Session,
+    session: WalletSession,
     State(app): State<App>,
     Extension(id): Extension<RequestId>,
 ) -> Response {

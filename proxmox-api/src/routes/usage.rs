@@ -11,7 +11,7 @@ use serde::Deserialize;
 use service::request_id::RequestId;
 
 use super::{Query, lease_selector, limited, private};
-use crate::{App, error::ApiError, ids::Wallet, lease::view::usage, sessions::Session};
+use crate::{App, error::ApiError, ids::Wallet, lease::view::usage, sessions::WalletSession};
 
 /// The route.
 pub fn router(app: &App) -> Router<App> {
@@ -27,7 +27,7 @@ struct Wanted {
 }
 
 async fn show(
-    session: Session,
+    session: WalletSession,
     State(app): State<App>,
     Extension(id): Extension<RequestId>,
     Path(lease): Path<String>,

@@ -1,4 +1,4 @@
-//! The text that a wallet signs to sign in, in the form of EIP-4361, which wallets know and compare with the page they are on.
+//! The text that a wallet signs to sign in, in the form of EIP-4361, which wallets recognise and compare with the page.
 
 use std::fmt;
 
@@ -9,20 +9,20 @@ use url::Url;
 
 use crate::config::Config;
 
-/// Where somebody signs in.
+/// The page that a wallet signs in to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page {
+pub struct SignInPage {
     /// Host, with the port unless it is the scheme's own.
     domain: String,
     uri: String,
 }
 
-impl Page {
-    /// The page that a request comes from, where it is one that may call the API, else this service itself. A wallet minds
-    /// when the text names another domain than the page it is shown on.
+impl SignInPage {
+    /// The page of the request if it may call the API, else this service itself. Wallets warn when the text names another domain
+    /// than the page that shows it.
     ///
-    /// With `*` among the allowed origins, pages are not named: any page could then have its visitors open sessions here.
-    pub fn of(config: &Config, headers: &HeaderMap) -> Self {
+    /// With `*` among the allowed origins no page is named: any page could then make its visitors open sessions here.
+    pub fn from_headers(config: &Config, headers: &HeaderMap) -> Self {
         let origin = headers
             .get(header::ORIGIN)
             .and_then(|origin| origin.to_str().ok());
@@ -51,16 +51,16 @@ impl Page {
     }
 }
 
-/// Everything that the text says.
+/// The content of the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignIn {
-    /// Where.
-    pub page: Page,
-    /// Who.
+pub struct SignInMessage {
+    /// The page.
+    pub page: SignInPage,
+    /// The account.
     pub address: Address,
-    /// On which chain the wallet is.
+    /// The chain of the wallet.
     pub chain_id: u64,
-    /// What makes the text a new one.
+    /// Makes each text unique.
     pub nonce: String,
     /// When it was made.
     pub issued_at: Timestamp,
@@ -71,9 +71,9 @@ pub struct SignIn {
 const STATEMENT: &str =
     "Sign in to see and end the leases of this wallet. This costs nothing and moves no money.";
 
-impl fmt::Display for SignIn {
+impl fmt::Display for SignInMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Page { domain, uri } = &self.page;
+        let SignInPage { domain, uri } = &self.page;
         let address = self.address.to_checksum(None);
         writeln!(
             f,
@@ -99,7 +99,7 @@ mod tests {
 
     use super::*;
 
-    fn page(origin: Option<&'static str>, allowed: &str) -> Page {
+    fn page(origin: Option<&'static str>, allowed: &str) -> SignInPage {
         let config = Config::from_env(Env::from_map([
             ("ADDRESS", "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"),
             ("PVE_HOST", "https://pve.example:8006"),
@@ -113,7 +113,7 @@ mod tests {
         if let Some(origin) = origin {
             headers.insert(header::ORIGIN, HeaderValue::from_static(origin));
         }
-        Page::of(&config, &headers)
+        SignInPage::from_headers(&config, &headers)
     }
 
     #[test]
@@ -121,7 +121,7 @@ mod tests {
         let address: Address = "0x70997970c51812dc3a010c7d01b50e0d17dc79c8"
             .parse()
             .unwrap();
-        let text = SignIn {
+        let text = SignInMessage {
             page: page(Some("http://shop.example:3000"), "http://shop.example:3000"),
             address,
             chain_id: 84532,
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn only_an_allowed_page_is_named_and_else_the_service_itself() {
-        let own = Page {
+        let own = SignInPage {
             domain: "lease.example".into(),
             uri: "https://lease.example/api".into(),
         };

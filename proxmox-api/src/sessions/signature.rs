@@ -1,19 +1,19 @@
-//! Who signed a text: an ordinary account by its key (EIP-191), a wallet that is a contract by asking it (ERC-1271), where a
-//! node is configured.
+//! Checks the signature of a text: of an ordinary account by its key (EIP-191), of a contract wallet by calling the contract
+//! (ERC-1271), if a node is configured.
 
 use alloy::primitives::{Address, Bytes, Signature, eip191_hash_message};
 use api_types::ErrorCode;
 
 use crate::{error::ApiError, state::App};
 
-/// The longest signature that is put before a contract, in bytes: a dozen owners of a shared wallet.
+/// The longest signature that a contract is asked about, in bytes: enough for a dozen owners of a shared wallet.
 const MAX_SIGNATURE: usize = 4096;
 
-/// Whether `signature`, in hexadecimal, is one that the account made of the text.
+/// Whether `signature`, in hexadecimal, is the account's signature of the text.
 ///
 /// # Errors
 /// The account may be a contract, and the node did not answer.
-pub async fn is_of(
+pub async fn is_signed_by(
     app: &App,
     account: Address,
     text: &str,
@@ -36,15 +36,15 @@ pub async fn is_of(
     else {
         return Ok(false);
     };
-    // The route is counted by address; the node's work is bounded together with that for payments.
-    let Some(_turn) = app.proofs.turn().await else {
+    // A rate limit by address is on the route; the permits bound the node's work together with that for payments.
+    let Some(_permit) = app.proofs.permit().await else {
         return Err(unchecked());
     };
     witness
         .proves(account, hash, &signature)
         .await
         .map_err(|error| {
-            tracing::warn!(%error, "a wallet cannot be asked about its signature");
+            tracing::warn!(%error, "a contract wallet's signature could not be checked");
             unchecked()
         })
 }

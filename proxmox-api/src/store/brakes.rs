@@ -1,4 +1,4 @@
-//! Machines that were made and not paid for, by wallet and by address, and until when none is made for them.
+//! Counts of unpaid containers, by wallet and by address, and until when no further one is made for them.
 
 use super::{Db, Store, StoreError, cells, change_lock::ChangeLock, sql::taken_over, values};
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
 };
 
 impl Store {
-    /// A machine of this wallet, asked for from this address, was not paid for.
+    /// Counts an unpaid container of this wallet and address.
     ///
     /// # Errors
     /// The database failed.
@@ -48,7 +48,7 @@ fn record(db: Db<'_>, subject: Subject, name: &str, now: i64) -> Result<(), Stor
     db.insert("brakes", &row, &or).map(drop)
 }
 
-/// Until when nothing is made for this wallet and address; `None` where nothing stands against it.
+/// Until when no container is made for this wallet and address; `None` if one may be made now.
 pub(super) fn blocked_until(
     db: Db<'_>,
     payer: &Wallet,
@@ -63,7 +63,7 @@ pub(super) fn blocked_until(
     )
 }
 
-/// The wallet has paid for a machine: its earlier ones were mistakes.
+/// Forgets the count of a wallet that has paid for a container.
 pub(super) fn release(db: Db<'_>, payer: &Wallet) -> Result<(), StoreError> {
     let sql = "DELETE FROM brakes WHERE subject = 'payer' AND name = ?1";
     db.execute(sql, values![payer])?;

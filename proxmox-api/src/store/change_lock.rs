@@ -21,7 +21,7 @@ pub(super) enum ChangeLock {
 }
 
 impl ChangeLock {
-    /// The first that names anything.
+    /// This lock, or the other one if this is none.
     pub(super) fn or(self, other: Self) -> Self {
         match self {
             Self::None => other,

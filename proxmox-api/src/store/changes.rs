@@ -1,4 +1,4 @@
-//! What is stored in one commit with a payment's move, or not at all.
+//! Changes that are stored in one commit with a payment's transition, or not at all.
 
 use serde_json::Value;
 
@@ -8,18 +8,18 @@ use super::{
     console_tickets, debts,
     events::NewEvent,
     leases,
-    sql::{Step, Table, Unfit, kept},
+    sql::{Step, StepRefusal, StepTable, owned_values},
 };
 use crate::ids::{LeaseId, PaymentId};
 
 /// One such change.
 #[derive(Debug, Clone)]
 pub enum Change {
-    /// A row of the audit trail.
+    /// An event of the audit trail.
     Event(NewEvent),
-    /// Takes the right to do for the payment what must not be done twice.
+    /// Marks the operation of the payment as begun; refused if it was before.
     Begin,
-    /// Owes a part or the whole of the payment.
+    /// Makes a debt of a part or the whole of the payment.
     Debt {
         /// A short word.
         reason: &'static str,
@@ -35,7 +35,7 @@ pub enum Change {
         /// The longest time between expiry and destruction.
         grace_seconds: i64,
     },
-    /// A ticket for a console is good until then.
+    /// Stores a console ticket until it expires.
     KeepTicket {
         /// SHA-256 of the ticket.
         hash: String,
@@ -47,7 +47,7 @@ pub enum Change {
 }
 
 impl Change {
-    /// A row of the audit trail.
+    /// An event of the audit trail.
     pub fn event(subject: &str, kind: &'static str, data: Value) -> Self {
         Self::Event(NewEvent::new(subject, kind, data))
     }
@@ -59,7 +59,7 @@ impl Change {
         }
     }
 
-    /// The change as a step, where it needs no look.
+    /// The change as a step; `None` if it has to read before it writes.
     pub(super) fn step(
         &self,
         payment_id: &PaymentId,
@@ -69,15 +69,20 @@ impl Change {
             Self::Event(event) => event.step(now),
             Self::Begin => {
                 let sql = "UPDATE payments SET performed_at = ?2 WHERE payment_id = ?1 AND performed_at IS NULL";
-                Step::new(Table::Payments, payment_id, sql, kept![payment_id, now])
-                    .or(Unfit::ChangeRefused)
+                Step::new(
+                    StepTable::Payments,
+                    payment_id,
+                    sql,
+                    owned_values![payment_id, now],
+                )
+                .or(StepRefusal::ChangeRefused)
             }
             Self::Debt { reason, amount } => debts::owe(payment_id, reason, *amount, now)?,
             Self::ActivateLease { .. } | Self::KeepTicket { .. } => return Ok(None),
         }))
     }
 
-    /// The lock that it needs, beside the payment's own.
+    /// The lock that it needs.
     pub(super) fn lock(&self) -> ChangeLock {
         match self {
             Self::ActivateLease { lease_id, .. } => ChangeLock::Lease(lease_id.clone()),

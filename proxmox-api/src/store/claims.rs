@@ -1,13 +1,14 @@
-//! The claim of a number for a lease that is not paid yet: every bound on unpaid machines is decided here, in one transaction
-//! with the rows that it counts.
+//! The claim of a VMID for a lease that is not paid yet, together with its payment's transition. The limits on unpaid containers are
+//! checked here, in one transaction with the rows that they count.
 
+use super::LeaseState;
 use super::{
     Change, Claim, ClaimLimits, ClaimOutcome, Db, Store, StoreError, brakes,
     change_lock::ChangeLock,
     leases::{Given, cells_of, free_address, free_vmid, record_use},
     payments, signed, values,
 };
-use crate::{brake, payment_machine::Move, store::lease_state::LeaseState};
+use crate::{brake, payment_machine::Transition};
 
 impl Store {
     /// Takes a VMID and makes the lease and its payment go on together, with these changes, or changes nothing.
@@ -17,7 +18,7 @@ impl Store {
         &self,
         claim: Claim,
         limits: ClaimLimits,
-        payment: Move,
+        payment: Transition,
         changes: Vec<Change>,
         now: i64,
     ) -> Result<ClaimOutcome, StoreError> {
@@ -41,13 +42,13 @@ fn claim_lease(
     db: Db<'_>,
     claim: &Claim,
     limits: ClaimLimits,
-    payment: &Move,
+    payment: &Transition,
     now: i64,
 ) -> Result<ClaimOutcome, StoreError> {
-    if let Some(refused) = over_a_bound(db, claim, limits, now)? {
+    if let Some(refused) = exceeded_limit(db, claim, limits, now)? {
         return Ok(refused);
     }
-    // A released payment that was sent again before the machine of its first attempt is removed.
+    // A released payment was sent again before the container of its first attempt was removed.
     let made =
         "SELECT 1 FROM leases WHERE payment_id = ?1 AND state NOT IN ('undoing', 'destroyed')";
     if db.exists(made, values![claim.payment_id])? {
@@ -74,8 +75,8 @@ fn claim_lease(
     Ok(ClaimOutcome::Claimed { vmid })
 }
 
-/// The first bound that stands against a claim.
-fn over_a_bound(
+/// The first limit that a claim exceeds.
+fn exceeded_limit(
     db: Db<'_>,
     claim: &Claim,
     limits: ClaimLimits,
@@ -120,7 +121,7 @@ fn over_a_bound(
     }
     let has_paid = "SELECT 1 FROM payments WHERE payer = ?1 AND lease_id IS NOT NULL
          AND state IN ('settled', 'answered') ORDER BY lease_id LIMIT 1";
-    // Asked for only where it decides: most claims are far below either bound.
+    // Queried only if it decides: most claims are far below either limit.
     let full = unpaid >= brake::most_unpaid(limits.unpaid, true)
         || (unpaid >= brake::most_unpaid(limits.unpaid, false)
             && !db.exists(has_paid, values![owner])?);

@@ -1,9 +1,9 @@
-//! Tickets for consoles: used once, and known only by their hash, so that a stolen file opens nothing.
+//! Console tickets: used once, and stored as a hash only, so that a stolen database opens no console.
 
 use super::{Db, Store, StoreError, change_lock::ChangeLock, values};
 use crate::ids::{LeaseId, Wallet};
 
-/// What a ticket is good for.
+/// What a ticket opens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConsoleTicket {
     /// The lease whose container it opens.
@@ -32,7 +32,7 @@ pub(super) fn keep(
 }
 
 impl Store {
-    /// Remembers a ticket until `expires_at`. One that is known already gets the new end, unless it was used.
+    /// Stores a ticket until `expires_at`. A stored one gets the new end, unless it was used.
     ///
     /// # Errors
     /// The lease does not exist, or the database failed.
@@ -50,7 +50,7 @@ impl Store {
         .await
     }
 
-    /// Uses a ticket up: something for exactly one caller, and only before it expires.
+    /// Uses a ticket up. Exactly one caller gets it, and only before it expires.
     ///
     /// # Errors
     /// The database failed.
@@ -76,7 +76,7 @@ impl Store {
         .await
     }
 
-    /// Makes a used ticket good again until `expires_at`, because what it was used for was refused.
+    /// Makes a used ticket valid again until `expires_at`, because its use was refused.
     ///
     /// # Errors
     /// The database failed.
@@ -95,7 +95,7 @@ impl Store {
         .await
     }
 
-    /// Lets a ticket that was not used end at `expires_at`, which may be now.
+    /// Ends an unused ticket at `expires_at`, which may be now.
     ///
     /// # Errors
     /// The database failed.

@@ -1,20 +1,20 @@
-//! What is owed to payers: money that moved for something that could not be delivered. A debt is made once for each payment
-//! and reason, and ends when somebody gives the money back.
+//! Debts to payers: money that moved for something that was not delivered. There is one debt for each payment and reason; it ends
+//! when the operator pays it back.
 
 use super::{
     Db, LISTED, NewEvent, Store, StoreError,
     change_lock::ChangeLock,
     signed,
     sql::Row,
-    sql::{Step, Table, kept},
+    sql::{Step, StepTable, owned_values},
     values,
 };
 use crate::ids::PaymentId;
 
-/// Something that is owed, or was.
+/// A debt, due or paid back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Debt {
-    /// The payment of which it is a part or the whole.
+    /// The payment.
     pub payment_id: PaymentId,
     /// Why it is owed: a short word.
     pub reason: String,
@@ -24,18 +24,18 @@ pub struct Debt {
     pub state: String,
     /// What the operator wrote when it was settled.
     pub note: Option<String>,
-    /// The transaction that gave it back.
+    /// The transaction that paid it back.
     pub transaction: Option<String>,
     /// Unix seconds.
     pub created_at: i64,
 }
 
-/// What is open between the operator and customers.
+/// What is open between the operator and customers, as sums.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct OpenAccounts {
     /// Sum of the debts that are due, atomic units.
     pub due: u64,
-    /// Payments of which it could not be learnt whether the money moved.
+    /// The number of unresolved payments.
     pub unresolved: u64,
 }
 
@@ -53,7 +53,7 @@ fn read_debt(row: &Row<'_>) -> Result<Debt, StoreError> {
     })
 }
 
-/// Makes a debt, unless the payment has one for this reason. Of a part that is owed already, nothing is owed again.
+/// Makes a debt, unless the payment has one for this reason. All debts of a payment together are at most its amount.
 pub(super) fn owe(
     payment_id: &PaymentId,
     reason: &str,
@@ -67,11 +67,11 @@ pub(super) fn owe(
              FROM payments WHERE payment_id = ?1) AS payment
          WHERE rest > 0
          ON CONFLICT (payment_id, reason) DO NOTHING";
-    let values = kept![payment_id, reason, signed(amount)?, now];
-    Ok(Step::new(Table::Debts, payment_id, sql, values))
+    let values = owned_values![payment_id, reason, signed(amount)?, now];
+    Ok(Step::new(StepTable::Debts, payment_id, sql, values))
 }
 
-/// The same for a payment of which nothing is owed yet; one that is owed as a whole is not owed in part as well.
+/// Makes a debt, unless the payment has any debt: one that is owed as a whole is not owed in part as well.
 pub(super) fn owe_if_none(
     db: Db<'_>,
     payment_id: &PaymentId,
@@ -79,7 +79,7 @@ pub(super) fn owe_if_none(
     amount: u64,
     now: i64,
 ) -> Result<bool, StoreError> {
-    // The move that makes the whole payment owed changes its row in the same transaction.
+    // Locks the row: the transition that makes a debt of the whole payment changes it in its transaction.
     let sql = "SELECT 1 AS here FROM payments WHERE payment_id = ?1";
     db.exists(&format!("{sql}{}", db.and_hold()), values![payment_id])?;
     let sql = "SELECT count(*) AS known FROM debts WHERE payment_id = ?1";
@@ -120,7 +120,7 @@ impl Store {
         .await
     }
 
-    /// Notes that a debt was given back, together with its event. False: it is not due.
+    /// Marks a debt as paid back, together with its event. False if it is not due.
     ///
     /// # Errors
     /// The database failed.

@@ -14,7 +14,7 @@ use super::{
     Store, StoreError, cells,
     change_lock::ChangeLock,
     signed,
-    sql::{Step, Table, Unfit, kept},
+    sql::{Step, StepRefusal, StepTable, owned_values},
     values,
 };
 use crate::ids::Wallet;
@@ -26,7 +26,7 @@ pub struct Transfer {
     pub network: String,
     /// Token contract.
     pub asset: Address,
-    /// Who pays.
+    /// The payer.
     pub sender: Wallet,
     /// Who is paid.
     pub recipient: Wallet,
@@ -38,7 +38,7 @@ pub struct Transfer {
     pub transaction: String,
 }
 
-/// What became of a transfer.
+/// The outcome of a transfer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TransferOutcome {
     /// The money moved now.
@@ -111,12 +111,12 @@ impl Store {
     ) -> Result<u64, StoreError> {
         let sql =
             "SELECT balance FROM demo_balances WHERE network = ?1 AND asset = ?2 AND account = ?3";
-        let values = kept![network, text_of(asset), account];
-        let found = self.look(sql, values, |row| row.get("balance")).await?;
+        let values = owned_values![network, text_of(asset), account];
+        let found = self.query(sql, values, |row| row.get("balance")).await?;
         Ok(found.first().copied().unwrap_or(0))
     }
 
-    /// Raises the balance of `account` to at least `level` and returns it. Asking twice gives nothing more.
+    /// Raises the balance of `account` to at least `level` and returns it. A second request adds nothing.
     ///
     /// # Errors
     /// The level is out of range, or the database failed.
@@ -235,22 +235,22 @@ fn steps(transfer: &Transfer, now: i64) -> Result<Vec<Step>, StoreError> {
         "amount": amount,
         "at": now,
     };
-    let place = (Table::DemoTransfers, transfer.transaction.as_str());
+    let place = (StepTable::DemoTransfers, transfer.transaction.as_str());
     let or = "ON CONFLICT DO NOTHING";
-    let made = Step::insert(place, "demo_transfers", &row, or).or(Unfit::Overtaken);
+    let made = Step::insert(place, "demo_transfers", &row, or).or(StepRefusal::Overtaken);
     let taken = Step::new(
-        Table::DemoBalances,
+        StepTable::DemoBalances,
         sender.as_str(),
         "UPDATE demo_balances SET balance = balance - ?4
          WHERE network = ?1 AND asset = ?2 AND account = ?3 AND balance >= ?4",
-        kept![network, asset, sender, amount],
+        owned_values![network, asset, sender, amount],
     );
     let given = Step::new(
-        Table::DemoBalances,
+        StepTable::DemoBalances,
         recipient.as_str(),
         "INSERT INTO demo_balances (network, asset, account, balance) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT (network, asset, account) DO UPDATE SET balance = demo_balances.balance + excluded.balance",
-        kept![network, asset, recipient, amount],
+        owned_values![network, asset, recipient, amount],
     );
-    Ok(vec![made, taken.or(Unfit::Insufficient), given])
+    Ok(vec![made, taken.or(StepRefusal::Insufficient), given])
 }

@@ -2,13 +2,13 @@
 
 use super::{
     Store, StoreError, cells,
-    sql::{Step, Table},
+    sql::{Step, StepTable},
     values,
 };
 
 /// Something that happened to a lease or a payment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Event {
+pub struct AuditEvent {
     /// Position in the trail.
     pub event_id: i64,
     /// Unix seconds.
@@ -57,7 +57,7 @@ impl NewEvent {
 /// Adds an event, alone or together with the change that it is about.
 pub(super) fn append(at: i64, subject: &str, kind: &str, data: &str) -> Step {
     let row = cells! { "at": at, "subject": subject, "kind": kind, "data": data };
-    Step::insert((Table::Events, subject), "events", &row, "")
+    Step::insert((StepTable::Events, subject), "events", &row, "")
 }
 
 impl Store {
@@ -85,7 +85,7 @@ impl Store {
         subject: &str,
         after: i64,
         limit: u32,
-    ) -> Result<Vec<Event>, StoreError> {
+    ) -> Result<Vec<AuditEvent>, StoreError> {
         let subject = subject.to_owned();
         self.read(move |db| {
             db.all(
@@ -93,7 +93,7 @@ impl Store {
                  WHERE subject = ?1 AND event_id > ?2 ORDER BY event_id LIMIT ?3",
                 values![subject, after, limit],
                 |row| {
-                    Ok(Event {
+                    Ok(AuditEvent {
                         event_id: row.get("event_id")?,
                         at: row.get("at")?,
                         subject: row.get("subject")?,

@@ -1,8 +1,8 @@
-//! What this installation knows of itself: a few named values that are made once and kept.
+//! Named values of this installation, such as its id and key, made once and stored.
 
 use super::{Store, StoreError, change_lock::ChangeLock, values};
 
-/// The name under which the last proof of writing is kept.
+/// The name of the value that [`Store::prove_writable`] stores.
 const WRITABLE: &str = "writable_at";
 
 impl Store {
@@ -10,7 +10,11 @@ impl Store {
     ///
     /// # Errors
     /// The database failed.
-    pub async fn kept_or(&self, name: &str, fresh: String) -> Result<String, StoreError> {
+    pub async fn installation_value_or(
+        &self,
+        name: &str,
+        fresh: String,
+    ) -> Result<String, StoreError> {
         let name = name.to_owned();
         self.write(ChangeLock::None, move |db| {
             db.one(
@@ -27,7 +31,7 @@ impl Store {
     ///
     /// # Errors
     /// The database failed.
-    pub async fn kept(&self, name: &str) -> Result<Option<String>, StoreError> {
+    pub async fn installation_value(&self, name: &str) -> Result<Option<String>, StoreError> {
         let name = name.to_owned();
         self.read(move |db| {
             let sql = "SELECT value FROM installation WHERE name = ?1";
@@ -40,7 +44,11 @@ impl Store {
     ///
     /// # Errors
     /// The database failed.
-    pub async fn keep(&self, name: &str, value: String) -> Result<Option<String>, StoreError> {
+    pub async fn set_installation_value(
+        &self,
+        name: &str,
+        value: String,
+    ) -> Result<Option<String>, StoreError> {
         let name = name.to_owned();
         self.write(ChangeLock::Named("installation"), move |db| {
             let sql = "SELECT value FROM installation WHERE name = ?1";
@@ -55,11 +63,13 @@ impl Store {
         .await
     }
 
-    /// Proves that changes are stored, by storing when that was asked.
+    /// Proves that changes are stored, by storing the current time.
     ///
     /// # Errors
     /// The database failed.
     pub async fn prove_writable(&self, now: i64) -> Result<(), StoreError> {
-        self.keep(WRITABLE, now.to_string()).await.map(drop)
+        self.set_installation_value(WRITABLE, now.to_string())
+            .await
+            .map(drop)
     }
 }

@@ -1,7 +1,8 @@
 //! Everything that has to survive a restart, in one SQLite file, or in a PostgreSQL that replicas share. On SQLite one thread writes
-//! and commits queued changes in groups; on PostgreSQL changes run concurrently: each is a list of `steps`, which are
-//! compare-and-set statements, or holds the lock that `apart` names. Reads use a connection pool of their own. Times are Unix
-//! seconds and come from the caller; amounts are atomic units of the asset.
+//! and commits queued changes in groups; on PostgreSQL changes run concurrently: each is a list of steps, which are
+//! compare-and-set statements, or holds a [`ChangeLock`]. Reads use a connection pool of their own. Times are Unix seconds and
+//! come from the caller; amounts are atomic units of the asset. `sql` builds statements and reads rows, `db` runs them,
+//! `postgres` and `sqlite` are the two databases, `maintenance` is what an operator does with a whole database.
 
 mod brakes;
 mod change_lock;
@@ -32,26 +33,29 @@ use std::{borrow::Cow, path::Path};
 
 use api_types::ErrorCode;
 
-pub use crate::payment_machine::{Answer, PaymentState};
+pub use crate::payment_machine::{PaymentState, StoredAnswer};
 pub use changes::Change;
 pub use console_tickets::ConsoleTicket;
 pub use database::Database;
 pub use debts::{Debt, OpenAccounts};
 pub use demo::{DemoLedger, Transfer, TransferOutcome};
-pub use events::{Event, NewEvent};
+pub use events::{AuditEvent, NewEvent};
 pub use lease_state::LeaseState;
 pub use leases::{
     AddressPool, Claim, ClaimLimits, ClaimOutcome, DueEnd, HeldMachine, HeldPower, Lease,
-    PaidLease, ProbeClaim, Renewal, RenewalOutcome, Warned,
+    PaidLease, ProbeClaim, Renewal, RenewalOutcome, WarnedLease,
 };
 pub use maintenance::{
-    Backup, BackupError, CopyError, CopyStep, Observer, TableFigures, backup, condition, copy,
+    Backup, BackupError, CopyError, CopyStep, Observer, TableFigures, backup, copy,
+    database_condition,
 };
 pub use payments::{NewPayment, Payment, PaymentSummary, Reservation, SignedRequest};
 pub use postgres::{AdvisoryLockGuard, AdvisoryLocks, Replicas, Server, ServerError};
-pub use schema::Condition;
-pub use sqlite::{FileInUse, Hold};
-pub use traffic::{Count, Counted, Counters, Kept, Look, Traffic, TrafficChange};
+pub use schema::DatabaseCondition;
+pub use sqlite::{FileInUse, FileLock};
+pub use traffic::{
+    ByteCounts, CounterSample, Counters, SavedInterface, Traffic, TrafficChange, TrafficCount,
+};
 
 use change_lock::ChangeLock;
 use db::{Connection, Db, Pool, PostgresWriters, SqliteWriter, Writer};
@@ -94,16 +98,16 @@ pub enum StoreError {
     /// Something was stored that this release does not know.
     #[error("{0} cannot be read")]
     Unreadable(&'static str),
-    /// The transfer that is said to have paid for something has paid for something else.
+    /// The transfer has paid for another purchase.
     #[error("the transfer pays for another purchase")]
     EvidenceTaken,
-    /// The row is not in the state that it has to be in; nothing was changed.
+    /// The row is not in the expected state; nothing was changed.
     #[error("the row is in another state")]
     Overtaken,
     /// There is too little money; nothing was changed.
     #[error("there is too little money")]
     Insufficient,
-    /// What was to be changed together with a payment's move does not fit any more; nothing was changed.
+    /// A change that belongs to a payment's transition does not fit any more; nothing was changed.
     #[error("the change does not fit any more")]
     ChangeRefused,
     /// Only a part of another database was copied into it.
@@ -118,7 +122,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether the change may have been made all the same.
+    /// Whether the change may have been made in spite of the error.
     pub fn may_have_been_made(&self) -> bool {
         matches!(self, Self::CommitUnknown(_))
     }
@@ -133,20 +137,20 @@ impl From<StoreError> for ApiError {
     }
 }
 
-/// The most entries of each kind in an operator's list; further ones show once those were settled.
+/// The most entries of each kind in an operator's list; further ones appear once those are settled.
 pub const LISTED: usize = 1000;
 /// The most rows on a page of a wallet's leases or payments.
 pub const LARGEST_PAGE: u32 = 200;
 /// Connections that only read.
 const READERS: usize = 4;
 
-/// The handle that is shared by everybody.
+/// The store; clones share its connections.
 #[derive(Debug, Clone)]
 pub struct Store {
     writer: Writer,
     readers: Pool,
-    /// Asynchronous connections for reads of one statement, so that no thread waits for the server.
-    looks: Option<postgres::ReadConnections>,
+    /// Asynchronous connections for reads of one statement, without a waiting thread.
+    read_connections: Option<postgres::ReadConnections>,
     server: Option<Server>,
     ended: EndedLeases,
 }
@@ -164,7 +168,7 @@ impl Store {
         Ok(Self {
             writer: SqliteWriter::start(connection)?.into(),
             readers: Pool::new(readers),
-            looks: None,
+            read_connections: None,
             server: None,
             ended: EndedLeases::default(),
         })
@@ -189,17 +193,17 @@ impl Store {
         Ok(Self {
             writer: PostgresWriters::start(server)?.into(),
             readers: Pool::new(readers),
-            looks: Some(postgres::ReadConnections::at(server)),
+            read_connections: Some(postgres::ReadConnections::new(server)),
             server: Some(server.clone()),
             ended: EndedLeases::default(),
         })
     }
 
-    /// Opens whichever it is.
+    /// Opens the database of the configuration.
     ///
     /// # Errors
     /// As [`Store::open`] and [`Store::connect`].
-    pub async fn of(database: &Database) -> Result<Self, StoreError> {
+    pub async fn open_database(database: &Database) -> Result<Self, StoreError> {
         match database {
             Database::File(path) => Self::open(path),
             Database::Server(server) => Self::connect(server).await,
@@ -211,12 +215,12 @@ impl Store {
         self.server.clone().map(AdvisoryLocks::start)
     }
 
-    /// How many changes were asked for since the start: a measure of what a request costs.
+    /// The number of changes since the start, by which tests measure the cost of a request.
     pub fn writes(&self) -> u64 {
         self.writer.count()
     }
 
-    /// How many reads were asked for since the start.
+    /// The number of reads since the start.
     pub fn reads(&self) -> u64 {
         self.readers.count()
     }
@@ -230,13 +234,13 @@ impl Store {
         self.writer.change(lock, change).await
     }
 
-    /// All of these steps, or none and why.
+    /// Makes all of these steps, or none.
     async fn make(&self, steps: Vec<Step>) -> Result<(), StoreError> {
         self.writer.steps(steps).await
     }
 
-    /// The same; false where the first of them found its row in another state.
-    async fn make_if_fits(&self, steps: Vec<Step>) -> Result<bool, StoreError> {
+    /// The same; false if the first step found its row in another state.
+    async fn make_if_current(&self, steps: Vec<Step>) -> Result<bool, StoreError> {
         match self.make(steps).await {
             Ok(()) => Ok(true),
             Err(StoreError::Overtaken) => Ok(false),
@@ -252,22 +256,22 @@ impl Store {
         self.readers.run(|connection| look(connection.lend())).await
     }
 
-    /// The rows of one statement, without a thread that waits: for queries of every request.
-    async fn look<T: Send + 'static>(
+    /// The rows of one statement. On PostgreSQL no thread waits for them, so this is for queries of every request.
+    async fn query<T: Send + 'static>(
         &self,
         sql: impl Into<Cow<'static, str>>,
         values: Vec<OwnedValue>,
         read: fn(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
         let sql = sql.into();
-        let Some(looks) = &self.looks else {
+        let Some(connections) = &self.read_connections else {
             let look = move |db: Db<'_>| {
                 let values: Vec<_> = values.iter().map(OwnedValue::borrow).collect();
                 db.all(&sql, &values, read)
             };
             return self.read(look).await;
         };
-        let rows = looks.all(&sql, &values).await?;
+        let rows = connections.all(&sql, &values).await?;
         rows.iter().map(|row| read(&Row::Postgres(row))).collect()
     }
 }

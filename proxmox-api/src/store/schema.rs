@@ -1,10 +1,10 @@
-//! The schema: steps that are made once each, in their order, and never changed.
+//! The schema: steps that are made once each, in order, and never changed.
 
 use std::borrow::Cow;
 
-/// What a database is like.
+/// The condition of a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Condition {
+pub enum DatabaseCondition {
     /// There is none yet, and one can be made.
     Fresh,
     /// It can be used as it is.
@@ -22,13 +22,13 @@ pub(super) const COPY_PROGRESS: &str = "copying";
 
 /// A step of the schema.
 #[derive(Clone, Copy)]
-pub(super) struct Step {
+pub(super) struct SchemaStep {
     pub(super) sqlite: &'static str,
     postgres: Option<&'static str>,
 }
 
-impl Step {
-    /// The same words for both databases, written for SQLite.
+impl SchemaStep {
+    /// One SQL for both databases, written for SQLite.
     const fn of_both(sql: &'static str) -> Self {
         Self {
             sqlite: sql,
@@ -36,7 +36,7 @@ impl Step {
         }
     }
 
-    /// Words for each of them, where one can do what the other cannot.
+    /// SQL for each database, if it differs.
     const fn of_each(sqlite: &'static str, postgres: &'static str) -> Self {
         Self {
             sqlite,
@@ -44,7 +44,7 @@ impl Step {
         }
     }
 
-    /// PostgreSQL's words. Its `INTEGER` has 32 bits; numbers of the store have 64.
+    /// The SQL for PostgreSQL. Its `INTEGER` has 32 bits; numbers of the store have 64.
     pub(super) fn postgres(self) -> Cow<'static, str> {
         match self.postgres {
             Some(sql) => sql.into(),
@@ -54,48 +54,48 @@ impl Step {
 }
 
 /// The steps of the schema.
-pub(super) const STEPS: [Step; 13] = [
-    Step::of_each(
+pub(super) const STEPS: [SchemaStep; 13] = [
+    SchemaStep::of_each(
         include_str!("../../migrations/0001_initial.sql"),
         include_str!("../../migrations/postgres/0001_initial.sql"),
     ),
-    Step::of_each(
+    SchemaStep::of_each(
         include_str!("../../migrations/0002_console_tickets.sql"),
         include_str!("../../migrations/postgres/0002_console_tickets.sql"),
     ),
-    Step::of_each(
+    SchemaStep::of_each(
         include_str!("../../migrations/0003_paid_by_lease.sql"),
         include_str!("../../migrations/postgres/0003_paid_by_lease.sql"),
     ),
-    Step::of_each(
+    SchemaStep::of_each(
         include_str!("../../migrations/0004_debts.sql"),
         include_str!("../../migrations/postgres/0004_debts.sql"),
     ),
-    Step::of_each(
+    SchemaStep::of_each(
         include_str!("../../migrations/0005_vmid_order.sql"),
         include_str!("../../migrations/postgres/0005_vmid_order.sql"),
     ),
-    Step::of_each(
+    SchemaStep::of_each(
         include_str!("../../migrations/0006_containers.sql"),
         include_str!("../../migrations/postgres/0006_containers.sql"),
     ),
-    Step::of_each(
+    SchemaStep::of_each(
         include_str!("../../migrations/0007_addresses.sql"),
         include_str!("../../migrations/postgres/0007_addresses.sql"),
     ),
-    Step::of_each(
+    SchemaStep::of_each(
         include_str!("../../migrations/0008_traffic.sql"),
         include_str!("../../migrations/postgres/0008_traffic.sql"),
     ),
-    Step::of_both(include_str!("../../migrations/0009_lease_waits.sql")),
-    Step::of_each(
+    SchemaStep::of_both(include_str!("../../migrations/0009_lease_waits.sql")),
+    SchemaStep::of_each(
         include_str!("../../migrations/0010_traffic_stop.sql"),
         include_str!("../../migrations/postgres/0010_traffic_stop.sql"),
     ),
-    Step::of_both(include_str!("../../migrations/0011_missing.sql")),
-    Step::of_each(
+    SchemaStep::of_both(include_str!("../../migrations/0011_missing.sql")),
+    SchemaStep::of_each(
         include_str!("../../migrations/0012_bounded.sql"),
         include_str!("../../migrations/postgres/0012_bounded.sql"),
     ),
-    Step::of_both(include_str!("../../migrations/0013_ends.sql")),
+    SchemaStep::of_both(include_str!("../../migrations/0013_ends.sql")),
 ];

@@ -1,4 +1,4 @@
-//! The memory of the on-chain facilitator: each transaction is a row before the chain hears of it.
+//! The transactions that the on-chain facilitator sends: each is a row before it is sent.
 
 use alloy::primitives::{B256, Bytes};
 use async_trait::async_trait;

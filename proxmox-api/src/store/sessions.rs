@@ -1,10 +1,10 @@
-//! Sign-in by wallet: challenges that work once, and sessions known only by the hash of their token.
+//! Sign-in by wallet: challenges that are used once, and sessions, stored by the hash of their token only.
 
-use super::{Store, StoreError, change_lock::ChangeLock, sql::kept, values};
+use super::{Store, StoreError, change_lock::ChangeLock, sql::owned_values, values};
 use crate::ids::Wallet;
 
 impl Store {
-    /// Remembers a sign-in text, by its digest, until `expires_at`.
+    /// Stores the digest of a sign-in text until `expires_at`.
     ///
     /// # Errors
     /// The text was given out before, or the database failed.
@@ -45,7 +45,7 @@ impl Store {
         .await
     }
 
-    /// Opens a session of `wallet`. Only the token's hash is stored, so a stolen file signs nobody in.
+    /// Opens a session of `wallet`. Only the token's hash is stored, so that a stolen database opens no session.
     ///
     /// # Errors
     /// The hash exists already, or the database failed.
@@ -68,7 +68,7 @@ impl Store {
         .await
     }
 
-    /// Ends a session; one that is unknown has ended already.
+    /// Ends a session, if there is one.
     ///
     /// # Errors
     /// The database failed.
@@ -94,8 +94,8 @@ impl Store {
         now: i64,
     ) -> Result<Option<Wallet>, StoreError> {
         let sql = "SELECT wallet FROM sessions WHERE token_hash = ?1 AND expires_at > ?2";
-        let values = kept![token_hash, now];
-        let found = self.look(sql, values, |row| row.get("wallet")).await?;
+        let values = owned_values![token_hash, now];
+        let found = self.query(sql, values, |row| row.get("wallet")).await?;
         Ok(found.into_iter().next())
     }
 }

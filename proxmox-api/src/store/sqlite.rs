@@ -1,4 +1,4 @@
-//! The file behind the store: how it is opened, who may read it, and that one process at a time works on it.
+//! The SQLite file: how it is opened, its permissions, and the lock that lets one process at a time use it.
 
 use std::{
     fs::{File, TryLockError},
@@ -11,35 +11,35 @@ use rusqlite_migration::{M, Migrations};
 
 use super::{
     StoreError,
-    schema::{COPY_PROGRESS, STEPS, Step},
+    schema::{COPY_PROGRESS, STEPS, SchemaStep},
 };
 
-/// Statements that a connection keeps prepared: more than the store has.
+/// Prepared statements of a connection: more than the store has.
 const STATEMENTS: usize = 64;
 
 /// Memory for pages of the connection that writes. A new payment needs some of the inner pages of each index, which are
 /// 12 MiB for a million payments; SQLite's own 2 MiB would have them read again and again.
 const WRITER_CACHE_KIB: i64 = 8 << 10;
 
-/// Why a file is not worked on.
+/// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FileInUse {
-    /// It is worked on already.
+    /// Another process uses it.
     #[error(
         "another process has this database open: stop that one first, or let replicas share a PostgreSQL"
     )]
     ByAnother,
-    /// It cannot be told.
+    /// The lock file cannot be locked.
     #[error("the file beside the database cannot be locked: {0}")]
     Unlockable(#[from] std::io::Error),
 }
 
-/// The right of this process to a file, until it is dropped or the process ends.
+/// The lock of this process on a database file, until it is dropped or the process ends.
 #[derive(Debug)]
-pub struct Hold(#[allow(dead_code)] File);
+pub struct FileLock(#[allow(dead_code)] File);
 
-impl Hold {
-    /// Takes the right to the database at `path`, by a lock on a file beside it.
+impl FileLock {
+    /// Locks the database at `path`, by a file beside it.
     ///
     /// # Errors
     /// Another process has it, or the file beside it cannot be made or locked.
@@ -59,7 +59,7 @@ impl Hold {
 }
 
 pub(super) fn migrations() -> Migrations<'static> {
-    let step = |step: &Step| M::up(step.sqlite).foreign_key_check();
+    let step = |step: &SchemaStep| M::up(step.sqlite).foreign_key_check();
     Migrations::new(STEPS.iter().map(step).collect())
 }
 
@@ -100,8 +100,8 @@ pub(super) fn is_half_copied(connection: &Connection) -> rusqlite::Result<bool> 
     connection.table_exists(None, COPY_PROGRESS)
 }
 
-/// Makes the file where there is none. It holds the key from which made passwords come, so it is its account's alone, and
-/// SQLite gives the files beside it the same mode.
+/// Makes the file if there is none. It holds the key from which passwords are derived, so only its account may read it; SQLite
+/// gives the files beside it the same mode.
 pub(super) fn make_private(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
     let mut options = std::fs::OpenOptions::new();
@@ -143,13 +143,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_process_at_a_time_has_a_file() {
+    fn one_process_at_a_time_locks_a_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store.db");
-        let hold = Hold::take(&path).unwrap();
-        assert!(matches!(Hold::take(&path), Err(FileInUse::ByAnother)));
-        assert!(Hold::take(&folder.path().join("other.db")).is_ok());
+        let hold = FileLock::take(&path).unwrap();
+        assert!(matches!(FileLock::take(&path), Err(FileInUse::ByAnother)));
+        assert!(FileLock::take(&folder.path().join("other.db")).is_ok());
         drop(hold);
-        assert!(Hold::take(&path).is_ok());
+        assert!(FileLock::take(&path).is_ok());
     }
 }

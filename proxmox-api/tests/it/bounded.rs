@@ -77,7 +77,13 @@ async fn customer(app: &TestApp) -> (Buyer, SignedIn, Value) {
 #[tokio::test]
 async fn a_crowd_that_asks_whether_it_is_ready_has_one_change_proven() {
     let app = TestApp::start().await;
-    let proven = async || app.app.store.kept("writable_at").await.unwrap();
+    let proven = async || {
+        app.app
+            .store
+            .installation_value("writable_at")
+            .await
+            .unwrap()
+    };
     assert_eq!(proven().await, None);
     let (begin, writes, reads) = (
         Instant::now(),

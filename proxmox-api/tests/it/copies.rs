@@ -168,7 +168,7 @@ async fn a_copy_that_waited_is_not_done_with_a_payment_of_another_request() {
         asset: network.usdc.address.to_string(),
         payer: payer.clone(),
         nonce: authorization.nonce.to_string(),
-        digest: digest::of(signed.method.as_str(), &signed.path, b""),
+        digest: digest::request_digest(signed.method.as_str(), &signed.path, b""),
         idempotency_key: signed.key.clone(),
         amount: CALL,
         pay_to: PAYEE.into(),

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use proxmox_api::{
     ids::LeaseId,
-    payment_machine::{Effect, Target},
+    payment_machine::{NewState, PaymentEffect},
     store::PaymentState,
 };
 use pve_sim::{Fault, FaultKind, Operation};
@@ -35,7 +35,7 @@ const MINUTES: i64 = 30;
 #[derive(Debug, Clone, Copy)]
 enum Step {
     /// Before this effect of the machine.
-    Effect(u32),
+    PaymentEffect(u32),
     /// After this request was executed by Proxmox.
     Proxmox(u32),
 }
@@ -61,7 +61,7 @@ struct Run {
     signed: Signed,
     ctid: Value,
     /// The step that was not done any more.
-    undone: Arc<Mutex<Option<Effect>>>,
+    undone: Arc<Mutex<Option<PaymentEffect>>>,
 }
 
 impl Run {
@@ -122,7 +122,7 @@ impl Run {
         let (reached, seen) = (Arc::new(AtomicBool::new(false)), AtomicU32::new(0));
         let hits = self.app.sim.faults().hits();
         match step {
-            Step::Effect(number) => {
+            Step::PaymentEffect(number) => {
                 let (reached, undone) = (Arc::clone(&reached), Arc::clone(&self.undone));
                 dying.app.checkpoint.set(move |effect| {
                     let reached = Arc::clone(&reached);
@@ -187,7 +187,7 @@ impl Run {
     fn may_fail(&self, fault: Option<&SettleFault>) -> bool {
         let lost = matches!(
             *self.undone.lock().unwrap(),
-            Some(Effect::Deliver | Effect::Store(Target::Answered(_)))
+            Some(PaymentEffect::Deliver | PaymentEffect::Store(NewState::Answered(_)))
         );
         matches!(fault, Some(SettleFault::Refuse(_))) || self.purchase == Purchase::Command && lost
     }
@@ -318,7 +318,7 @@ fn settlements() -> [Option<SettleFault>; 5] {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_that_ends_at_any_step_of_a_lease_loses_nothing() {
     for fault in settlements() {
-        let steps = every_step(on_sqlite, Purchase::Lease, fault, Step::Effect).await;
+        let steps = every_step(on_sqlite, Purchase::Lease, fault, Step::PaymentEffect).await;
         assert!(steps >= 5, "{steps} effects");
     }
 }
@@ -341,10 +341,10 @@ async fn a_process_that_ends_at_any_step_of_a_call_loses_nothing() {
         Purchase::Console,
         Purchase::List,
     ] {
-        let steps = every_step(on_sqlite, purchase, None, Step::Effect).await;
+        let steps = every_step(on_sqlite, purchase, None, Step::PaymentEffect).await;
         assert!(steps >= 5, "{steps} effects");
         let lost = Some(SettleFault::LoseAnswer);
-        every_step(on_sqlite, purchase, lost, Step::Effect).await;
+        every_step(on_sqlite, purchase, lost, Step::PaymentEffect).await;
     }
 }
 
@@ -352,10 +352,10 @@ async fn a_process_that_ends_at_any_step_of_a_call_loses_nothing() {
 #[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
 async fn a_replica_that_ends_at_any_step_leaves_the_rest_to_another() {
     for fault in settlements() {
-        every_step(on_postgresql, Purchase::Lease, fault, Step::Effect).await;
+        every_step(on_postgresql, Purchase::Lease, fault, Step::PaymentEffect).await;
     }
     for purchase in [Purchase::Renewal, Purchase::Command, Purchase::Console] {
-        every_step(on_postgresql, purchase, None, Step::Effect).await;
+        every_step(on_postgresql, purchase, None, Step::PaymentEffect).await;
     }
     every_step(on_postgresql, Purchase::Lease, None, Step::Proxmox).await;
 }

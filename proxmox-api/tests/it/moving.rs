@@ -8,7 +8,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use proxmox_api::store::{Condition, Database, Hold, Store, condition, copy};
+use proxmox_api::store::{Database, DatabaseCondition, FileLock, Store, copy, database_condition};
 use pve_sim::{Sim, SimConfig};
 
 use crate::{
@@ -74,7 +74,11 @@ async fn a_service_goes_on_after_its_store_was_moved() {
 /// A file with a payment, a lease and events.
 async fn a_file(folder: &Path) -> String {
     let path = folder.join("store.sqlite");
-    drop(Store::of(&Database::File(path.clone())).await.unwrap());
+    drop(
+        Store::open_database(&Database::File(path.clone()))
+            .await
+            .unwrap(),
+    );
     let rows = rusqlite::Connection::open(&path).unwrap();
     rows.execute_batch(
         "INSERT INTO payments (payment_id, network, asset, payer, nonce, digest, state, amount,
@@ -102,7 +106,7 @@ async fn a_killed_copy_leaves_nothing_to_start_on_and_goes_on_when_asked_again()
     let file = a_file(folder.path()).await;
     let to = Database::parse(&url).unwrap();
     // Leases cannot be written, so the copy waits there.
-    drop(Store::of(&to).await.unwrap());
+    drop(Store::open_database(&to).await.unwrap());
     let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls)
         .await
         .unwrap();
@@ -122,7 +126,10 @@ async fn a_killed_copy_leaves_nothing_to_start_on_and_goes_on_when_asked_again()
     assert!(seen, "it ended before its payments");
     copying.0.kill().unwrap();
     copying.0.wait().unwrap();
-    assert_eq!(condition(&to).await.unwrap(), Condition::HalfCopied);
+    assert_eq!(
+        database_condition(&to).await.unwrap(),
+        DatabaseCondition::HalfCopied
+    );
     let mut service = program(folder.path(), &[]);
     service
         .env("ADDRESS", PAYEE)
@@ -152,7 +159,7 @@ async fn a_killed_copy_leaves_nothing_to_start_on_and_goes_on_when_asked_again()
     let text = said(&again);
     assert!(!text.contains("events: 10000 rows"), "{text}");
     assert!(text.contains("events                  30000"), "{text}");
-    Store::of(&to).await.unwrap();
+    Store::open_database(&to).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -186,8 +193,8 @@ async fn a_full_disk_stops_a_copy_which_goes_on_and_a_backup_which_leaves_nothin
         text.contains("the copy stopped") && text.contains("same command"),
         "{text}"
     );
-    let condition = condition(&Database::File(back)).await.unwrap();
-    assert_eq!(condition, Condition::HalfCopied);
+    let condition = database_condition(&Database::File(back)).await.unwrap();
+    assert_eq!(condition, DatabaseCondition::HalfCopied);
     let again = run(&mut program(folder.path(), &["store", "copy", &url, &to]));
     assert!(again.status.success(), "{}", said(&again));
     let table = |output: &Output| {
@@ -212,8 +219,13 @@ async fn beside_a_service_a_backup_is_made_and_a_copy_refused() {
     let service = Running(command.stderr(Stdio::null()).spawn().unwrap());
     let configured = Database::File(database.clone());
     until("the service to have made its schema", async || {
-        let found = database.exists() && Hold::take(&database).is_err();
-        (found && matches!(condition(&configured).await, Ok(Condition::InOrder))).then_some(())
+        let found = database.exists() && FileLock::take(&database).is_err();
+        (found
+            && matches!(
+                database_condition(&configured).await,
+                Ok(DatabaseCondition::InOrder)
+            ))
+        .then_some(())
     })
     .await;
     let mut backup = program(folder.path(), &["backup", "backup.sqlite"]);

@@ -14,7 +14,7 @@ use proxmox_api::{
     ids::Wallet,
     lease::ending::remove::remove,
     payment::recheck,
-    payment_machine::{Effect, PaymentState, Target},
+    payment_machine::{NewState, PaymentEffect, PaymentState},
     store::LeaseState,
     store::Payment,
 };
@@ -52,7 +52,7 @@ async fn told_while_the_row_becomes(app: &TestApp, signed: &Signed, state: &str)
     let here = (Arc::clone(&reached), Arc::clone(&go_on));
     let seen = AtomicU32::new(0);
     app.app.checkpoint.set(move |effect| {
-        let stops = matches!(effect, Effect::Store(Target::Settled(_)))
+        let stops = matches!(effect, PaymentEffect::Store(NewState::Settled(_)))
             && seen.fetch_add(1, Ordering::SeqCst) == 0;
         let (reached, go_on) = here.clone();
         Box::pin(async move {

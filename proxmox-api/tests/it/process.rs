@@ -5,7 +5,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use proxmox_api::store::Hold;
+use proxmox_api::store::FileLock;
 use pve_sim::{Sim, SimConfig};
 
 use crate::support::{PAYEE, until};
@@ -68,5 +68,5 @@ async fn a_second_process_on_one_file_says_so_and_ends() {
         "{said}"
     );
     drop(first);
-    Hold::take(&database).unwrap();
+    FileLock::take(&database).unwrap();
 }

@@ -246,7 +246,7 @@ async fn launch(
     let clock: Arc<dyn Clock> = Arc::new(clock.clone());
     let network = config.payments.network;
     let ledger = DemoLedger::new(
-        Store::of(&config.database).await.unwrap(),
+        Store::open_database(&config.database).await.unwrap(),
         network,
         Arc::clone(&clock),
     );

@@ -200,11 +200,15 @@ async fn a_table_that_was_proven_on_the_bridge_needs_no_waiting() {
     };
     app.app
         .store
-        .keep(PROVEN, proof("10.99.0.0/28"))
+        .set_installation_value(PROVEN, proof("10.99.0.0/28"))
         .await
         .unwrap();
     refused(&app, 1).await;
-    app.app.store.keep(PROVEN, proof(NETWORK.1)).await.unwrap();
+    app.app
+        .store
+        .set_installation_value(PROVEN, proof(NETWORK.1))
+        .await
+        .unwrap();
     until("the proof to be seen", async || {
         let leased = lease(&app, 2).await;
         if leased.status != 200 {

@@ -293,7 +293,11 @@ async fn what_was_proven_on_one_node_holds_for_no_other() {
         let mut more = vec![NETWORK, ("PVE_NODE", node)];
         more.extend(vlan.map(|vlan| ("PVE_VLAN", vlan)));
         let app = unfenced(&more).await;
-        app.app.store.keep(PROVEN, proof.into()).await.unwrap();
+        app.app
+            .store
+            .set_installation_value(PROVEN, proof.into())
+            .await
+            .unwrap();
         if sold {
             ctid(&lease(&app, 1).await);
         } else {

@@ -16,7 +16,7 @@ use report::{due, show};
 use super::unusable;
 use crate::{
     payment::resolve,
-    payment_machine::Verdict,
+    payment_machine::OperatorDecision,
     store::{Database, NewEvent, Payment, PaymentState, Store, StoreError},
 };
 
@@ -76,7 +76,7 @@ async fn settle(
             ));
         }
     }
-    let data = resolve::note(reason, transaction, payment);
+    let data = resolve::event_data(reason, transaction, payment);
     let (done, says) = match decision {
         Decision::Transaction(hash) if unresolved => {
             let transfer = TransferEvidence {
@@ -84,13 +84,13 @@ async fn settle(
                 log_index: None,
                 block: None,
             };
-            let verdict = Verdict::Moved(transfer);
+            let verdict = OperatorDecision::Moved(transfer);
             let done = resolve::resolve(store, payment, verdict, &data, now).await;
             let says = "moved money. The service delivers it within two minutes, or owes it.";
             (done.map_err(failed)?, says)
         }
         Decision::NotMoved if unresolved => {
-            let verdict = Verdict::NotMoved(resolve::RESOLVED_BY_OPERATOR.to_owned());
+            let verdict = OperatorDecision::NotMoved(resolve::RESOLVED_BY_OPERATOR.to_owned());
             let done = resolve::resolve(store, payment, verdict, &data, now).await;
             let says = "moved no money. What was made for it is removed.";
             (done.map_err(failed)?, says)

@@ -9,7 +9,7 @@ use super::{CHECK, Finding, SETUP, unix_seconds};
 use crate::{
     config::Config,
     proxmox::Proxmox,
-    store::{Condition, ProbeClaim, Store, condition},
+    store::{DatabaseCondition, ProbeClaim, Store, database_condition},
 };
 
 /// Addresses that a probe needs: of its two containers, and one that no container has.
@@ -48,10 +48,13 @@ pub(super) async fn prepare(
         return Err(lacks("PVE_NETWORK is not set".into(), SETUP));
     };
     let start = "start the service once, so that there is a store of this release";
-    if !matches!(condition(&config.database).await, Ok(Condition::InOrder)) {
+    if !matches!(
+        database_condition(&config.database).await,
+        Ok(DatabaseCondition::InOrder)
+    ) {
         return Err(lacks("there is no store for the outcome".into(), start));
     }
-    let store = Store::of(&config.database).await;
+    let store = Store::open_database(&config.database).await;
     let store = store.map_err(|error| lacks(error.to_string(), start))?;
     let templates = proxmox.templates().await;
     let templates = templates.map_err(|error| lacks(error.safe_text(), "proxmox-api doctor"))?;

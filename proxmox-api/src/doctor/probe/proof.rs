@@ -29,7 +29,7 @@ pub(super) async fn store(
         true => serde_json::to_string(&proof).unwrap_or_default(),
         false => "{}".to_owned(),
     };
-    match store.keep(PROVEN, value).await {
+    match store.set_installation_value(PROVEN, value).await {
         Ok(_) if is_proven => {
             let found = format!(
                 "the table on {} fences {} in: leases need no other fence",

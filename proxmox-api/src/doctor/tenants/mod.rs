@@ -16,7 +16,7 @@ use crate::{
     config::{Config, FencePolicy},
     lease::network::fence,
     proxmox::Proxmox,
-    store::{Condition, Store, condition},
+    store::{DatabaseCondition, Store, database_condition},
 };
 
 /// The command that prints the fence.
@@ -54,8 +54,8 @@ pub(super) async fn proven(config: &Config) -> bool {
 
 /// The store, if there is one of this release.
 async fn store(config: &Config) -> Option<Store> {
-    match condition(&config.database).await {
-        Ok(Condition::InOrder) => Store::of(&config.database).await.ok(),
+    match database_condition(&config.database).await {
+        Ok(DatabaseCondition::InOrder) => Store::open_database(&config.database).await.ok(),
         _ => None,
     }
 }

@@ -142,8 +142,8 @@ pub async fn load_proof(
     store: &Store,
     config: &ProxmoxConfig,
 ) -> Result<Option<FenceProof>, StoreError> {
-    let kept = store.kept(PROVEN).await?;
-    let proof: Option<FenceProof> = kept.and_then(|text| serde_json::from_str(&text).ok());
+    let stored = store.installation_value(PROVEN).await?;
+    let proof: Option<FenceProof> = stored.and_then(|text| serde_json::from_str(&text).ok());
     let network = config.network.subnet.map(|subnet| subnet.to_string());
     Ok(proof.filter(|proof| {
         config.bridge.as_ref() == Some(&proof.bridge)

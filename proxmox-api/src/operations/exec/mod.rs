@@ -18,11 +18,13 @@ use crate::{
     ids::{LeaseId, PaymentId},
     lease::{container::locate, owner::access::active},
     openapi::{ABOUT_TERMINAL, Content, Documentation, Documented},
-    payment::{Call, Delivered, Flow, Job, Operation, Paid, Repeat},
+    payment::{
+        Delivery, Operation, OperationRequest, PaymentFlow, PaymentJob, RetryPolicy, SettledPayment,
+    },
     paywall::body,
     proxmox::first_contact,
     state::App,
-    store::{Answer, Change, Lease, Payment, StoreError},
+    store::{Change, Lease, Payment, StoreError, StoredAnswer},
     timestamp::timestamp,
 };
 
@@ -49,13 +51,13 @@ impl Operation for Exec {
     const METHOD: Method = Method::POST;
     const PATH: &'static str = "/management/exec/{ctid}";
     const DESCRIPTION: &'static str = "A command in a leased container";
-    const FLOW: Flow = Flow::SettleThenDeliver;
+    const FLOW: PaymentFlow = PaymentFlow::SettleThenDeliver;
     const PRICE_VARIES: bool = false;
-    const REPEAT: Repeat = Repeat::Once;
+    const RETRY: RetryPolicy = RetryPolicy::Once;
     const NEEDS_BODY: bool = true;
     const MIN_SECONDS_LEFT: u64 = 60;
 
-    async fn read(app: &App, call: Call<'_>) -> Result<Self, ApiError> {
+    async fn read(app: &App, call: OperationRequest<'_>) -> Result<Self, ApiError> {
         let limits = &app.config.limits;
         let request: ExecRequest = body::read(call.body, |request| limits.validate_exec(request))?;
         let script = words::script(&request.command, &request.extra_args);
@@ -87,7 +89,7 @@ impl Operation for Exec {
         Some(self.lease.lease_id.clone())
     }
 
-    async fn admit(&self, app: &App, job: &Job) -> Result<(), ApiError> {
+    async fn admit(&self, app: &App, job: &PaymentJob) -> Result<(), ApiError> {
         // An absent body learns the price; it names nothing that could be run.
         if self.script.is_empty() {
             let field = FieldError::new("command", "must not be empty");
@@ -97,13 +99,18 @@ impl Operation for Exec {
         Ok(())
     }
 
-    async fn prepare(&self, app: &App, _job: &Job) -> Result<(), ApiError> {
+    async fn prepare(&self, app: &App, _job: &PaymentJob) -> Result<(), ApiError> {
         let shell = self.find_shell(app).await?;
         *self.held() = Some(shell);
         Ok(())
     }
 
-    async fn deliver(&self, app: &App, job: &Job, paid: &Paid) -> Result<Delivered, ApiError> {
+    async fn deliver(
+        &self,
+        app: &App,
+        job: &PaymentJob,
+        paid: &SettledPayment,
+    ) -> Result<Delivery, ApiError> {
         let held = self.held().take();
         let shell = match held {
             Some(shell) => shell,
@@ -142,13 +149,13 @@ impl Operation for Exec {
             "stderrBytes": outcome.stderr_bytes, "paymentId": job.payment_id,
         });
         let response = self.response(outcome, task.unwrap_or_default(), app.now());
-        Ok(Delivered {
+        Ok(Delivery {
             changes: vec![Change::event(&self.lease.lease_id, "command_run", data)],
             ..answer(200, &response)?.into()
         })
     }
 
-    fn reveal(_app: &App, _payment_id: &PaymentId, stored: Answer) -> Answer {
+    fn reveal(_app: &App, _payment_id: &PaymentId, stored: StoredAnswer) -> StoredAnswer {
         let Ok(mut response) = serde_json::from_str::<ExecResponse>(&stored.body) else {
             return stored;
         };

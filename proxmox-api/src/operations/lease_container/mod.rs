@@ -34,12 +34,15 @@ use crate::{
         },
         network::fence,
     },
-    payment::{Call, Delivered, Flow, Job, Operation, Paid, Repeat},
+    payment::{
+        Delivery, Operation, OperationRequest, PaymentFlow, PaymentJob, RetryPolicy, SettledPayment,
+    },
     paywall::body,
     proxmox::first_contact,
     state::App,
     store::{
-        Answer, Change, Claim, ClaimLimits, ClaimOutcome, Lease, LeaseState, Payment, StoreError,
+        Change, Claim, ClaimLimits, ClaimOutcome, Lease, LeaseState, Payment, StoreError,
+        StoredAnswer,
     },
     timestamp::timestamp,
 };
@@ -67,14 +70,14 @@ impl Operation for LeaseContainer {
     const METHOD: Method = Method::POST;
     const PATH: &'static str = "/lease/container";
     const DESCRIPTION: &'static str = "A Linux container for the time asked for";
-    const FLOW: Flow = Flow::DeliverThenSettle;
+    const FLOW: PaymentFlow = PaymentFlow::DeliverThenSettle;
     const PRICE_VARIES: bool = true;
-    const REPEAT: Repeat = Repeat::Resumed;
+    const RETRY: RetryPolicy = RetryPolicy::Resumed;
     const NEEDS_BODY: bool = true;
     const BUYS_TIME: bool = true;
     const MIN_SECONDS_LEFT: u64 = 60;
 
-    async fn read(app: &App, call: Call<'_>) -> Result<Self, ApiError> {
+    async fn read(app: &App, call: OperationRequest<'_>) -> Result<Self, ApiError> {
         let limits = &app.config.limits;
         let request: LeaseRequest =
             body::read(call.body, |request| limits.validate_lease(request))?;
@@ -107,7 +110,7 @@ impl Operation for LeaseContainer {
         json!({"makesPassword": self.makes_password})
     }
 
-    async fn admit(&self, app: &App, job: &Job) -> Result<(), ApiError> {
+    async fn admit(&self, app: &App, job: &PaymentJob) -> Result<(), ApiError> {
         let request = &self.request;
         let asked = async {
             let template = self.template(app).await?;
@@ -160,7 +163,7 @@ impl Operation for LeaseContainer {
         }
     }
 
-    async fn prepare(&self, app: &App, job: &Job) -> Result<(), ApiError> {
+    async fn prepare(&self, app: &App, job: &PaymentJob) -> Result<(), ApiError> {
         let _lock = app.leases_in_work.take(&self.lease_id).await?;
         let left = (job.valid_before - SETTLE_RESERVE - app.now()).clamp(0, MAKE_AT_MOST);
         let deadline = Instant::now() + Duration::from_secs(left.unsigned_abs());
@@ -189,7 +192,12 @@ impl Operation for LeaseContainer {
         create::step(app, &self.lease_id, LeaseState::Created, LeaseState::Probed).await
     }
 
-    async fn deliver(&self, app: &App, job: &Job, paid: &Paid) -> Result<Delivered, ApiError> {
+    async fn deliver(
+        &self,
+        app: &App,
+        job: &PaymentJob,
+        paid: &SettledPayment,
+    ) -> Result<Delivery, ApiError> {
         let turn = app.leases_in_work.take(&self.lease_id).await?;
         let lease = self.lease(app).await?;
         if matches!(lease.state, LeaseState::Undoing | LeaseState::Destroyed) {
@@ -230,7 +238,7 @@ impl Operation for LeaseContainer {
         };
         let data = json!({"paymentId": job.payment_id, "transaction": paid.transaction});
         let event = Change::event(&self.lease_id, "activated", data);
-        Ok(Delivered {
+        Ok(Delivery {
             answer: answer(200, &response)?,
             changes: vec![activation, event],
             lock: Some(turn),
@@ -253,7 +261,7 @@ impl Operation for LeaseContainer {
         }
     }
 
-    fn reveal(app: &App, _payment_id: &PaymentId, stored: Answer) -> Answer {
+    fn reveal(app: &App, _payment_id: &PaymentId, stored: StoredAnswer) -> StoredAnswer {
         let Ok(mut response) = serde_json::from_str::<LeaseResponse>(&stored.body) else {
             return stored;
         };
@@ -265,7 +273,7 @@ impl Operation for LeaseContainer {
         answer(stored.status, &response).unwrap_or(stored)
     }
 
-    async fn hold(app: &App, payment_id: &PaymentId) -> Option<Answer> {
+    async fn hold(app: &App, payment_id: &PaymentId) -> Option<StoredAnswer> {
         let row = app.store.payment(payment_id).await.ok().flatten()?;
         let lease_id = row.lease_id?;
         app.deadlines_moved.notify_one();

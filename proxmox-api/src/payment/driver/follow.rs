@@ -1,36 +1,35 @@
-//! Stays with a payment whose outcome is unknown: looks again and again, with backoff, until it ends with a delivery, with an
-//! undo, or as unresolved.
+//! Follows a payment of unknown outcome: resumes it with backoff until it is delivered, undone or unresolved.
 
 use std::time::Duration;
 
 use tracing::Instrument as _;
 
-use super::Work;
+use super::PaymentDriver;
 use crate::{
     ids::PaymentId,
-    payment::operation::{Operation, Progress, Repeat},
-    payment_machine::{Asker, Event, PaymentState},
+    payment::operation::{Operation, Progress, RetryPolicy},
+    payment_machine::{PaymentEvent, PaymentState, Requester},
     state::App,
     store::{Payment, StoreError},
 };
 
-/// Between two looks, at first and at most.
+/// Backoff between two attempts: the first pause and the longest one.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// Follows a payment in a task of its own, after an earlier follower has stopped.
+/// Follows a payment in a task of its own, once an earlier follower has stopped.
 pub fn start<O: Operation>(app: &App, payment_id: &PaymentId) {
     let (app, id) = (app.clone(), payment_id.clone());
     let span = tracing::info_span!("follow", payment.id = id.as_str());
     let work = async move {
-        // Without the lock two may follow, which the rows bear.
+        // Without the lock there may be two followers; compare-and-set on the row allows that.
         let _turn = app.payments_followed.take(&id).await;
         follow::<O>(&app, &id).await;
     };
     tokio::spawn(work.instrument(span));
 }
 
-/// The same where nobody follows it yet, here or in another replica.
+/// The same, unless a follower exists in this or another replica.
 async fn start_if_alone<O: Operation>(app: &App, payment_id: &PaymentId) -> Result<(), StoreError> {
     let Some(turn) = app.payments_followed.try_take(payment_id).await? else {
         return Ok(());
@@ -48,47 +47,52 @@ async fn start_if_alone<O: Operation>(app: &App, payment_id: &PaymentId) -> Resu
 async fn follow<O: Operation>(app: &App, payment_id: &PaymentId) {
     let mut pause = FIRST_PAUSE;
     loop {
-        match look_in_turn::<O>(app, payment_id).await {
+        match resume_under_lock::<O>(app, payment_id).await {
             Ok(true) => return,
             Ok(false) => {}
-            Err(error) => tracing::error!(%error, "the store failed while a payment was followed"),
+            Err(error) => tracing::error!(%error, "a followed payment could not be resumed"),
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 
-/// One look under the payment's lock; true when there is nothing left to follow.
-async fn look_in_turn<O: Operation>(app: &App, payment_id: &PaymentId) -> Result<bool, StoreError> {
+/// One attempt under the payment's lock; true when there is nothing left to follow.
+async fn resume_under_lock<O: Operation>(
+    app: &App,
+    payment_id: &PaymentId,
+) -> Result<bool, StoreError> {
     let _turn = app.payments_in_work.take(payment_id).await?;
     let Some(row) = app.store.payment(payment_id).await? else {
         return Ok(true);
     };
     if matches!(row.state, PaymentState::Reserved | PaymentState::Verified) {
-        // A move that was perhaps stored was not. The sweep gives it back.
+        // The transition to `settling` was not stored. The sweep releases the payment.
         return Ok(true);
     }
     let begun = row.performed_at.is_some();
-    let asker = Asker::Ourselves { late: false };
-    let mut work = Work::<O>::followed(row);
-    work.run(app, Event::Look { asker, begun }).await;
+    let requester = Requester::Service { late: false };
+    let mut work = PaymentDriver::<O>::for_follower(row);
+    work.run(app, PaymentEvent::Resume { requester, begun })
+        .await;
     Ok(!work.is_open())
 }
 
-/// Resumes an unfinished payment that was left behind. The caller has its locks and has read its row after that; `late`: the
-/// payer is not waited for any longer.
+/// Resumes an unfinished payment. The caller holds its locks and has read its row under them. `late` means that the payer is not
+/// waited for any longer.
 ///
 /// # Errors
 /// The database that replicas share cannot be reached.
 pub async fn recover<O: Operation>(app: &App, row: &Payment, late: bool) -> Result<(), StoreError> {
-    let needs_following =
-        row.state.is_open() || row.state == PaymentState::Settled && O::REPEAT == Repeat::Resumed;
+    let needs_following = row.state.is_open()
+        || row.state == PaymentState::Settled && O::RETRY == RetryPolicy::Resumed;
     if needs_following {
         return start_if_alone::<O>(app, &row.payment_id).await;
     }
     let begun = row.performed_at.is_some();
-    let asker = Asker::Ourselves { late };
-    let mut work = Work::<O>::again(row.clone(), None, Progress::default());
-    work.run(app, Event::Look { asker, begun }).await;
+    let requester = Requester::Service { late };
+    let mut work = PaymentDriver::<O>::from_row(row.clone(), None, Progress::default());
+    work.run(app, PaymentEvent::Resume { requester, begun })
+        .await;
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! Performs what the machine says, under the payment's lock. A request, a copy of it, the follower and the sweep all come here.
+//! Performs the effects that the machine asks for, under the payment's lock. Requests, copies of requests, followers and the
+//! sweep all use it.
 
 pub mod follow;
 mod storing;
@@ -7,51 +8,52 @@ mod working;
 use x402::facilitator::FacilitatorRequest;
 
 use super::{
-    asks,
-    operation::{Delivered, Job, Operation, Progress},
-    outcome::Outcome,
+    operation::{Delivery, Operation, PaymentJob, Progress},
+    outcome::PaymentOutcome,
+    queries,
 };
 use crate::{
     payment_machine::{
-        self as machine, Asker, Effect, Event, Funding, PaymentState, Repeat, Terms, Window, Word,
+        self as machine, Funding, PaymentContext, PaymentEffect, PaymentEvent, PaymentState,
+        PaymentWindow, Requester, RetryPolicy, SettlementResult,
     },
     state::App,
     store::Payment,
 };
 
-/// Seconds after the end of an authorization's window after which nothing is waited for any more. A transfer that was sent in
-/// the last moment is mined by then, and a chain that can be asked has its word.
+/// Seconds from the end of an authorization's window until the payment counts as over: a transfer that was sent at the end of
+/// the window is mined by then.
 pub const MARGIN: i64 = 60;
-/// Seconds after the end of the window for which a chain that does not answer is waited for.
+/// Seconds after the end of the window for which the service waits for a chain that does not answer.
 pub const WAIT_FOR_CHAIN: i64 = 3600;
 
-/// A payment that is being worked for.
-pub(super) struct Work<O> {
+/// A payment that is being processed.
+pub(super) struct PaymentDriver<O> {
     row: Payment,
     operation: Option<O>,
-    job: Job,
+    job: PaymentJob,
     request: Option<FacilitatorRequest>,
     /// What was delivered and is not stored yet.
-    delivered: Option<Delivered>,
-    /// Somebody follows it already.
+    delivered: Option<Delivery>,
+    /// A follower exists already.
     is_followed: bool,
-    outcome: Outcome,
+    outcome: PaymentOutcome,
 }
 
-/// What one effect led to.
-enum Next {
-    /// The next effect.
-    Go,
-    /// An event, which the machine is told.
-    Tell(Event),
+/// How the driver goes on after an effect.
+enum AfterEffect {
+    /// With the next effect.
+    Continue,
+    /// With an event for the machine; the remaining effects are dropped.
+    Event(PaymentEvent),
 }
 
-impl<O: Operation> Work<O> {
+impl<O: Operation> PaymentDriver<O> {
     /// A payment whose row was just inserted.
     pub(super) fn new(
         row: Payment,
         operation: Option<O>,
-        job: Job,
+        job: PaymentJob,
         request: FacilitatorRequest,
     ) -> Self {
         Self {
@@ -61,22 +63,22 @@ impl<O: Operation> Work<O> {
             request: Some(request),
             delivered: None,
             is_followed: false,
-            outcome: Outcome::Elsewhere,
+            outcome: PaymentOutcome::Elsewhere,
         }
     }
 
-    /// A payment that was left behind, with its operation where the customer came again.
-    pub(super) fn again(row: Payment, operation: Option<O>, progress: Progress) -> Self {
+    /// An unfinished payment, with its operation if the customer sent the request again.
+    pub(super) fn from_row(row: Payment, operation: Option<O>, progress: Progress) -> Self {
         let request = serde_json::from_str(&row.request.0)
             .inspect_err(|error| {
                 if row.state.is_open() {
-                    tracing::error!(%error, payment.id = row.payment_id.as_str(), "a stored payment cannot be read");
+                    tracing::error!(%error, payment.id = row.payment_id.as_str(), "the stored request of a payment cannot be read");
                 }
             })
             .ok();
-        let job = Job {
+        let job = PaymentJob {
             progress,
-            ..Job::of_row(&row)
+            ..PaymentJob::from_row(&row)
         };
         Self {
             row,
@@ -85,32 +87,32 @@ impl<O: Operation> Work<O> {
             request,
             delivered: None,
             is_followed: false,
-            outcome: Outcome::Elsewhere,
+            outcome: PaymentOutcome::Elsewhere,
         }
     }
 
-    /// The same for its follower, which needs no other one.
-    pub(super) fn followed(row: Payment) -> Self {
+    /// The same for a follower, which starts no second one.
+    pub(super) fn for_follower(row: Payment) -> Self {
         Self {
             is_followed: true,
-            ..Self::again(row, None, Progress::default())
+            ..Self::from_row(row, None, Progress::default())
         }
     }
 
-    /// Something is left to do for us by and by: the outcome is open, or what was paid for is to be delivered.
+    /// Whether the service has to go on by itself: the outcome is open, or a resumable operation is not delivered yet.
     pub(super) fn is_open(&self) -> bool {
         match self.row.state {
             PaymentState::Settling | PaymentState::Unknown => true,
-            PaymentState::Settled => O::REPEAT == Repeat::Resumed,
+            PaymentState::Settled => O::RETRY == RetryPolicy::Resumed,
             _ => false,
         }
     }
 
-    /// Tells the machine what happened, and does what it says until there is nothing left to do.
-    pub(super) async fn run(&mut self, app: &App, first: Event) -> Outcome {
-        let terms = Terms {
+    /// Gives the machine an event and performs its effects, until there are none left.
+    pub(super) async fn run(&mut self, app: &App, first: PaymentEvent) -> PaymentOutcome {
+        let terms = PaymentContext {
             funding: Funding::X402,
-            repeat: O::REPEAT,
+            repeat: O::RETRY,
             has_chain: app.witness.is_some(),
             is_simulated: app.facilitator.describe().simulated,
         };
@@ -120,57 +122,70 @@ impl<O: Operation> Work<O> {
             let mut effects = effects.into_iter().peekable();
             while let Some(effect) = effects.next() {
                 app.checkpoint.reached(&effect).await;
-                let then_delivers = effects.peek() == Some(&Effect::Deliver);
-                if let Next::Tell(told) = self.perform(app, effect, then_delivers).await {
+                let then_delivers = effects.peek() == Some(&PaymentEffect::Deliver);
+                if let AfterEffect::Event(told) = self.perform(app, effect, then_delivers).await {
                     event = Some(told);
                     break;
                 }
             }
         }
-        std::mem::replace(&mut self.outcome, Outcome::Elsewhere)
+        std::mem::replace(&mut self.outcome, PaymentOutcome::Elsewhere)
     }
 
-    async fn perform(&mut self, app: &App, effect: Effect, then_delivers: bool) -> Next {
+    async fn perform(
+        &mut self,
+        app: &App,
+        effect: PaymentEffect,
+        then_delivers: bool,
+    ) -> AfterEffect {
         match effect {
-            Effect::Verify => self.verify(app).await,
-            Effect::Admit => self.admit(app).await,
-            Effect::Prepare => self.prepare(app).await,
-            Effect::Store(target) => return self.store(app, target, then_delivers).await,
-            Effect::SettleFirst => {
+            PaymentEffect::Verify => self.verify(app).await,
+            PaymentEffect::Admit => self.admit(app).await,
+            PaymentEffect::Prepare => self.prepare(app).await,
+            PaymentEffect::Store(target) => return self.store(app, target, then_delivers).await,
+            PaymentEffect::SettleFirst => {
                 let (word, retry_after) =
-                    asks::settle(app, &self.row, &self.job, self.request.as_ref()).await;
-                if let Word::Unsent(_) = word {
-                    self.outcome = Outcome::Failed(asks::unsent(retry_after));
+                    queries::settle(app, &self.row, &self.job, self.request.as_ref()).await;
+                if let SettlementResult::Unsent(_) = word {
+                    self.outcome = PaymentOutcome::Failed(queries::unsent(retry_after));
                 }
-                Next::Tell(Event::FirstSettlement(word))
+                AfterEffect::Event(PaymentEvent::FirstSettlement(word))
             }
-            Effect::SettleAgain if self.request.is_none() => Next::Tell(Event::Unreadable),
-            Effect::SettleAgain => {
+            PaymentEffect::SettleAgain if self.request.is_none() => {
+                AfterEffect::Event(PaymentEvent::Unreadable)
+            }
+            PaymentEffect::SettleAgain => {
                 let (word, _) =
-                    asks::settle(app, &self.row, &self.job, self.request.as_ref()).await;
-                Next::Tell(Event::LaterSettlement(word, window(&self.row, app.now())))
+                    queries::settle(app, &self.row, &self.job, self.request.as_ref()).await;
+                AfterEffect::Event(PaymentEvent::LaterSettlement(
+                    word,
+                    window(&self.row, app.now()),
+                ))
             }
-            Effect::AskChainAfterRefusal(reason) => {
-                let evidence = asks::chain(app, &self.row, self.request.as_ref()).await;
-                Next::Tell(Event::ChainAfterRefusal { reason, evidence })
+            PaymentEffect::AskChainAfterRefusal(reason) => {
+                let evidence = queries::chain(app, &self.row, self.request.as_ref()).await;
+                AfterEffect::Event(PaymentEvent::ChainAfterRefusal { reason, evidence })
             }
-            Effect::AskChain => {
-                let evidence = asks::chain(app, &self.row, self.request.as_ref()).await;
-                Next::Tell(Event::Chain(evidence, window(&self.row, app.now())))
+            PaymentEffect::AskChain => {
+                let evidence = queries::chain(app, &self.row, self.request.as_ref()).await;
+                AfterEffect::Event(PaymentEvent::ChainAnswered(
+                    evidence,
+                    window(&self.row, app.now()),
+                ))
             }
-            Effect::Deliver => Next::Tell(self.deliver(app).await),
-            Effect::Hold => {
-                self.outcome = Outcome::Unknown(O::hold(app, &self.row.payment_id).await);
-                Next::Go
+            PaymentEffect::Deliver => AfterEffect::Event(self.deliver(app).await),
+            PaymentEffect::Hold => {
+                self.outcome = PaymentOutcome::Unknown(O::hold(app, &self.row.payment_id).await);
+                AfterEffect::Continue
             }
-            Effect::Undo => self.undo(app).await,
-            Effect::Follow => {
+            PaymentEffect::Undo => self.undo(app).await,
+            PaymentEffect::Follow => {
                 if !self.is_followed {
                     follow::start::<O>(app, &self.row.payment_id);
                 }
-                Next::Go
+                AfterEffect::Continue
             }
-            Effect::Owe(reason) => self.owe(app, reason).await,
+            PaymentEffect::Owe(reason) => self.owe(app, reason).await,
         }
     }
 
@@ -179,22 +194,23 @@ impl<O: Operation> Work<O> {
     }
 }
 
-/// Looks at a payment that was seen before, for whom it is looked at. The caller has its lock, and read the row under it.
-pub async fn look<O: Operation>(
+/// Resumes a payment for a requester. The caller holds its lock and has read the row under it.
+pub async fn resume<O: Operation>(
     app: &App,
     row: Payment,
     operation: Option<O>,
-    asker: Asker,
+    requester: Requester,
     progress: Progress,
-) -> Outcome {
+) -> PaymentOutcome {
     let begun = row.performed_at.is_some();
-    let mut work = Work::again(row, operation, progress);
-    work.run(app, Event::Look { asker, begun }).await
+    let mut work = PaymentDriver::from_row(row, operation, progress);
+    work.run(app, PaymentEvent::Resume { requester, begun })
+        .await
 }
 
-/// Where a payment's window is at `now`.
-pub fn window(row: &Payment, now: i64) -> Window {
-    Window {
+/// How much of the time after a payment's window has passed at `now`.
+pub fn window(row: &Payment, now: i64) -> PaymentWindow {
+    PaymentWindow {
         is_over: now > row.valid_before.saturating_add(MARGIN),
         is_long_over: now > row.valid_before.saturating_add(WAIT_FOR_CHAIN),
     }

@@ -1,84 +1,83 @@
-//! Has the operation do its part, and tells the machine how that went.
+//! Calls the facilitator and the operation, and reports the results to the machine.
 
 use api_types::ErrorCode;
 
-use super::{Next, Work};
+use super::{AfterEffect, PaymentDriver};
 use crate::{
     error::ApiError,
     payment::{
-        asks,
-        operation::{Flow, Operation, Paid},
-        outcome::Outcome,
-        owed,
-        record::{self, Stored},
+        operation::{Operation, PaymentFlow, SettledPayment},
+        outcome::PaymentOutcome,
+        owed, queries,
+        store_transition::{self, TransitionResult},
     },
-    payment_machine::{DebtReason, Event, PaymentState, Repeat},
+    payment_machine::{DebtReason, PaymentEvent, PaymentState, RetryPolicy},
     state::App,
     store::{Payment, StoreError},
 };
 
-/// Seconds for which a settled payment is tried to be delivered by ourselves.
-const DELIVER_FOR: i64 = 24 * 3600;
+/// Seconds for which the service tries by itself to deliver a settled payment.
+const DELIVERY_TIMEOUT: i64 = 24 * 3600;
 
-impl<O: Operation> Work<O> {
-    pub(super) async fn verify(&mut self, app: &App) -> Next {
+impl<O: Operation> PaymentDriver<O> {
+    pub(super) async fn verify(&mut self, app: &App) -> AfterEffect {
         let Some(request) = &self.request else {
-            return Next::Go;
+            return AfterEffect::Continue;
         };
-        match asks::verify(app, request).await {
-            Ok(()) => Next::Tell(Event::Verified),
+        match queries::verify(app, request).await {
+            Ok(()) => AfterEffect::Event(PaymentEvent::Verified),
             Err(outcome) => {
                 let reason = match &outcome {
-                    Outcome::NotTaken(reason) => reason.code.to_string(),
-                    Outcome::Failed(error) => error.code.as_str().to_owned(),
+                    PaymentOutcome::NotTaken(reason) => reason.code.to_string(),
+                    PaymentOutcome::Failed(error) => error.code.as_str().to_owned(),
                     _ => "not_verified".to_owned(),
                 };
                 self.outcome = outcome;
-                Next::Tell(Event::NotVerified(reason))
+                AfterEffect::Event(PaymentEvent::NotVerified(reason))
             }
         }
     }
 
-    pub(super) async fn admit(&mut self, app: &App) -> Next {
+    pub(super) async fn admit(&mut self, app: &App) -> AfterEffect {
         let Some(operation) = &self.operation else {
-            return Next::Go;
+            return AfterEffect::Continue;
         };
         match operation.admit(app, &self.job).await {
             Ok(()) => {
-                if O::FLOW == Flow::DeliverThenSettle {
+                if O::FLOW == PaymentFlow::DeliverThenSettle {
                     self.row.state = PaymentState::Verified;
                 }
-                Next::Tell(Event::Admitted)
+                AfterEffect::Event(PaymentEvent::Admitted)
             }
             Err(error) => {
                 let reason = error.code.as_str().to_owned();
-                self.outcome = Outcome::Failed(error);
-                Next::Tell(Event::NotAdmitted(reason))
+                self.outcome = PaymentOutcome::Failed(error);
+                AfterEffect::Event(PaymentEvent::NotAdmitted(reason))
             }
         }
     }
 
-    pub(super) async fn prepare(&mut self, app: &App) -> Next {
+    pub(super) async fn prepare(&mut self, app: &App) -> AfterEffect {
         let Some(operation) = &self.operation else {
-            return Next::Go;
+            return AfterEffect::Continue;
         };
         match operation.prepare(app, &self.job).await {
-            Ok(()) => Next::Tell(Event::Prepared),
+            Ok(()) => AfterEffect::Event(PaymentEvent::Prepared),
             Err(error) => {
                 let reason = error.code.as_str().to_owned();
-                self.outcome = Outcome::Failed(error);
-                Next::Tell(Event::NotPrepared(reason))
+                self.outcome = PaymentOutcome::Failed(error);
+                AfterEffect::Event(PaymentEvent::NotPrepared(reason))
             }
         }
     }
 
-    pub(super) async fn deliver(&mut self, app: &App) -> Event {
-        let paid = Paid {
+    pub(super) async fn deliver(&mut self, app: &App) -> PaymentEvent {
+        let paid = SettledPayment {
             transaction: self.transaction(),
             network: self.row.network.clone(),
             begun: self.row.performed_at.is_some(),
         };
-        let result = match resume(app, &mut self.operation, &self.row).await {
+        let result = match operation_of(app, &mut self.operation, &self.row).await {
             Ok(Some(operation)) => operation.deliver(app, &self.job, &paid).await,
             Ok(None) => {
                 let message = "What was paid for is gone.";
@@ -90,15 +89,15 @@ impl<O: Operation> Work<O> {
             Ok(delivered) => {
                 let answer = delivered.answer.clone();
                 self.delivered = Some(delivered);
-                Event::Delivered(answer)
+                PaymentEvent::Performed(answer)
             }
             Err(error) => {
                 let for_good = owed::is_final(&error);
                 if self.is_followed {
                     let code = error.code;
-                    tracing::error!(payment.id = self.row.payment_id.as_str(), %code, "a paid operation cannot be finished yet");
+                    tracing::error!(payment.id = self.row.payment_id.as_str(), %code, "a paid operation could not be delivered yet");
                 }
-                if O::REPEAT == Repeat::Once {
+                if O::RETRY == RetryPolicy::Once {
                     self.read_begun(app).await;
                 }
                 self.undelivered(error);
@@ -107,21 +106,21 @@ impl<O: Operation> Work<O> {
         }
     }
 
-    /// Whether something was begun is the row's word, which the operation may have changed.
+    /// Reads again whether the operation was begun, which the operation itself may have changed in the row.
     async fn read_begun(&mut self, app: &App) {
         match app.store.payment(&self.row.payment_id).await {
             Ok(Some(row)) => self.row.performed_at = row.performed_at,
             Ok(None) => {}
-            // Taken for begun: it is owed, and never done twice.
+            // Counts as begun: it becomes a debt and is not run twice.
             Err(_) => self.row.performed_at = Some(app.now()),
         }
     }
 
-    pub(super) fn not_delivered(&self, app: &App, for_good: bool) -> Event {
-        Event::NotDelivered {
+    pub(super) fn not_delivered(&self, app: &App, for_good: bool) -> PaymentEvent {
+        PaymentEvent::NotDelivered {
             for_good,
             begun: self.row.performed_at.is_some(),
-            late: app.now() > self.row.updated_at.saturating_add(DELIVER_FOR),
+            late: app.now() > self.row.updated_at.saturating_add(DELIVERY_TIMEOUT),
         }
     }
 
@@ -131,46 +130,48 @@ impl<O: Operation> Work<O> {
             .with("paymentId", self.row.payment_id.as_str())
             .with("transaction", transaction.as_str())
             .advise("the payment stays good: send the same signed request again, with its Idempotency-Key");
-        self.outcome = Outcome::Undelivered { error, transaction };
+        self.outcome = PaymentOutcome::Undelivered { error, transaction };
     }
 
-    pub(super) async fn undo(&mut self, app: &App) -> Next {
-        match resume(app, &mut self.operation, &self.row).await {
+    pub(super) async fn undo(&mut self, app: &App) -> AfterEffect {
+        match operation_of(app, &mut self.operation, &self.row).await {
             Ok(Some(operation)) => operation.undo(app).await,
             Ok(None) => {}
-            // The sweep finds a lease whose payment is over.
+            // The sweep finds a lease whose payment has ended.
             Err(error) => {
-                tracing::error!(%error, payment.id = self.row.payment_id.as_str(), "what was prepared cannot be undone yet");
+                tracing::error!(%error, payment.id = self.row.payment_id.as_str(), "the preparation of a payment could not be undone yet");
             }
         }
-        Next::Go
+        AfterEffect::Continue
     }
 
-    pub(super) async fn owe(&mut self, app: &App, reason: DebtReason) -> Next {
-        let error = owed::of_row(&self.row, reason.as_str());
-        match record::owe(&app.store, &mut self.row, reason, app.now()).await {
-            Stored::Yes => {
-                self.outcome = Outcome::Undelivered {
+    pub(super) async fn owe(&mut self, app: &App, reason: DebtReason) -> AfterEffect {
+        let error = owed::owed_error(&self.row, reason.as_str());
+        match store_transition::owe(&app.store, &mut self.row, reason, app.now()).await {
+            TransitionResult::Stored => {
+                self.outcome = PaymentOutcome::Undelivered {
                     error,
                     transaction: self.transaction(),
                 };
-                Next::Go
+                AfterEffect::Continue
             }
-            Stored::Failed(error) => Next::Tell(self.not_stored(PaymentState::Answered, error)),
-            Stored::Overtaken(state) => {
+            TransitionResult::Failed(error) => {
+                AfterEffect::Event(self.not_stored(PaymentState::Answered, error))
+            }
+            TransitionResult::Overtaken(state) => {
                 self.overtaken();
-                Next::Tell(Event::Overtaken {
+                AfterEffect::Event(PaymentEvent::Overtaken {
                     by: state,
                     moved: None,
                 })
             }
-            Stored::Refused | Stored::EvidenceTaken => Next::Go,
+            TransitionResult::Refused | TransitionResult::EvidenceTaken => AfterEffect::Continue,
         }
     }
 }
 
-/// The operation: the customer's, or the one that the row says.
-async fn resume<'a, O: Operation>(
+/// The operation of the request, or else the one that is restored from the row.
+async fn operation_of<'a, O: Operation>(
     app: &App,
     operation: &'a mut Option<O>,
     row: &Payment,

@@ -5,7 +5,7 @@ use std::{fmt::Write as _, path::Path};
 use service::env::documents::keep;
 
 use super::*;
-use crate::payment_machine::Answer;
+use crate::payment_machine::StoredAnswer;
 
 #[test]
 fn the_document_shows_the_machine() {
@@ -42,54 +42,70 @@ fn document() -> String {
 }
 
 /// With a chain to ask and an operation that is resumed; the text beside it says what differs.
-fn rows() -> Vec<(&'static [PaymentState], &'static str, Event)> {
+fn rows() -> Vec<(&'static [PaymentState], &'static str, PaymentEvent)> {
     let reason = || "reason".to_owned();
-    let answer = || Answer {
+    let answer = || StoredAnswer {
         status: 200,
         body: String::new(),
     };
-    let look = |asker| Event::Look {
-        asker,
+    let look = |requester| PaymentEvent::Resume {
+        requester,
         begun: false,
     };
-    let not_delivered = |for_good, late| Event::NotDelivered {
+    let not_delivered = |for_good, late| PaymentEvent::NotDelivered {
         for_good,
         begun: false,
         late,
     };
-    let first = Event::FirstSettlement;
-    let later = |word| Event::LaterSettlement(word, OVER);
-    let chain = |evidence| Event::Chain(evidence, OVER);
+    let first = PaymentEvent::FirstSettlement;
+    let later = |word| PaymentEvent::LaterSettlement(word, OVER);
+    let chain = |evidence| PaymentEvent::ChainAnswered(evidence, OVER);
     let made: &[PaymentState] = &[Reserved, Verified];
     let open: &[PaymentState] = &[Settling, Unknown, Unresolved];
     vec![
         (
             &[Reserved],
             "the row is inserted",
-            Event::Reserved { verified: false },
+            PaymentEvent::Reserved { verified: false },
         ),
         (
             &[Reserved],
             "the facilitator found it good",
-            Event::Verified,
+            PaymentEvent::Verified,
         ),
-        (&[Reserved], "it did not", Event::NotVerified(reason())),
-        (made, "admitted", Event::Admitted),
-        (made, "not admitted", Event::NotAdmitted(reason())),
-        (made, "prepared", Event::Prepared),
-        (made, "not prepared", Event::NotPrepared(reason())),
-        (&[Settling], "settled", first(Word::Settled(transfer()))),
-        (&[Settling], "refused", first(Word::Refused(reason()))),
+        (
+            &[Reserved],
+            "it did not",
+            PaymentEvent::NotVerified(reason()),
+        ),
+        (made, "admitted", PaymentEvent::Admitted),
+        (made, "not admitted", PaymentEvent::NotAdmitted(reason())),
+        (made, "prepared", PaymentEvent::Prepared),
+        (made, "not prepared", PaymentEvent::NotPrepared(reason())),
+        (
+            &[Settling],
+            "settled",
+            first(SettlementResult::Settled(transfer())),
+        ),
+        (
+            &[Settling],
+            "refused",
+            first(SettlementResult::Refused(reason())),
+        ),
         (
             &[Settling],
             "surely not sent",
-            first(Word::Unsent(reason())),
+            first(SettlementResult::Unsent(reason())),
         ),
-        (&[Settling], "no outcome", first(Word::Unknown(None))),
+        (
+            &[Settling],
+            "no outcome",
+            first(SettlementResult::Unknown(None)),
+        ),
         (
             &[Settling],
             "refused, and the chain has the transfer",
-            Event::ChainAfterRefusal {
+            PaymentEvent::ChainAfterRefusal {
                 reason: reason(),
                 evidence: Some(Evidence::Moved(transfer())),
             },
@@ -97,7 +113,7 @@ fn rows() -> Vec<(&'static [PaymentState], &'static str, Event)> {
         (
             &[Settling],
             "refused, and the chain has none",
-            Event::ChainAfterRefusal {
+            PaymentEvent::ChainAfterRefusal {
                 reason: reason(),
                 evidence: Some(Evidence::Unspent),
             },
@@ -105,7 +121,7 @@ fn rows() -> Vec<(&'static [PaymentState], &'static str, Event)> {
         (
             &[Settling],
             "refused, and the chain does not answer",
-            Event::ChainAfterRefusal {
+            PaymentEvent::ChainAfterRefusal {
                 reason: reason(),
                 evidence: None,
             },
@@ -113,18 +129,18 @@ fn rows() -> Vec<(&'static [PaymentState], &'static str, Event)> {
         (
             &PaymentState::ALL,
             "looked at by the sweep or the follower",
-            look(Asker::Ourselves { late: false }),
+            look(Requester::Service { late: false }),
         ),
-        (&[Settled], "a copy of the request", look(Asker::Anybody)),
+        (&[Settled], "a copy of the request", look(Requester::Anyone)),
         (
             &[Settling, Unknown],
             "asked again: settled",
-            later(Word::Settled(transfer())),
+            later(SettlementResult::Settled(transfer())),
         ),
         (
             &[Settling, Unknown],
             "asked again: anything else",
-            later(Word::Refused(reason())),
+            later(SettlementResult::Refused(reason())),
         ),
         (
             open,
@@ -149,14 +165,14 @@ fn rows() -> Vec<(&'static [PaymentState], &'static str, Event)> {
         (
             open,
             "the transfer pays for another purchase",
-            Event::EvidenceTaken,
+            PaymentEvent::EvidenceTaken,
         ),
         (
             &[Settling, Unknown],
             "what was signed cannot be read any more",
-            Event::Unreadable,
+            PaymentEvent::Unreadable,
         ),
-        (&[Settled], "delivered", Event::Delivered(answer())),
+        (&[Settled], "delivered", PaymentEvent::Performed(answer())),
         (
             &[Settled],
             "not delivered, worth another try",
@@ -175,17 +191,17 @@ fn rows() -> Vec<(&'static [PaymentState], &'static str, Event)> {
         (
             &[Unresolved],
             "a person says that it moved",
-            Event::Decided(Verdict::Moved(transfer())),
+            PaymentEvent::Decided(OperatorDecision::Moved(transfer())),
         ),
         (
             &[Unresolved],
             "a person says that it did not",
-            Event::Decided(Verdict::NotMoved(reason())),
+            PaymentEvent::Decided(OperatorDecision::NotMoved(reason())),
         ),
         (
             &[Released, Refused],
             "another process wrote this first, and no money is known to have moved",
-            Event::Overtaken {
+            PaymentEvent::Overtaken {
                 by: Refused,
                 moved: None,
             },
@@ -193,7 +209,7 @@ fn rows() -> Vec<(&'static [PaymentState], &'static str, Event)> {
         (
             &[Settling, Unknown, Unresolved],
             "another process wrote this first, and the money moved",
-            Event::Overtaken {
+            PaymentEvent::Overtaken {
                 by: Unresolved,
                 moved: Some(transfer()),
             },
@@ -201,7 +217,7 @@ fn rows() -> Vec<(&'static [PaymentState], &'static str, Event)> {
         (
             &[Refused],
             "another process wrote this first, and the money moved",
-            Event::Overtaken {
+            PaymentEvent::Overtaken {
                 by: Refused,
                 moved: Some(transfer()),
             },
@@ -209,7 +225,7 @@ fn rows() -> Vec<(&'static [PaymentState], &'static str, Event)> {
         (
             made,
             "`settling` cannot be stored",
-            Event::NotStored {
+            PaymentEvent::NotStored {
                 to: Settling,
                 perhaps: false,
             },
@@ -217,7 +233,7 @@ fn rows() -> Vec<(&'static [PaymentState], &'static str, Event)> {
         (
             made,
             "`settling` is perhaps stored",
-            Event::NotStored {
+            PaymentEvent::NotStored {
                 to: Settling,
                 perhaps: true,
             },
@@ -225,7 +241,7 @@ fn rows() -> Vec<(&'static [PaymentState], &'static str, Event)> {
         (
             open,
             "the outcome cannot be stored",
-            Event::NotStored {
+            PaymentEvent::NotStored {
                 to: Settled,
                 perhaps: false,
             },
@@ -233,7 +249,7 @@ fn rows() -> Vec<(&'static [PaymentState], &'static str, Event)> {
     ]
 }
 
-fn words(effects: Vec<Effect>) -> String {
+fn words(effects: Vec<PaymentEffect>) -> String {
     if effects.is_empty() {
         return "nothing".to_owned();
     }
@@ -241,19 +257,19 @@ fn words(effects: Vec<Effect>) -> String {
     all.join(", ")
 }
 
-fn word(effect: Effect) -> String {
+fn word(effect: PaymentEffect) -> String {
     match effect {
-        Effect::Verify => "verify".into(),
-        Effect::Admit => "admit".into(),
-        Effect::Prepare => "prepare".into(),
-        Effect::Store(target) => format!("**`{}`**", target.state().as_str()),
-        Effect::SettleFirst => "settle".into(),
-        Effect::SettleAgain => "settle again, byte for byte".into(),
-        Effect::AskChainAfterRefusal(_) | Effect::AskChain => "ask the chain".into(),
-        Effect::Deliver => "deliver".into(),
-        Effect::Hold => "hold what was prepared".into(),
-        Effect::Undo => "undo".into(),
-        Effect::Follow => "follow".into(),
-        Effect::Owe(reason) => format!("**`answered`** with a debt (`{}`)", reason.as_str()),
+        PaymentEffect::Verify => "verify".into(),
+        PaymentEffect::Admit => "admit".into(),
+        PaymentEffect::Prepare => "prepare".into(),
+        PaymentEffect::Store(target) => format!("**`{}`**", target.state().as_str()),
+        PaymentEffect::SettleFirst => "settle".into(),
+        PaymentEffect::SettleAgain => "settle again, byte for byte".into(),
+        PaymentEffect::AskChainAfterRefusal(_) | PaymentEffect::AskChain => "ask the chain".into(),
+        PaymentEffect::Deliver => "deliver".into(),
+        PaymentEffect::Hold => "hold what was prepared".into(),
+        PaymentEffect::Undo => "undo".into(),
+        PaymentEffect::Follow => "follow".into(),
+        PaymentEffect::Owe(reason) => format!("**`answered`** with a debt (`{}`)", reason.as_str()),
     }
 }

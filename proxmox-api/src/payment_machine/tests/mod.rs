@@ -1,4 +1,4 @@
-//! The machine by rows, by its document, and in a world where everything fails.
+//! Tests of the machine: by rows, against its document, and in a simulated world where everything fails.
 
 mod document;
 mod money;
@@ -7,10 +7,10 @@ mod world;
 
 use super::*;
 
-fn terms() -> Terms {
-    Terms {
+fn terms() -> PaymentContext {
+    PaymentContext {
         funding: Funding::X402,
-        repeat: Repeat::Resumed,
+        repeat: RetryPolicy::Resumed,
         has_chain: true,
         is_simulated: false,
     }
@@ -24,160 +24,175 @@ fn transfer() -> TransferEvidence {
     }
 }
 
-const OPEN: Window = Window {
+const OPEN: PaymentWindow = PaymentWindow {
     is_over: false,
     is_long_over: false,
 };
-const OVER: Window = Window {
+const OVER: PaymentWindow = PaymentWindow {
     is_over: true,
     is_long_over: false,
 };
 
-fn store(target: Target) -> Effect {
-    Effect::Store(target)
+fn store(target: NewState) -> PaymentEffect {
+    PaymentEffect::Store(target)
 }
 
 #[test]
-fn a_good_purchase_goes_straight_through() {
+fn a_valid_purchase_passes_all_steps() {
     let next = |state, event| step(terms(), state, event);
     assert_eq!(
-        next(Reserved, Event::Reserved { verified: false }),
-        [Effect::Verify]
+        next(Reserved, PaymentEvent::Reserved { verified: false }),
+        [PaymentEffect::Verify]
     );
     assert_eq!(
-        next(Reserved, Event::Reserved { verified: true }),
-        [Effect::Admit]
+        next(Reserved, PaymentEvent::Reserved { verified: true }),
+        [PaymentEffect::Admit]
     );
-    assert_eq!(next(Reserved, Event::Verified), [Effect::Admit]);
-    assert_eq!(next(Verified, Event::Admitted), [Effect::Prepare]);
+    assert_eq!(
+        next(Reserved, PaymentEvent::Verified),
+        [PaymentEffect::Admit]
+    );
+    assert_eq!(
+        next(Verified, PaymentEvent::Admitted),
+        [PaymentEffect::Prepare]
+    );
     for state in [Reserved, Verified] {
         assert_eq!(
-            next(state, Event::Prepared),
-            [store(Target::Settling), Effect::SettleFirst]
+            next(state, PaymentEvent::Prepared),
+            [store(NewState::Settling), PaymentEffect::SettleFirst]
         );
     }
-    let settled = Event::FirstSettlement(Word::Settled(transfer()));
+    let settled = PaymentEvent::FirstSettlement(SettlementResult::Settled(transfer()));
     assert_eq!(
         next(Settling, settled),
-        [store(Target::Settled(transfer())), Effect::Deliver]
+        [store(NewState::Settled(transfer())), PaymentEffect::Deliver]
     );
 }
 
 #[test]
 fn a_refusal_after_an_unknown_outcome_proves_nothing() {
     for word in [
-        Word::Refused("insufficient_funds".into()),
-        Word::Unsent("the facilitator does not answer".into()),
-        Word::Unknown(None),
+        SettlementResult::Refused("insufficient_funds".into()),
+        SettlementResult::Unsent("the facilitator does not answer".into()),
+        SettlementResult::Unknown(None),
     ] {
         for state in [Settling, Unknown] {
-            let event = Event::LaterSettlement(word.clone(), OVER);
-            assert_eq!(step(terms(), state, event), [Effect::AskChain]);
+            let event = PaymentEvent::LaterSettlement(word.clone(), OVER);
+            assert_eq!(step(terms(), state, event), [PaymentEffect::AskChain]);
         }
     }
-    let expired = Event::Chain(Some(Evidence::Expired), OVER);
-    let refused = Target::Refused("authorization_expired".into());
+    let expired = PaymentEvent::ChainAnswered(Some(Evidence::Expired), OVER);
+    let refused = NewState::Refused("authorization_expired".into());
     assert_eq!(
         step(terms(), Unknown, expired),
-        [store(refused), Effect::Undo]
+        [store(refused), PaymentEffect::Undo]
     );
 }
 
 #[test]
-fn without_a_chain_an_unknown_outcome_is_for_a_person_once_the_window_is_over() {
-    let without = Terms {
+fn without_a_chain_an_unknown_outcome_is_unresolved_after_the_window() {
+    let without = PaymentContext {
         has_chain: false,
         ..terms()
     };
-    let refused = Word::Refused("insufficient_funds".into());
+    let refused = SettlementResult::Refused("insufficient_funds".into());
     let at = |window| {
         step(
             without,
             Unknown,
-            Event::LaterSettlement(refused.clone(), window),
+            PaymentEvent::LaterSettlement(refused.clone(), window),
         )
     };
     assert_eq!(at(OPEN), []);
-    let unresolved = Target::Unresolved("no_chain_to_ask".into());
+    let unresolved = NewState::Unresolved("no_chain_to_ask".into());
     assert_eq!(at(OVER), [store(unresolved)]);
 }
 
 #[test]
 fn credit_is_captured_by_the_answer_and_released_with_the_payment() {
-    let credit = Terms {
+    let credit = PaymentContext {
         funding: Funding::Credit,
-        repeat: Repeat::Once,
+        repeat: RetryPolicy::Once,
         ..terms()
     };
     let next = |state, event| step(credit, state, event);
     assert_eq!(
-        next(Reserved, Event::Reserved { verified: false }),
-        [Effect::Admit]
+        next(Reserved, PaymentEvent::Reserved { verified: false }),
+        [PaymentEffect::Admit]
     );
-    assert_eq!(next(Reserved, Event::Prepared), [Effect::Deliver]);
-    let failed = Event::NotDelivered {
+    assert_eq!(
+        next(Reserved, PaymentEvent::Prepared),
+        [PaymentEffect::Deliver]
+    );
+    let failed = PaymentEvent::NotDelivered {
         for_good: false,
         begun: true,
         late: false,
     };
-    let released = Target::Released("not_delivered".into());
-    assert_eq!(next(Reserved, failed), [store(released), Effect::Undo]);
+    let released = NewState::Released("not_delivered".into());
+    assert_eq!(
+        next(Reserved, failed),
+        [store(released), PaymentEffect::Undo]
+    );
     assert!(Reserved.may_become(Answered));
 }
 
 #[test]
-fn a_transfer_that_is_known_is_never_dropped_for_what_another_one_wrote() {
-    let next = |terms, by, moved| step(terms, by, Event::Overtaken { by, moved });
-    let once = Terms {
-        repeat: Repeat::Once,
+fn a_known_transfer_is_kept_when_another_process_stored_first() {
+    let next = |terms, by, moved| step(terms, by, PaymentEvent::Overtaken { by, moved });
+    let once = PaymentContext {
+        repeat: RetryPolicy::Once,
         ..terms()
     };
-    let settled = || store(Target::Settled(transfer()));
+    let settled = || store(NewState::Settled(transfer()));
     for by in [Settling, Unknown, Unresolved] {
         assert_eq!(
             next(terms(), by, Some(transfer())),
-            [settled(), Effect::Deliver]
+            [settled(), PaymentEffect::Deliver]
         );
         // What needs the customer waits until they ask.
         assert_eq!(next(once, by, Some(transfer())), [settled()]);
     }
-    let owed = Effect::Owe(DebtReason::MovedAfterRefusal);
+    let owed = PaymentEffect::Owe(DebtReason::MovedAfterRefusal);
     assert_eq!(next(terms(), Refused, Some(transfer())), [settled(), owed]);
     for by in [Settled, Answered] {
         assert_eq!(next(terms(), by, Some(transfer())), []);
     }
     for by in [Refused, Released] {
-        assert_eq!(next(terms(), by, None), [Effect::Undo]);
+        assert_eq!(next(terms(), by, None), [PaymentEffect::Undo]);
     }
 }
 
 #[test]
-fn a_request_is_not_asked_for_again_while_its_first_answer_can_still_end_it() {
-    let look = Event::Look {
-        asker: Asker::Ourselves { late: false },
+fn a_payment_is_unknown_before_it_is_settled_again() {
+    let look = PaymentEvent::Resume {
+        requester: Requester::Service { late: false },
         begun: false,
     };
     // From here on the first answer, should it still come, ends nothing: neither as refused nor
     // as never sent.
-    let unknown = store(Target::Unknown(None));
+    let unknown = store(NewState::Unknown(None));
     assert_eq!(
         step(terms(), Settling, look.clone()),
-        [unknown, Effect::Hold, Effect::SettleAgain]
+        [unknown, PaymentEffect::Hold, PaymentEffect::SettleAgain]
     );
-    assert_eq!(step(terms(), Unknown, look), [Effect::SettleAgain]);
+    assert_eq!(step(terms(), Unknown, look), [PaymentEffect::SettleAgain]);
     assert!(!Unknown.may_become(Released));
 }
 
 #[test]
-fn a_payment_that_cannot_be_read_any_more_is_for_a_person() {
+fn an_unreadable_payment_is_unresolved() {
     for is_simulated in [true, false] {
-        let without = Terms {
+        let without = PaymentContext {
             has_chain: false,
             is_simulated,
             ..terms()
         };
-        let unresolved = store(Target::Unresolved("unreadable".into()));
-        assert_eq!(step(without, Unknown, Event::Unreadable), [unresolved]);
-        assert_eq!(step(without, Unresolved, Event::Unreadable), []);
+        let unresolved = store(NewState::Unresolved("unreadable".into()));
+        assert_eq!(
+            step(without, Unknown, PaymentEvent::Unreadable),
+            [unresolved]
+        );
+        assert_eq!(step(without, Unresolved, PaymentEvent::Unreadable), []);
     }
 }

@@ -1,14 +1,14 @@
-//! The world's money: who moves it, and what they say of it.
+//! The money of the simulated world: when it moves, and what the facilitator and the chain report.
 
 use super::super::*;
 use super::{transfer, world::World};
 
 impl World {
-    /// The facilitator moves the money or not, and says what it likes; where no chain can be asked, its refusals are true.
-    pub(super) fn settle(&mut self, first: bool) -> Word {
+    /// The facilitator moves the money or not, and may report anything; without a chain its refusals are true.
+    pub(super) fn settle(&mut self, first: bool) -> SettlementResult {
         let can_move = !self.truth.moved && !self.truth.is_over;
         if first && self.fails(8) {
-            return Word::Unsent("no connection".into());
+            return SettlementResult::Unsent("no connection".into());
         }
         self.truth.asked = true;
         if can_move && (self.truth.calm || self.below(3) > 0) {
@@ -16,12 +16,12 @@ impl World {
         }
         let truthful = self.truth.calm || !self.one_in(3);
         match (self.truth.moved, truthful) {
-            (true, true) => Word::Settled(transfer()),
-            (false, true) => Word::Refused("insufficient_funds".into()),
+            (true, true) => SettlementResult::Settled(transfer()),
+            (false, true) => SettlementResult::Refused("insufficient_funds".into()),
             (true, false) if self.terms.has_chain && self.one_in(2) => {
-                Word::Refused("nonce_used".into())
+                SettlementResult::Refused("nonce_used".into())
             }
-            (_, false) => Word::Unknown(None),
+            (_, false) => SettlementResult::Unknown(None),
         }
     }
 
@@ -37,8 +37,8 @@ impl World {
         })
     }
 
-    /// Someone sends an authorization that the facilitator was given, while it is good.
-    pub fn somebody_settles(&mut self) {
+    /// A third party sends an authorization that the facilitator had, while it is valid.
+    pub fn third_party_settles(&mut self) {
         let state = self.truth.state;
         if self.terms.has_chain
             && self.truth.asked
@@ -46,7 +46,7 @@ impl World {
             && state != Some(Released)
         {
             self.truth.moved = true;
-            self.log.push("somebody sends it".into());
+            self.log.push("a third party sends it".into());
         }
     }
 
@@ -55,19 +55,19 @@ impl World {
         if self.truth.state == Some(Refused) && self.terms.has_chain && self.truth.is_over {
             let evidence = self.chain();
             if evidence.is_some() {
-                self.run(Event::Chain(evidence, self.window()));
+                self.run(PaymentEvent::ChainAnswered(evidence, self.window()));
             }
         }
     }
 
-    /// A person finds out what the facilitator and the chain did not say.
+    /// The operator finds out what the facilitator and the chain did not report.
     pub fn decide(&mut self) {
         if self.truth.state == Some(Unresolved) {
             let verdict = match self.truth.moved {
-                true => Verdict::Moved(transfer()),
-                false => Verdict::NotMoved("looked for".into()),
+                true => OperatorDecision::Moved(transfer()),
+                false => OperatorDecision::NotMoved("looked for".into()),
             };
-            self.run(Event::Decided(verdict));
+            self.run(PaymentEvent::Decided(verdict));
         }
     }
 }

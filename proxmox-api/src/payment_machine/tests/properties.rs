@@ -1,4 +1,4 @@
-//! Whatever happens in whichever order, with a crash before any effect: money moved if and only if it was delivered, or is owed.
+//! In every order of events, with a crash before any effect: money moved if and only if it was delivered or is owed.
 
 use proptest::{prelude::*, test_runner::TestRng};
 
@@ -13,11 +13,11 @@ const LOOKS: u32 = 20;
 const PERSON_LOOKS_AT: u32 = 10;
 
 /// The terms, whether something is prepared, and whether locks can be lost.
-fn any_terms() -> impl Strategy<Value = (Terms, bool, bool)> {
+fn any_terms() -> impl Strategy<Value = (PaymentContext, bool, bool)> {
     let repeats = prop_oneof![
-        Just(Repeat::Resumed),
-        Just(Repeat::ForPayer),
-        Just(Repeat::Once)
+        Just(RetryPolicy::Resumed),
+        Just(RetryPolicy::ForPayer),
+        Just(RetryPolicy::Once)
     ];
     let ledgers = prop_oneof![
         Just((true, false)),
@@ -27,30 +27,34 @@ fn any_terms() -> impl Strategy<Value = (Terms, bool, bool)> {
     let kinds = (repeats, ledgers, any::<bool>(), any::<bool>());
     kinds.prop_map(
         |(repeat, (has_chain, is_simulated), prepares, loses_locks)| {
-            let terms = Terms {
+            let terms = PaymentContext {
                 funding: Funding::X402,
                 repeat,
                 has_chain,
                 is_simulated,
             };
             // What is made before it is paid for is finished by ourselves.
-            (terms, prepares && repeat == Repeat::Resumed, loses_locks)
+            (
+                terms,
+                prepares && repeat == RetryPolicy::Resumed,
+                loses_locks,
+            )
         },
     )
 }
 
 fn live(world: &mut World) {
-    let look = |world: &World, asker| Event::Look {
-        asker,
+    let look = |world: &World, requester| PaymentEvent::Resume {
+        requester,
         begun: world.truth.begun,
     };
     for _ in 0..TURMOIL {
         match world.below(14) {
             0 | 1 => world.request(),
-            2 => world.run(look(world, Asker::Payer)),
-            3 => world.run(look(world, Asker::Anybody)),
-            4 | 5 => world.run(look(world, Asker::Ourselves { late: false })),
-            6 => world.somebody_settles(),
+            2 => world.run(look(world, Requester::Payer)),
+            3 => world.run(look(world, Requester::Anyone)),
+            4 | 5 => world.run(look(world, Requester::Service { late: false })),
+            6 => world.third_party_settles(),
             7 => world.recheck(),
             8 => world.undo_abandoned(),
             9..=11 => world.resume(),
@@ -63,7 +67,7 @@ fn live(world: &mut World) {
         // The payer has gone; the window ends, and every bound on waiting.
         world.truth.is_over |= look_number > 2;
         let late = look_number > 4;
-        world.run(look(world, Asker::Ourselves { late }));
+        world.run(look(world, Requester::Service { late }));
         world.recheck();
         world.undo_abandoned();
         if look_number == PERSON_LOOKS_AT {
@@ -96,7 +100,7 @@ fn judge(world: &World) -> Result<(), String> {
             "delivered and owed",
         ),
         (
-            world.terms.repeat != Repeat::Once || truth.runs <= 1,
+            world.terms.repeat != RetryPolicy::Once || truth.runs <= 1,
             "done twice",
         ),
         (

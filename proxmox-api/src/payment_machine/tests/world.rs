@@ -1,13 +1,13 @@
-//! A world around one payment: what is stored, what the chain has, what was done. Everything but the truth can fail.
+//! A simulated world around one payment: the row, the chain and the containers. All operations on it can fail.
 
 use std::collections::{BTreeSet, VecDeque};
 
 use proptest::{prelude::Rng as _, test_runner::TestRng};
 
 use super::super::*;
-use crate::payment_machine::Answer;
+use crate::payment_machine::StoredAnswer;
 
-/// What the row and the machines of the world say, which a crash leaves as it is.
+/// The row, the chain and the containers, which a crash does not change.
 #[derive(Debug, Clone, Default)]
 pub struct Truth {
     /// The state that is stored; none before the row is there.
@@ -38,8 +38,8 @@ pub struct Truth {
 /// the truth any more where it has lost its lock.
 struct Worker {
     state: PaymentState,
-    event: Option<Event>,
-    effects: VecDeque<Effect>,
+    event: Option<PaymentEvent>,
+    effects: VecDeque<PaymentEffect>,
     /// The customer's own operation, and not one that is resumed from the row.
     is_request: bool,
     machine: u32,
@@ -50,7 +50,7 @@ struct Worker {
 /// One world.
 pub struct World {
     pub truth: Truth,
-    pub terms: Terms,
+    pub terms: PaymentContext,
     /// Whether something is prepared before it is settled for.
     pub prepares: bool,
     /// Whether workers can lose their lock, and go on when others have begun.
@@ -63,7 +63,7 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(terms: Terms, (prepares, loses_locks): (bool, bool), rng: TestRng) -> Self {
+    pub fn new(terms: PaymentContext, (prepares, loses_locks): (bool, bool), rng: TestRng) -> Self {
         Self {
             truth: Truth::default(),
             terms,
@@ -88,8 +88,8 @@ impl World {
         self.rng.next_u32() % n
     }
 
-    pub(super) fn window(&self) -> Window {
-        Window {
+    pub(super) fn window(&self) -> PaymentWindow {
+        PaymentWindow {
             is_over: self.truth.is_over,
             is_long_over: self.truth.is_over && self.truth.calm,
         }
@@ -104,17 +104,17 @@ impl World {
         }
         self.truth.state = Some(Reserved);
         self.truth.machine += 1;
-        self.work(Event::Reserved { verified }, true);
+        self.work(PaymentEvent::Reserved { verified }, true);
     }
 
     /// The row is looked at, or decided about.
-    pub fn run(&mut self, first: Event) {
+    pub fn run(&mut self, first: PaymentEvent) {
         if self.truth.state.is_some() {
             self.work(first, false);
         }
     }
 
-    fn work(&mut self, first: Event, is_request: bool) {
+    fn work(&mut self, first: PaymentEvent, is_request: bool) {
         let worker = Worker {
             state: self.truth.state.expect("the row is there"),
             event: Some(first),
@@ -169,73 +169,75 @@ impl World {
         }
     }
 
-    fn perform(&mut self, effect: Effect, worker: &mut Worker) -> Option<Event> {
+    fn perform(&mut self, effect: PaymentEffect, worker: &mut Worker) -> Option<PaymentEvent> {
         match effect {
             // A nonce that is used is no good any more.
-            Effect::Verify => Some(match self.truth.moved || self.fails(6) {
-                true => Event::NotVerified("invalid".into()),
-                false => Event::Verified,
+            PaymentEffect::Verify => Some(match self.truth.moved || self.fails(6) {
+                true => PaymentEvent::NotVerified("invalid".into()),
+                false => PaymentEvent::Verified,
             }),
-            Effect::Admit => Some(self.admit(worker)),
-            Effect::Prepare => {
+            PaymentEffect::Admit => Some(self.admit(worker)),
+            PaymentEffect::Prepare => {
                 if self.prepares {
                     self.truth.machines.insert(worker.machine);
                 }
                 Some(match self.fails(6) {
-                    true => Event::NotPrepared("failed".into()),
-                    false => Event::Prepared,
+                    true => PaymentEvent::NotPrepared("failed".into()),
+                    false => PaymentEvent::Prepared,
                 })
             }
-            Effect::Store(target) => self.store(target, None, worker),
-            Effect::SettleFirst => Some(Event::FirstSettlement(self.settle(true))),
-            Effect::SettleAgain => {
+            PaymentEffect::Store(target) => self.store(target, None, worker),
+            PaymentEffect::SettleFirst => Some(PaymentEvent::FirstSettlement(self.settle(true))),
+            PaymentEffect::SettleAgain => {
                 let word = self.settle(false);
-                Some(Event::LaterSettlement(word, self.window()))
+                Some(PaymentEvent::LaterSettlement(word, self.window()))
             }
-            Effect::AskChainAfterRefusal(reason) => {
+            PaymentEffect::AskChainAfterRefusal(reason) => {
                 let evidence = self.chain();
-                Some(Event::ChainAfterRefusal { reason, evidence })
+                Some(PaymentEvent::ChainAfterRefusal { reason, evidence })
             }
-            Effect::AskChain => Some(Event::Chain(self.chain(), self.window())),
-            Effect::Deliver => Some(self.deliver(worker)),
-            Effect::Undo => {
+            PaymentEffect::AskChain => {
+                Some(PaymentEvent::ChainAnswered(self.chain(), self.window()))
+            }
+            PaymentEffect::Deliver => Some(self.deliver(worker)),
+            PaymentEffect::Undo => {
                 self.undo(worker);
                 None
             }
-            Effect::Owe(reason) => {
+            PaymentEffect::Owe(reason) => {
                 let body = "owed".to_owned();
-                let answer = Answer { status: 409, body };
-                self.store(Target::Answered(answer), Some(reason), worker)
+                let answer = StoredAnswer { status: 409, body };
+                self.store(NewState::Answered(answer), Some(reason), worker)
             }
             // The sweep looks at what is open in any case.
-            Effect::Hold | Effect::Follow => None,
+            PaymentEffect::Hold | PaymentEffect::Follow => None,
         }
     }
 
-    fn admit(&mut self, worker: &mut Worker) -> Event {
+    fn admit(&mut self, worker: &mut Worker) -> PaymentEvent {
         let fails = self.fails(6);
-        // The claim is stored with the payment's move, or not at all, or nobody knows.
+        // The claim is stored with the payment's transition, or not at all, or its outcome is unknown.
         if self.prepares && self.truth.state == Some(Reserved) && (!fails || self.one_in(3)) {
             self.truth.state = Some(Verified);
             self.truth.machine = worker.machine;
         } else if self.prepares || fails {
-            return Event::NotAdmitted("full".into());
+            return PaymentEvent::NotAdmitted("full".into());
         }
         if fails {
-            return Event::NotAdmitted("unavailable".into());
+            return PaymentEvent::NotAdmitted("unavailable".into());
         }
         if self.prepares {
             worker.state = Verified;
         }
-        Event::Admitted
+        PaymentEvent::Admitted
     }
 
     fn store(
         &mut self,
-        target: Target,
+        target: NewState,
         debt: Option<DebtReason>,
         worker: &mut Worker,
-    ) -> Option<Event> {
+    ) -> Option<PaymentEvent> {
         let to = target.state();
         assert!(
             worker.state.may_become(to),
@@ -247,10 +249,10 @@ impl World {
             worker.state = stored;
             worker.machine = self.truth.machine;
             let moved = match target {
-                Target::Settled(transfer) => Some(transfer),
+                NewState::Settled(transfer) => Some(transfer),
                 _ => None,
             };
-            return Some(Event::Overtaken { by: stored, moved });
+            return Some(PaymentEvent::Overtaken { by: stored, moved });
         }
         let delivers = to == Answered && debt.is_none();
         if delivers && self.prepares && !self.truth.machines.contains(&worker.machine) {
@@ -258,9 +260,9 @@ impl World {
             return Some(not_delivered(true, false));
         }
         let begins = to == Settled
-            && worker.effects.front() == Some(&Effect::Deliver)
+            && worker.effects.front() == Some(&PaymentEffect::Deliver)
             && worker.is_request
-            && self.terms.repeat == Repeat::Once;
+            && self.terms.repeat == RetryPolicy::Once;
         let fails = self.fails(10);
         let perhaps = fails && self.one_in(2);
         if !fails || (perhaps && self.one_in(2)) {
@@ -276,14 +278,14 @@ impl World {
             }
         }
         if fails {
-            return Some(Event::NotStored { to, perhaps });
+            return Some(PaymentEvent::NotStored { to, perhaps });
         }
         worker.has_begun |= begins;
         worker.state = to;
         None
     }
 
-    fn deliver(&mut self, worker: &Worker) -> Event {
+    fn deliver(&mut self, worker: &Worker) -> PaymentEvent {
         assert_eq!(
             worker.state, Settled,
             "nothing is delivered that is not paid"
@@ -294,7 +296,7 @@ impl World {
         if self.fails(10) {
             return not_delivered(self.one_in(3), self.truth.begun);
         }
-        if self.terms.repeat == Repeat::Once && !worker.has_begun {
+        if self.terms.repeat == RetryPolicy::Once && !worker.has_begun {
             if self.truth.begun {
                 return not_delivered(false, true);
             }
@@ -309,13 +311,13 @@ impl World {
         if self.fails(6) {
             return not_delivered(false, self.truth.begun);
         }
-        Event::Delivered(Answer {
+        PaymentEvent::Performed(StoredAnswer {
             status: 200,
             body: "done".into(),
         })
     }
 
-    /// What was prepared is taken back, which nobody may do while it may be paid for.
+    /// Undoes the preparation, which must not happen while it may be paid for.
     fn undo(&mut self, worker: &Worker) {
         let state = self.truth.state.expect("the row is there");
         let may_be_paid = state.is_open() || self.truth.delivered.is_some() || state == Settled;
@@ -326,7 +328,7 @@ impl World {
         }
     }
 
-    /// A machine whose payment nobody knows the outcome of is given up, some time after the window.
+    /// Gives up a container whose payment has an unknown outcome, some time after the window.
     pub fn give_up_held(&mut self) {
         if self.truth.is_over && self.truth.state.is_some_and(PaymentState::is_open) {
             self.truth.machines.remove(&self.truth.machine);
@@ -343,8 +345,8 @@ impl World {
     }
 }
 
-fn not_delivered(for_good: bool, begun: bool) -> Event {
-    Event::NotDelivered {
+fn not_delivered(for_good: bool, begun: bool) -> PaymentEvent {
+    PaymentEvent::NotDelivered {
         for_good,
         begun,
         late: false,

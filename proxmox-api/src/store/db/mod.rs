@@ -187,7 +187,7 @@ fn is_unique_violation(error: &StoreError) -> bool {
                 ]
                 .contains(&error.extended_code)
         }
-        StoreError::Postgres(error) => matches!(error, ServerError::Taken(_)),
+        StoreError::Postgres(error) => matches!(error, ServerError::UniqueViolation(_)),
         _ => false,
     }
 }

@@ -37,7 +37,7 @@ impl Pool {
         }
     }
 
-    /// How often it was asked for.
+    /// The number of uses.
     pub(in crate::store) fn count(&self) -> u64 {
         self.count.load(Ordering::Relaxed)
     }
@@ -66,7 +66,7 @@ impl Pool {
                 .push(connection);
             drop(permit);
             result.unwrap_or_else(|_| {
-                tracing::error!("a change or a look of the store panicked");
+                tracing::error!("a change or a read of the store panicked");
                 Err(StoreError::Stopped)
             })
         })

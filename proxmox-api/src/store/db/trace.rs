@@ -59,7 +59,7 @@ const OF_A_TEST: &str = "/* of a test */";
 
 /// A statement that ran.
 #[derive(Debug, Clone)]
-pub(in crate::store) struct Ran {
+pub(in crate::store) struct TracedStatement {
     pub(in crate::store) sql: String,
     pub(in crate::store) values: Vec<OwnedValue>,
     /// Steps of SQLite's virtual machine, those for foreign keys included: the work, however fast the machine is.
@@ -69,7 +69,7 @@ pub(in crate::store) struct Ran {
 /// The statements whose plan was looked at.
 static SEEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 /// Statements that ran on the databases whose work is counted, by the database's path.
-static COUNTED: Mutex<BTreeMap<String, Vec<Ran>>> = Mutex::new(BTreeMap::new());
+static COUNTED: Mutex<BTreeMap<String, Vec<TracedStatement>>> = Mutex::new(BTreeMap::new());
 
 fn lock<T>(of: &'static Mutex<T>) -> MutexGuard<'static, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
@@ -81,7 +81,7 @@ pub(in crate::store) fn count(path: &str) {
 }
 
 /// Takes the statements that were recorded there.
-pub(in crate::store) fn counted(path: &str) -> Vec<Ran> {
+pub(in crate::store) fn counted(path: &str) -> Vec<TracedStatement> {
     lock(&COUNTED).remove(path).unwrap_or_default()
 }
 
@@ -101,7 +101,7 @@ pub(super) fn ran(
         return;
     };
     if let Some(all) = lock(&COUNTED).get_mut(path) {
-        all.push(Ran {
+        all.push(TracedStatement {
             sql: sql.to_owned(),
             values: values.iter().map(OwnedValue::of).collect(),
             steps,

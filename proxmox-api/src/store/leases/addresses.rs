@@ -1,4 +1,4 @@
-//! Which address of ours a lease or a probe gets, and when a lease's container's link may be put on the bridge.
+//! The addresses that leases and probes get, and when the link of a lease's container may be put up.
 
 use std::collections::HashSet;
 use std::net::Ipv4Addr;
@@ -12,12 +12,12 @@ use super::{
 };
 use crate::ids::LeaseId;
 
-/// Seconds for which a freed address rests: what is still sent to the lease before must not reach the next one.
+/// Seconds before a freed address is used again: traffic for the previous lease must not reach the next one.
 const REST: i64 = 3600;
 
 /// The name under which the addresses of a probe's containers are kept.
 const OF_PROBE: &str = "probe_addresses";
-/// Seconds after which a probe that has not given its addresses back was surely killed.
+/// Seconds after which a probe that still holds addresses counts as killed.
 const PROBE_LASTS: i64 = 3600;
 
 /// The addresses that a probe's containers have.
@@ -30,10 +30,10 @@ struct OfProbe {
     since: i64,
 }
 
-/// What became of a probe's wish for addresses.
+/// The outcome of a probe's claim of addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProbeClaim {
-    /// No lease gets them until they are given back.
+    /// The addresses; no lease gets them until they are released.
     Claimed(Vec<Ipv4Addr>),
     /// Another probe has some, since then, Unix seconds.
     Busy(i64),
@@ -48,7 +48,7 @@ pub(in crate::store) fn free_address(
     now: i64,
 ) -> Result<Option<Ipv4Addr>, StoreError> {
     let mut taken = taken(db, now)?;
-    // Also of one that was killed, and has perhaps left its containers.
+    // Also of a killed probe, which may have left its containers.
     taken.extend(of_probe(db)?.into_iter().flat_map(|probe| probe.addresses));
     Ok(pool.addresses().find(|address| !taken.contains(address)))
 }
@@ -61,8 +61,8 @@ fn of_probe(db: Db<'_>) -> Result<Option<OfProbe>, StoreError> {
     probe.map_err(|_| StoreError::Unreadable("the addresses of a probe"))
 }
 
-/// What leases have, or had lately. What was never on the bridge needs no rest: else attempts that fail, and cost nothing,
-/// would use a small network up for an hour.
+/// The addresses that leases have, or had lately. An address that was never on the bridge is free at once: otherwise failed
+/// attempts, which cost nothing, would use up a small network for an hour.
 fn taken(db: Db<'_>, now: i64) -> Result<HashSet<Ipv4Addr>, StoreError> {
     let taken: Vec<String> = db.all(
         "SELECT address FROM leases WHERE address IS NOT NULL AND state <> 'destroyed'
@@ -93,7 +93,7 @@ impl Store {
         self.write(ChangeLock::Claims, move |db| {
             let before = of_probe(db)?;
             if let Some(before) = &before
-                // One that is of later than now was kept before the clock was set back.
+                // A time in the future was stored before the clock was set back.
                 && (0..PROBE_LASTS).contains(&(now - before.since))
             {
                 return Ok(ProbeClaim::Busy(before.since));
@@ -125,7 +125,7 @@ impl Store {
         .await
     }
 
-    /// Gives the addresses of a probe back, once its containers are gone.
+    /// Releases the addresses of a probe, once its containers are gone.
     /// # Errors
     /// The database failed.
     pub async fn release_probe_addresses(&self, id: &str) -> Result<(), StoreError> {

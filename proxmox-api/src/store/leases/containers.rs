@@ -1,4 +1,4 @@
-//! What was seen of the containers on Proxmox: where they are, which ran, which have no lease, and which are lost.
+//! What Proxmox shows of containers: their location, which ones run, which have no lease, and which are lost.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use super::{
 use crate::ids::{LeaseId, Minutes, PaymentId};
 use crate::store::lease_state::LeaseState;
 
-/// Why the unused part of a lease is owed.
+/// The reason of the debt for the unused part of a lease.
 const LOST: &str = "container_lost";
 
 /// A payment for a lease: amount in atomic units, and the minutes that it bought.
@@ -83,7 +83,7 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let (id, node) = (id.clone(), node.clone());
         self.write(ChangeLock::None, move |db| {
-            // Its new node may have booted since it was last seen running, which is no reason to start it.
+            // Its new node may have booted since it was last seen running; that must not start it.
             let sql = "UPDATE leases SET node = ?2, updated_at = ?3,
                      running_seen_at = CASE WHEN running_seen_at IS NULL THEN NULL ELSE ?3 END
                  WHERE lease_id = ?1 AND node <> ?2 AND state <> 'destroyed'";
@@ -124,7 +124,7 @@ impl Store {
         .await
     }
 
-    /// The container of a lease is there again.
+    /// The container of a lease was found again.
     /// # Errors
     /// The database failed.
     pub async fn found(&self, id: &LeaseId) -> Result<(), StoreError> {
@@ -181,7 +181,7 @@ impl Store {
     ) -> Result<i64, StoreError> {
         let lease_id = lease_id.clone();
         self.write(ChangeLock::Named("orphans"), move |db| {
-            // Another container under the same number begins anew.
+            // Another container with the same number starts a new time.
             db.execute(
                 "INSERT INTO orphans (vmid, lease_id, seen_at) VALUES (?1, ?2, ?3)
                  ON CONFLICT (vmid) DO UPDATE SET lease_id = excluded.lease_id, seen_at = excluded.seen_at

@@ -1,4 +1,4 @@
-//! How many leases there are, for metrics and for everybody.
+//! The numbers of leases, for metrics and the public statistics.
 
 use std::{
     collections::HashMap,
@@ -11,10 +11,10 @@ use pve::Vmid;
 use super::super::{Store, StoreError};
 use crate::ids::LeaseId;
 
-/// How long the number of ended leases is kept. It grows with history, and so does the work of counting.
+/// How long the number of ended leases is cached: the work of counting grows with history.
 const ENDED_FRESH: Duration = Duration::from_secs(3600);
 
-/// The leases that have ended, as they were counted last, and when that was.
+/// The cached number of ended leases, with the time of the count.
 #[derive(Debug, Clone, Default)]
 pub(in crate::store) struct EndedLeases(Arc<Mutex<Option<(Instant, u32)>>>);
 

@@ -54,7 +54,7 @@ pub struct DueEnd {
 
 /// A lease whose owner is warned of its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Warned {
+pub struct WarnedLease {
     /// The lease.
     pub lease_id: LeaseId,
     /// Its end, Unix seconds.
@@ -96,7 +96,7 @@ impl Store {
         warn_seconds: i64,
         now: i64,
         most: i64,
-    ) -> Result<Vec<Warned>, StoreError> {
+    ) -> Result<Vec<WarnedLease>, StoreError> {
         let any = self.read(move |db| db.exists(UNWARNED, values![now, warn_seconds, 1_i64]));
         if !any.await? {
             return Ok(Vec::new());
@@ -108,8 +108,8 @@ impl Store {
                    AND state = 'active' AND warned_at IS NULL AND expires_at > ?1 AND expires_at <= ?1 + ?2
                  RETURNING lease_id, expires_at, destroy_at"
             );
-            let warned: Vec<Warned> = db.all(&sql, values![now, warn_seconds, most], |row| {
-                Ok(Warned {
+            let warned: Vec<WarnedLease> = db.all(&sql, values![now, warn_seconds, most], |row| {
+                Ok(WarnedLease {
                     lease_id: row.get("lease_id")?,
                     expires_at: row.get("expires_at")?,
                     destroy_at: row.get("destroy_at")?,

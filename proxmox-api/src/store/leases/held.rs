@@ -1,4 +1,4 @@
-//! Machines of leases whose payment nobody knows the outcome of.
+//! Containers of held leases: the outcome of their payment is unknown.
 
 use super::{
     super::{Store, StoreError, change_lock::ChangeLock, sql::Row, values},
@@ -11,10 +11,10 @@ use crate::store::Lease;
 const IS_HELD: &str = "leases.state = 'probed' AND leases.state <> 'destroyed' AND EXISTS (SELECT 1 FROM payments
      WHERE payments.payment_id = leases.payment_id AND payments.state IN ('settling', 'unknown', 'unresolved'))";
 
-/// Whether the machine of a held lease runs.
+/// Whether the container of a held lease runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HeldPower {
-    /// It was not stopped by us.
+    /// The service did not stop it.
     Running,
     /// A stop may have been sent.
     Stopping,
@@ -41,7 +41,7 @@ impl HeldPower {
     }
 }
 
-/// The machine of a held lease.
+/// The container of a held lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldMachine {
     /// The lease.
@@ -55,7 +55,7 @@ pub struct HeldMachine {
 }
 
 impl Store {
-    /// Every machine that is held for a payment of unknown outcome, or whose payment is being settled.
+    /// Every container that is held for a payment of unknown outcome, or whose payment is being settled.
     /// # Errors
     /// The database failed.
     pub async fn held_machines(&self) -> Result<Vec<HeldMachine>, StoreError> {
@@ -74,7 +74,7 @@ impl Store {
         .await
     }
 
-    /// Notes what is done with the machine of a lease; false where the lease is not held any more.
+    /// Stores what is done with the container of a held lease; false if the lease is not held any more.
     /// # Errors
     /// The database failed.
     pub async fn set_held_power(&self, id: &LeaseId, power: HeldPower) -> Result<bool, StoreError> {
@@ -86,7 +86,7 @@ impl Store {
         .await
     }
 
-    /// What was done with the machine of a lease while it was held.
+    /// What was done with the container of a lease while it was held.
     /// # Errors
     /// The database failed.
     pub async fn held_power(&self, id: &LeaseId) -> Result<HeldPower, StoreError> {
@@ -99,7 +99,7 @@ impl Store {
         .await
     }
 
-    /// Gives a held machine up, to be removed; its payment stays as it is. False where the lease is not held any more.
+    /// Gives up a held container, which is then removed; its payment stays as it is. False if the lease is not held any more.
     /// # Errors
     /// The database failed.
     pub async fn give_up_held(&self, id: &LeaseId, now: i64) -> Result<bool, StoreError> {

@@ -1,5 +1,5 @@
-//! Results of the comparison with Proxmox, read and written for many leases at once, and written
-//! only where they have changed.
+//! Results of the comparison with Proxmox, read and written for many leases at once; only changes are
+//! written.
 
 use std::collections::HashMap;
 
@@ -79,8 +79,8 @@ impl Store {
         .await
     }
 
-    /// The troubles that the last comparison found with containers of live leases, in the words of
-    /// [`Trouble::word`](crate::memory::alarms::Trouble::word).
+    /// The troubles that the last comparison found with containers of live leases, named as by
+    /// [`Trouble::word`](crate::lease::alarms::Trouble::word).
     /// # Errors
     /// The database failed.
     pub async fn troubles(&self) -> Result<HashMap<LeaseId, String>, StoreError> {
@@ -135,7 +135,7 @@ impl Store {
         .await
     }
 
-    /// Forgets orphans that are no more.
+    /// Removes orphans that do not exist any more.
     /// # Errors
     /// The database failed.
     pub async fn forget_orphans(&self, vmids: Vec<Vmid>) -> Result<(), StoreError> {

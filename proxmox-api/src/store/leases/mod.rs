@@ -1,4 +1,4 @@
-//! Leases: the claim of a VMID together with the payment, guarded moves, deadlines and renewals.
+//! Leases: their states, deadlines and renewals. Each change of a state is a compare-and-set.
 
 mod addresses;
 mod containers;
@@ -27,7 +27,7 @@ use crate::ids::{LeaseId, Minutes, PaymentId, Wallet};
 pub use addresses::ProbeClaim;
 pub(super) use addresses::free_address;
 pub(super) use counts::EndedLeases;
-pub use ends::{DueEnd, Warned};
+pub use ends::{DueEnd, WarnedLease};
 pub use held::{HeldMachine, HeldPower};
 pub(super) use numbers::{free_vmid, record_use};
 pub use of_wallet::PaidLease;
@@ -36,14 +36,14 @@ use row::{COLUMNS, read_lease};
 pub use row::{Claim, Lease};
 pub(super) use row::{Given, cells_of};
 
-/// States in which a restart finds work half done.
+/// States with unfinished work, which a restart resumes.
 const UNFINISHED: &str =
     "('provisioning', 'create_sent', 'created', 'probed', 'expiring', 'undoing', 'destroying')";
 
-// Statements about leases that are not over say `state <> 'destroyed'` beside the states that they want: SQLite takes a partial
-// index only where its condition is written out, and those of all leases grow with history.
+// Statements about live leases contain `state <> 'destroyed'` besides their own condition: SQLite uses a partial index only if its
+// condition is written out, and indexes of all leases grow with history.
 impl Store {
-    /// Moves a lease if it is in `from` and the move is allowed; says whether it moved.
+    /// Moves a lease from one state to another; false if it is in another state or the move is not allowed.
     /// # Errors
     /// The database failed.
     pub async fn move_lease(
@@ -63,8 +63,8 @@ impl Store {
         .await
     }
 
-    /// Gives a lease that is `provisioning` another VMID and node, when Proxmox surely made nothing.
-    /// `None`: no VMID is free, or the lease is elsewhere.
+    /// Gives a `provisioning` lease another VMID and node, after Proxmox made nothing for certain.
+    /// `None` if no VMID is free or the lease is in another state.
     /// # Errors
     /// The database failed.
     pub async fn reassign_lease(
@@ -89,7 +89,7 @@ impl Store {
         .await
     }
 
-    /// Notes the container's address.
+    /// Stores the container's address.
     /// # Errors
     /// The database failed.
     pub async fn set_ip(&self, id: &LeaseId, ip: &str, now: i64) -> Result<bool, StoreError> {
@@ -128,7 +128,7 @@ impl Store {
             .await
     }
 
-    /// Leases that a start-up has to go on with or undo.
+    /// Leases that a start-up has to resume or undo.
     /// # Errors
     /// The database failed.
     pub async fn unfinished_leases(&self) -> Result<Vec<Lease>, StoreError> {
@@ -136,8 +136,8 @@ impl Store {
         self.leases_where(&unfinished, |look| look(&[])).await
     }
 
-    /// Leases in the making whose payment was released, refused, owed or used for another lease, and that have not moved since
-    /// `before`. The answer of a delivered payment is stored with the move that makes its lease active.
+    /// Leases before activation whose payment was released, refused, owed or used for another lease, and that have not changed since
+    /// `before`. The answer of a delivered payment is stored with the activation of its lease.
     /// # Errors
     /// The database failed.
     pub async fn abandoned_leases(&self, before: i64) -> Result<Vec<Lease>, StoreError> {
@@ -201,8 +201,7 @@ fn readable(row: &Row<'_>) -> FoundOne {
     skip_damaged(row, read_lease(row))
 }
 
-/// The row of a lease in a list, or why it cannot be read. One damaged row must not keep every other lease from ending
-/// in time.
+/// Skips and logs a row that cannot be read: one damaged row must not keep other leases from ending in time.
 fn skip_damaged<T>(row: &Row<'_>, read: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
     match read {
         Err(error @ (StoreError::Unreadable(_) | StoreError::Range(_))) => {
@@ -214,7 +213,7 @@ fn skip_damaged<T>(row: &Row<'_>, read: Result<T, StoreError>) -> Result<Option<
     }
 }
 
-/// The paid time begins. False, and nothing changed, unless the lease is made and waits for this payment.
+/// Begins the paid time. False, and nothing changes, unless the lease is `probed` and waits for this payment.
 pub(super) fn activate(
     db: Db<'_>,
     id: &LeaseId,
@@ -236,11 +235,11 @@ pub(super) fn activate(
         return Ok(false);
     };
     brakes::release(db, &owner)?;
-    // The paid time begins when all of the machine can be used.
+    // The paid time begins when the network of the container can be used, too.
     let end = network_ready_at.unwrap_or(now).max(now) + minutes.seconds();
     let destroy_at = grace::destroy_at(None, end, minutes, grace_seconds);
     let activated = db.execute(
-        // It was seen running when it was probed: its node may reboot before the next look.
+        // It was running when it was probed, and its node may reboot before the next comparison.
         "UPDATE leases SET state = 'active', ip = ?2, expires_at = ?3, destroy_at = ?4, updated_at = ?5,
              running_seen_at = updated_at, client = NULL, held = NULL WHERE lease_id = ?1",
         values![id, ip, end, destroy_at, now],
@@ -320,7 +319,7 @@ fn renew(db: Db<'_>, renewal: &Renewal, now: i64) -> Result<RenewalOutcome, Stor
     })
 }
 
-/// The queries that are made again and again, with the number of their parameters.
+/// The queries of the workers, with the number of their parameters.
 #[cfg(test)]
 pub(super) const QUERIES: [(&str, usize); 5] = [
     ends::QUERIES[0],

@@ -1,5 +1,5 @@
-//! Which number a lease gets: one that was never used, else the one whose last use is the longest ago. A number that is
-//! used again soon could answer a request that was meant for the lease before.
+//! The VMID that a lease gets: one that was never used, else the least recently used one. A request for the previous lease could
+//! reach a VMID that is reused soon.
 
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
@@ -29,7 +29,7 @@ pub(in crate::store) fn free_vmid(
     let enough = u32::try_from(busy.len())
         .unwrap_or(u32::MAX)
         .saturating_add(1);
-    // The sign keeps SQLite from sorting the whole range: it goes along the order of last use, past numbers in use only.
+    // The sign keeps SQLite from sorting the whole range: it reads the index of last use and skips only numbers in use.
     let rested: Vec<Vmid> = db.all(
         "SELECT vmid FROM vmids WHERE +vmid BETWEEN ?1 AND ?2 AND NOT EXISTS
              (SELECT 1 FROM leases WHERE leases.vmid = vmids.vmid AND leases.state <> 'destroyed')
@@ -40,7 +40,7 @@ pub(in crate::store) fn free_vmid(
     if let Some(vmid) = rested.into_iter().find(is_free) {
         return Ok(Some(vmid));
     }
-    // Numbers that were passed over because Proxmox had them in use at that time.
+    // Numbers that were skipped because Proxmox used them at that time.
     let sql = "SELECT vmid FROM vmids WHERE vmid BETWEEN ?1 AND ?2";
     let used: HashSet<Vmid> = db.all(sql, values![low, high], |row| row.get("vmid"))?;
     Ok(guests(range).find(|vmid| is_free(vmid) && !used.contains(vmid)))
@@ -51,7 +51,7 @@ fn guests(range: RangeInclusive<u32>) -> impl Iterator<Item = Vmid> {
     range.filter_map(|number| Vmid::try_from(number).ok())
 }
 
-/// The number of a lease was used just now: it is handed out, given up or freed.
+/// Records a use of a lease's number: it is assigned, given up or freed.
 pub(in crate::store) fn record_use(db: Db<'_>, lease_id: &LeaseId) -> Result<(), StoreError> {
     db.execute(
         "INSERT INTO vmids (vmid, last_use)

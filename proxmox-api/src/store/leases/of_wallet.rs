@@ -1,9 +1,9 @@
-//! The leases of one wallet, with what was paid for each: the live ones, and those that are over in pages.
+//! The leases of one wallet with their payments: the live ones, and pages of those that have ended.
 
 use pve::Vmid;
 
 use super::{
-    super::{Store, StoreError, sql::Row, sql::kept, values},
+    super::{Store, StoreError, sql::Row, sql::owned_values, values},
     readable,
     row::{COLUMNS, Lease},
 };
@@ -31,7 +31,7 @@ impl Store {
             "SELECT {COLUMNS}, {PAID} FROM leases WHERE owner = ?1 AND state <> 'destroyed'
              ORDER BY created_at DESC, rowid DESC"
         );
-        let rows = self.look(sql, kept![owner], read).await?;
+        let rows = self.query(sql, owned_values![owner], read).await?;
         Ok(rows.into_iter().flatten().collect())
     }
 
@@ -53,8 +53,8 @@ impl Store {
              WHERE owner = ?1 AND created_at <= ?2 AND (created_at < ?2 OR rowid < ?3) AND state = 'destroyed'
              ORDER BY created_at DESC, rowid DESC LIMIT ?4"
         );
-        let values = kept![owner, at, number, limit];
-        let rows = self.look(sql, values, read).await?;
+        let values = owned_values![owner, at, number, limit];
+        let rows = self.query(sql, values, read).await?;
         Ok(rows.into_iter().flatten().collect())
     }
 
@@ -70,7 +70,7 @@ impl Store {
         let sql =
             "SELECT created_at, rowid AS number FROM leases WHERE lease_id = ?1 AND owner = ?2";
         let read = |row: &Row<'_>| Ok((row.get("created_at")?, row.get("number")?));
-        let found = self.look(sql, kept![before, owner], read).await?;
+        let found = self.query(sql, owned_values![before, owner], read).await?;
         Ok(found.first().copied())
     }
 

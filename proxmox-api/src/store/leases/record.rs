@@ -1,4 +1,4 @@
-//! What claims and renewals of leases are bound by, and what becomes of them.
+//! Limits and outcomes of claims and renewals.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
@@ -16,7 +16,7 @@ use crate::{
 pub struct AddressPool {
     /// The first and the last one.
     pub range: RangeInclusive<Ipv4Addr>,
-    /// Those of others in it: the router, name servers, and from where containers see this service.
+    /// Addresses in between that are not ours: the router, name servers, and this service as containers see it.
     pub others: Vec<IpNet>,
 }
 
@@ -31,7 +31,7 @@ impl AddressPool {
     }
 }
 
-/// Bounds on what is not paid yet.
+/// Limits on leases and payments that are not paid yet.
 #[derive(Debug, Clone, Copy)]
 pub struct ClaimLimits {
     /// Leases not yet paid for.
@@ -42,11 +42,11 @@ pub struct ClaimLimits {
     pub reserved: u64,
     /// Leases not yet paid for that were asked for from one address.
     pub per_client: u32,
-    /// Leases not yet paid for, of everybody.
+    /// Leases not yet paid for, of all customers.
     pub unpaid: u32,
 }
 
-/// What became of a claim.
+/// The outcome of a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClaimOutcome {
     /// The lease is `provisioning` and its payment `verified`.
@@ -58,22 +58,22 @@ pub enum ClaimOutcome {
     InFlight,
     /// The payer has as many leases as are allowed.
     TooMany,
-    /// Too much of the payer's money is waiting.
+    /// Too much of the payer's money is reserved.
     TooMuchReserved,
     /// Too many leases that were asked for from this address are being made.
     InFlightOfClient,
-    /// Too many leases of everybody are not paid for yet.
+    /// Too many leases of all customers are not paid for yet.
     TooManyUnpaid,
-    /// Machines of this wallet, or for this address, were not paid for.
+    /// Earlier containers of this wallet or address were not paid for.
     Blocked {
-        /// Until when none is made, Unix seconds.
+        /// Until when no container is made, Unix seconds.
         until: i64,
     },
     /// Every VMID of the range is taken.
     NoVmid,
     /// Every address is taken, or was freed less than an hour ago.
     NoAddress,
-    /// The payment is no longer reserved or verified, or its earlier machine is not removed yet.
+    /// The payment is no longer reserved, or its earlier container is not removed yet.
     PaymentMoved,
 }
 
@@ -88,7 +88,7 @@ pub struct Renewal {
     pub grace_seconds: i64,
 }
 
-/// What became of a renewal.
+/// The outcome of a renewal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RenewalOutcome {
     /// Extended, now or earlier by the same payment.
@@ -100,6 +100,6 @@ pub enum RenewalOutcome {
         /// The state now, which after an earlier renewal may be any.
         state: LeaseState,
     },
-    /// There is no such lease, or it is past saving.
+    /// There is no such lease, or it cannot be renewed any more.
     NotRenewable,
 }

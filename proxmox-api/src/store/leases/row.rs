@@ -1,5 +1,5 @@
-//! A lease's row: what is claimed, what is kept, and how both are written and read. A new column is
-//! one line in each of the four, and one in the example.
+//! A lease's row: the claim, the stored lease, and how both are written and read. A new column is one
+//! line in each of the four, and one in the example.
 
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
@@ -38,11 +38,11 @@ pub struct Claim {
     /// GiB.
     pub disk_gb: u32,
     pub minutes: Minutes,
-    /// Addresses of ours, where containers get one of them.
+    /// The address pool, if containers get an address from one.
     pub addresses: Option<AddressPool>,
     /// Our VMIDs.
     pub vmids: RangeInclusive<u32>,
-    /// VMIDs that Proxmox reports as used, by whomever.
+    /// VMIDs that Proxmox reports as used.
     pub busy: HashSet<Vmid>,
 }
 

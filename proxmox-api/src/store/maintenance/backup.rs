@@ -1,5 +1,5 @@
-//! A backup while services work: one SQLite file, whole or not there at all. Of a file it is made
-//! by `VACUUM INTO`, which reads one snapshot and so ends however much is written meanwhile; of a
+//! A backup while services run: one SQLite file, complete or absent. From a file it is made by
+//! `VACUUM INTO`, which reads one snapshot and so ends however much is written meanwhile; from a
 //! PostgreSQL by a copy of one snapshot.
 
 use std::{
@@ -11,10 +11,10 @@ use std::{
 use rusqlite::{Connection, OpenFlags};
 
 use super::{
-    condition::condition,
+    condition::database_condition,
     copy::{self, CopyError, Observer, TableFigures},
 };
-use crate::store::{Condition, Database, StoreError};
+use crate::store::{Database, DatabaseCondition, StoreError};
 
 /// Why there is no backup.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +48,7 @@ pub struct Backup {
     pub bytes: u64,
 }
 
-/// Makes a backup at a path where nothing is yet, readable for its account alone.
+/// Makes a backup at a path where there is no file, readable for its account only.
 ///
 /// # Errors
 /// There is no backup, and nothing is left at the path.
@@ -93,15 +93,19 @@ pub async fn backup(
 }
 
 async fn can_be_backed_up(database: &Database) -> Result<(), BackupError> {
-    Err(BackupError::Source(match condition(database).await? {
-        Condition::InOrder => return Ok(()),
-        Condition::Fresh => "there is no database yet: nothing was sold",
-        // It can be the last one before an upgrade, made by the new program.
-        Condition::Older if matches!(database, Database::File(_)) => return Ok(()),
-        Condition::Older => "the database is of an earlier release: use that release's program",
-        Condition::Newer => "the database is of a later release than this program",
-        Condition::HalfCopied => "the database is an unfinished copy",
-    }))
+    Err(BackupError::Source(
+        match database_condition(database).await? {
+            DatabaseCondition::InOrder => return Ok(()),
+            DatabaseCondition::Fresh => "there is no database yet: nothing was sold",
+            // It can be the last one before an upgrade, made by the new program.
+            DatabaseCondition::Older if matches!(database, Database::File(_)) => return Ok(()),
+            DatabaseCondition::Older => {
+                "the database is of an earlier release: use that release's program"
+            }
+            DatabaseCondition::Newer => "the database is of a later release than this program",
+            DatabaseCondition::HalfCopied => "the database is an unfinished copy",
+        },
+    ))
 }
 
 fn folder(path: &Path) -> &Path {
@@ -145,7 +149,7 @@ fn count(connection: &Connection, table: &str) -> Result<u64, StoreError> {
     u64::try_from(rows).map_err(|_| StoreError::Range("rows"))
 }
 
-/// Looks through all of the file, and counts.
+/// Checks the integrity of the file and counts its rows.
 fn check(target: &Path) -> Result<(Vec<(String, u64)>, u64), BackupError> {
     let file = open_to_read(target)?;
     let found: String = file

@@ -5,5 +5,5 @@ mod condition;
 pub(super) mod copy;
 
 pub use backup::{Backup, BackupError, backup};
-pub use condition::condition;
+pub use condition::database_condition;
 pub use copy::{CopyError, CopyStep, Observer, TableFigures, copy};

@@ -1,5 +1,4 @@
-//! Payments: one row per authorization, inserted before anything is asked of a facilitator, and moved from state to state
-//! only by a [`Move`], which `payment` alone can make.
+//! Payments: one row per authorization, inserted before a facilitator is asked. The state changes by a [`Transition`] only.
 
 mod record;
 mod reserve;
@@ -13,12 +12,12 @@ use super::{
     Change, Db, Store, StoreError,
     change_lock::ChangeLock,
     signed,
-    sql::{Step, Table, Unfit, kept},
+    sql::{Step, StepRefusal, StepTable, owned_values},
     values,
 };
 use crate::{
     ids::{PaymentId, Wallet},
-    payment_machine::{Move, PaymentState, Target},
+    payment_machine::{NewState, PaymentState, Transition},
 };
 pub(super) use record::SUMMARY;
 use record::{COLUMNS, read_payment, read_summary};
@@ -26,7 +25,7 @@ pub use record::{NewPayment, Payment, PaymentSummary, Reservation, SignedRequest
 use reserve::reserve;
 
 impl Store {
-    /// Takes the nonce for a request, or says what it was used for.
+    /// Reserves the nonce for a request, or returns what it was used for.
     ///
     /// # Errors
     /// The amount is out of range, or the database failed.
@@ -35,9 +34,9 @@ impl Store {
             let lock = ChangeLock::None;
             return self.write(lock, move |db| reserve(db, &payment, now)).await;
         }
-        // Nearly every nonce is new, which one statement says and needs no look.
+        // Nearly every nonce is new, which one statement finds out without a read.
         match self
-            .make_if_fits(vec![reserve::fresh(&payment, now)?])
+            .make_if_current(vec![reserve::fresh(&payment, now)?])
             .await
         {
             Ok(true) => Ok(Reservation::Reserved {
@@ -51,13 +50,13 @@ impl Store {
         }
     }
 
-    /// Moves a payment to its next state, with what belongs to it. False, and nothing changed: it is in another state.
+    /// Stores a transition with its changes. False, and nothing changes, if the payment is in another state.
     /// # Errors
     /// The transfer pays for another purchase, one of the changes does not fit any more, or the database failed; nothing
     /// changed.
     pub async fn move_payment(
         &self,
-        wanted: Move,
+        wanted: Transition,
         changes: Vec<Change>,
         now: i64,
     ) -> Result<bool, StoreError> {
@@ -69,7 +68,7 @@ impl Store {
         if let Some(more) = steps {
             let mut steps = vec![step(&wanted, now)?];
             steps.extend(more);
-            return self.make_if_fits(steps).await;
+            return self.make_if_current(steps).await;
         }
         let locks = changes.iter().map(Change::lock);
         let lock = locks.fold(ChangeLock::None, ChangeLock::or);
@@ -98,23 +97,24 @@ impl Store {
         let sql =
             "UPDATE payments SET transaction_hash = ?2, log_index = ?3, block = ?4, checked_at = ?5
              WHERE payment_id = ?1 AND state IN ('settled', 'answered')";
-        let values = kept![id, transfer.transaction, log_index, block, now];
-        let step = Step::new(Table::Payments, id, sql, values).or(Unfit::Overtaken);
-        self.make_if_fits(vec![step.unless_taken(Unfit::EvidenceTaken)])
+        let values = owned_values![id, transfer.transaction, log_index, block, now];
+        let step = Step::new(StepTable::Payments, id, sql, values).or(StepRefusal::Overtaken);
+        self.make_if_current(vec![step.unless_taken(StepRefusal::EvidenceTaken)])
             .await
     }
 
-    /// Takes the right to do for a settled payment what must not be done twice. False: it was taken before.
+    /// Marks the operation of a settled payment as begun, so that it is not run twice. False if it was begun before.
     /// # Errors
     /// The database failed.
     pub async fn begin_performance(&self, id: &PaymentId, now: i64) -> Result<bool, StoreError> {
         let sql = "UPDATE payments SET performed_at = ?2
              WHERE payment_id = ?1 AND state = 'settled' AND performed_at IS NULL";
-        let step = Step::new(Table::Payments, id, sql, kept![id, now]);
-        self.make_if_fits(vec![step.or(Unfit::Overtaken)]).await
+        let step = Step::new(StepTable::Payments, id, sql, owned_values![id, now]);
+        self.make_if_current(vec![step.or(StepRefusal::Overtaken)])
+            .await
     }
 
-    /// Gives that right back: surely nothing was done.
+    /// Marks the operation as not begun, after nothing was done for certain.
     /// # Errors
     /// The database failed.
     pub async fn take_performance_back(&self, id: &PaymentId) -> Result<bool, StoreError> {
@@ -127,7 +127,7 @@ impl Store {
         .await
     }
 
-    /// Notes that the chain was looked at for the last time.
+    /// Stores that the chain was checked for the last time.
     /// # Errors
     /// The database failed.
     pub async fn mark_checked(&self, id: &PaymentId, now: i64) -> Result<bool, StoreError> {
@@ -151,7 +151,7 @@ impl Store {
         .await
     }
 
-    /// The payment with this nonce, whatever became of it. Hexadecimal fields may come in any case.
+    /// The payment with this nonce, in any state. Hexadecimal fields may be in upper or lower case.
     /// # Errors
     /// The database failed.
     pub async fn payment_by_nonce(
@@ -162,8 +162,10 @@ impl Store {
         nonce: &str,
     ) -> Result<Option<Payment>, StoreError> {
         let [asset, nonce] = [asset, nonce].map(str::to_ascii_lowercase);
-        let values = kept![network, asset, payer, nonce];
-        let found = self.look(reserve::by_nonce(), values, read_payment).await?;
+        let values = owned_values![network, asset, payer, nonce];
+        let found = self
+            .query(reserve::by_nonce(), values, read_payment)
+            .await?;
         Ok(found.into_iter().next())
     }
 
@@ -201,8 +203,8 @@ impl Store {
     }
 }
 
-/// Writes a move down if the payment is in the state that it starts from.
-pub(super) fn apply(db: Db<'_>, wanted: &Move, now: i64) -> Result<bool, StoreError> {
+/// Stores a transition if the payment is in its first state.
+pub(super) fn apply(db: Db<'_>, wanted: &Transition, now: i64) -> Result<bool, StoreError> {
     match db.make(&step(wanted, now)?) {
         Ok(()) => Ok(true),
         Err(StoreError::Overtaken) => Ok(false),
@@ -210,42 +212,46 @@ pub(super) fn apply(db: Db<'_>, wanted: &Move, now: i64) -> Result<bool, StoreEr
     }
 }
 
-/// A move as a statement, which fits if the payment is in the state that it starts from.
-fn step(wanted: &Move, now: i64) -> Result<Step, StoreError> {
+/// A transition as a step, which fits if the payment is in its first state.
+fn step(wanted: &Transition, now: i64) -> Result<Step, StoreError> {
     let (id, from, to) = (
         wanted.payment_id(),
         wanted.from().as_str(),
         wanted.target().state(),
     );
-    let of_payment = |sql, values| Step::new(Table::Payments, id, sql, values).or(Unfit::Overtaken);
+    let of_payment =
+        |sql, values| Step::new(StepTable::Payments, id, sql, values).or(StepRefusal::Overtaken);
     let [mut transaction, mut reason] = [None, None];
     match wanted.target() {
-        Target::Settled(transfer) => {
+        NewState::Settled(transfer) => {
             let (log_index, block) = place(transfer)?;
-            // A refused payment has given its key back, and another payment may have it now.
+            // A refused payment released its key, which another payment may have now.
             let sql = "UPDATE payments SET state = 'settled', transaction_hash = ?3, log_index = ?4, block = ?5,
                      updated_at = ?6, checked_at = NULL,
                      idempotency_key = CASE WHEN state = 'refused' THEN NULL ELSE idempotency_key END
                  WHERE payment_id = ?1 AND state = ?2";
-            let values = kept![id, from, transfer.transaction, log_index, block, now];
-            return Ok(of_payment(sql, values).unless_taken(Unfit::EvidenceTaken));
+            let values = owned_values![id, from, transfer.transaction, log_index, block, now];
+            return Ok(of_payment(sql, values).unless_taken(StepRefusal::EvidenceTaken));
         }
-        Target::Answered(answer) => {
+        NewState::Answered(answer) => {
             // The row keeps the time of its settlement.
             let sql = "UPDATE payments SET state = 'answered', answer_status = ?3, answer_body = ?4
                  WHERE payment_id = ?1 AND state = ?2";
-            return Ok(of_payment(sql, kept![id, from, answer.status, answer.body]));
+            return Ok(of_payment(
+                sql,
+                owned_values![id, from, answer.status, answer.body],
+            ));
         }
-        Target::Unknown(hash) => transaction = hash.as_deref(),
-        Target::Refused(why) | Target::Unresolved(why) | Target::Released(why) => {
+        NewState::Unknown(hash) => transaction = hash.as_deref(),
+        NewState::Refused(why) | NewState::Unresolved(why) | NewState::Released(why) => {
             reason = Some(why.as_str());
         }
-        Target::Verified | Target::Settling => {}
+        NewState::Verified | NewState::Settling => {}
     }
     let sql = "UPDATE payments SET state = ?3, transaction_hash = coalesce(?4, transaction_hash),
              reason = coalesce(?5, reason), updated_at = ?6, checked_at = NULL
          WHERE payment_id = ?1 AND state = ?2";
-    let values = kept![id, from, to.as_str(), transaction, reason, now];
+    let values = owned_values![id, from, to.as_str(), transaction, reason, now];
     Ok(of_payment(sql, values))
 }
 

@@ -1,15 +1,15 @@
-//! A payment as it is asked for, kept and answered.
+//! A payment as it is reserved, stored and listed.
 
 use std::fmt;
 
 use super::super::{StoreError, sql::Row};
 use crate::{
     ids::{LeaseId, PaymentId, Wallet},
-    payment_machine::{Answer, PaymentState},
+    payment_machine::{PaymentState, StoredAnswer},
 };
 
-/// What the facilitator is sent, as JSON, kept to be sent again unchanged. It holds a signature, which is
-/// as good as money until it is settled, so `Debug` hides it.
+/// The request to the facilitator as JSON, stored so that it can be sent again unchanged. It holds a signature, which is worth its
+/// amount until it is settled, so `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SignedRequest(pub String);
 
@@ -36,7 +36,7 @@ pub struct NewPayment {
     pub pay_to: String,
     /// Unix seconds.
     pub valid_before: i64,
-    /// Sent again when nobody knows the outcome.
+    /// Sent again when the outcome is unknown.
     pub request: SignedRequest,
     /// Name of the paid operation.
     pub operation: String,
@@ -104,21 +104,21 @@ pub struct Payment {
     pub block: Option<u64>,
     pub reason: Option<String>,
     /// Its body is empty once it was blanked.
-    pub answer: Option<Answer>,
-    /// When something was begun that must not be done twice.
+    pub answer: Option<StoredAnswer>,
+    /// When an operation that must not run twice was begun.
     pub performed_at: Option<i64>,
-    /// When the chain was looked at for the last time, which is done once after the end of the window.
+    /// When the chain was checked for the last time, once after the end of the window.
     pub checked_at: Option<i64>,
     pub created_at: i64,
     pub updated_at: i64,
 }
 
-/// What became of a reservation.
+/// The outcome of a reservation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reservation {
-    /// The nonce is the caller's. The id is that of an earlier row when that one was released.
+    /// The nonce is reserved. The id is that of an earlier row if that one was released.
     Reserved {
-        /// Row of the payment.
+        /// The id of the payment.
         payment_id: PaymentId,
     },
     /// The same request was seen before, with this payment or, under the same key, with another one.
@@ -146,7 +146,7 @@ pub struct PaymentSummary {
     pub lease_id: Option<LeaseId>,
     pub transaction: Option<String>,
     pub reason: Option<String>,
-    /// What is owed of it and not yet given back, atomic units.
+    /// The sum of its debts that are due, atomic units.
     pub due: u64,
     pub created_at: i64,
     pub updated_at: i64,
@@ -158,7 +158,7 @@ pub(super) const COLUMNS: &str = "payment_id, network, asset, payer, nonce, dige
 
 pub(super) fn read_payment(row: &Row<'_>) -> Result<Payment, StoreError> {
     let answer = match (row.get("answer_status")?, row.get("answer_body")?) {
-        (Some(status), Some(body)) => Some(Answer { status, body }),
+        (Some(status), Some(body)) => Some(StoredAnswer { status, body }),
         _ => None,
     };
     Ok(Payment {

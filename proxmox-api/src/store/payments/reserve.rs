@@ -1,10 +1,10 @@
-//! Takes a nonce for one request, or says which payment it belongs to.
+//! Reserves a nonce for one request, or finds the payment that has it.
 
 use super::{
     super::{
         ServerError, cells,
         sql::{Cell, taken_over},
-        sql::{Step, Table, Unfit},
+        sql::{Step, StepRefusal, StepTable},
     },
     COLUMNS, Db, NewPayment, Payment,
     PaymentState::{Released, Reserved},
@@ -48,14 +48,14 @@ fn lowered(new: &NewPayment) -> [String; 2] {
     [&new.asset, &new.nonce].map(|text| text.to_ascii_lowercase())
 }
 
-/// Takes a nonce that was never seen, under a key that was never seen.
+/// Reserves a new nonce under a new key.
 pub(super) fn fresh(new: &NewPayment, now: i64) -> Result<Step, StoreError> {
-    // A key that is used again must be no error, which would take back what is made in the same transaction.
+    // A key that is used again must not be an error, which would roll back the other changes of the transaction.
     let or = "ON CONFLICT DO NOTHING";
     let id = &new.payment_id;
-    let step = |row: &[Cell<'_>]| Step::insert((Table::Payments, id), "payments", row, or);
+    let step = |row: &[Cell<'_>]| Step::insert((StepTable::Payments, id), "payments", row, or);
     let step = with_row(new, id, now, step)?;
-    Ok(step.or(Unfit::Overtaken))
+    Ok(step.or(StepRefusal::Overtaken))
 }
 
 pub(super) fn reserve(db: Db<'_>, new: &NewPayment, now: i64) -> Result<Reservation, StoreError> {
@@ -88,12 +88,14 @@ pub(super) fn reserve(db: Db<'_>, new: &NewPayment, now: i64) -> Result<Reservat
         db.insert("payments", row, &or)
     })?
     .map_err(|error| match error {
-        // The key was taken since it was looked for: the next look finds who has it.
-        StoreError::Postgres(ServerError::Taken(what)) => ServerError::TakenBack(what).into(),
+        // Another payment took the key since the query: a retry finds it.
+        StoreError::Postgres(ServerError::UniqueViolation(what)) => {
+            ServerError::RolledBack(what).into()
+        }
         error => error,
     })?;
     match reserved {
-        // Another replica has taken it since it was looked for.
+        // Another replica reserved it since the query.
         0 => match db.optional(&by_nonce(), nonce, read_payment)? {
             Some(known) => Ok(outcome(&known, new)),
             None => Err(StoreError::Unreadable("a payment that has to be there")),

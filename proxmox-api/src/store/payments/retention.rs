@@ -1,4 +1,4 @@
-//! What is not kept: rows of payments that were given back, and the texts of payments that are over.
+//! Retention: removes rows of released payments, and blanks the texts of payments that have ended.
 
 use super::{super::change_lock::ChangeLock, Db, Store, StoreError, values};
 use crate::ids::PaymentId;
@@ -8,7 +8,7 @@ const AT_A_TIME: u32 = 100;
 /// Makes SQLite write a row anew. It merges nearly empty pages only when a row is removed from one, so that the room of
 /// blanked columns would stay unused for ever.
 const ANEW: &str = ", rowid = rowid";
-/// A request that is needed no more: the chain is not to be asked about it again, or was not for too long.
+/// A request that is not needed any more: the chain was checked, or could not be checked for too long.
 const SPARE: &str = "(request <> '' AND (payments.updated_at <= ?3
     OR NOT (checked_at IS NULL AND (payments.state = 'refused' OR transaction_hash IS NOT NULL))))";
 
@@ -20,7 +20,7 @@ impl Store {
     /// The database failed.
     pub async fn remove_released(&self, before: i64) -> Result<usize, StoreError> {
         self.write(ChangeLock::Named("retention"), move |db| {
-            // Held, since a nonce that was given back may be taken again at any moment.
+            // Locked, since a released nonce may be reserved again at any time.
             let sql = format!(
                 "SELECT payment_id FROM payments WHERE state = 'released' AND updated_at <= ?1
                    AND NOT EXISTS (SELECT 1 FROM leases WHERE leases.payment_id = payments.payment_id

@@ -1,4 +1,4 @@
-//! Which transfers on a chain this store knows.
+//! The transfers on a chain that payments name.
 
 use std::collections::HashSet;
 

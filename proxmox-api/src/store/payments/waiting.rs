@@ -1,4 +1,4 @@
-//! Payments that something is left to do about, for the sweep and for people.
+//! Payments with something left to do, for the sweep and the operator.
 
 use super::{
     Payment, PaymentSummary, Store, StoreError,
@@ -11,7 +11,7 @@ use crate::{
 };
 
 impl Store {
-    /// Payments of which it could not be learnt whether they moved money, oldest first, at most [`LISTED`].
+    /// Unresolved payments, oldest first, at most [`LISTED`].
     /// # Errors
     /// The database failed.
     pub async fn unresolved_payments(&self) -> Result<Vec<PaymentSummary>, StoreError> {
@@ -38,8 +38,7 @@ impl Store {
         .await
     }
 
-    /// Payments of which it could not be learnt whether they moved money, and that were not looked for since `before`; those
-    /// first that have waited longest.
+    /// Unresolved payments that were not checked since `before`, those first that have waited longest.
     /// # Errors
     /// The database failed.
     pub async fn unresolved_to_look_for(&self, before: i64) -> Result<Vec<Payment>, StoreError> {
@@ -54,7 +53,7 @@ impl Store {
         .await
     }
 
-    /// Refused payments whose window ended before `before` and that were not looked for on the chain since, at most a hundred.
+    /// Refused payments whose window ended before `before` and that were not checked on the chain since, at most a hundred.
     /// # Errors
     /// The database failed.
     pub async fn refusals_to_check(&self, before: i64) -> Result<Vec<Payment>, StoreError> {
@@ -69,7 +68,7 @@ impl Store {
         .await
     }
 
-    /// Payments that settled before `before` and whose transfer was not looked for on the chain since, at most a hundred.
+    /// Payments that settled before `before` and whose transfer was not checked on the chain since, at most a hundred.
     /// # Errors
     /// The database failed.
     pub async fn transfers_to_check(&self, before: i64) -> Result<Vec<Payment>, StoreError> {
@@ -99,7 +98,7 @@ impl Store {
         .await
     }
 
-    /// Another payment that moved money by this transaction, or was given back by it.
+    /// Another payment that was settled, or paid back, by this transaction.
     /// # Errors
     /// The database failed.
     pub async fn paid_by_transaction(

@@ -14,9 +14,9 @@ use tokio_postgres::{Client, Row, Statement, types::ToSql};
 
 use super::{
     ServerError,
-    held_locks::{self, Held, Missed, lock},
+    held_locks::{self, HeldLocks, LostLocks, lock},
     presence,
-    replica_count::{Came, Census, HERE, Replicas},
+    replica_count::{ReplicaCounter, ReplicaSignal, Replicas, SESSION_BEGAN},
     server::Server,
 };
 use crate::store::{StoreError, change_lock::lock_key};
@@ -57,7 +57,7 @@ struct Shared {
     received: broadcast::Sender<String>,
     session: watch::Receiver<Option<Arc<LockSession>>>,
     replicas: watch::Receiver<Replicas>,
-    held: Held,
+    held: HeldLocks,
     freed: mpsc::UnboundedSender<i64>,
 }
 
@@ -94,17 +94,17 @@ impl AdvisoryLocks {
     pub(in crate::store) fn start(server: Server) -> Self {
         let (freed, inbox) = mpsc::unbounded_channel();
         let (publish, session) = watch::channel(None);
-        let held = Held::default();
+        let held = HeldLocks::default();
         let (received, replica) = (broadcast::Sender::new(NOTIFICATIONS), crypto::random_hex(8));
-        let (census, replicas) = Census::new(&replica);
-        let listener = listener(replica.clone(), received.clone(), census.came());
+        let (counter, replicas) = ReplicaCounter::new(&replica);
+        let listener = listener(replica.clone(), received.clone(), counter.came());
         tokio::spawn(keep_session(
             server,
             listener,
             Arc::clone(&held),
             publish,
             inbox,
-            census,
+            counter,
         ));
         Self(Arc::new(Shared {
             replica,
@@ -188,10 +188,14 @@ impl AdvisoryLocks {
 }
 
 /// Passes on the notifications of other replicas.
-fn listener(replica: String, received: broadcast::Sender<String>, came: Came) -> impl Listener {
+fn listener(
+    replica: String,
+    received: broadcast::Sender<String>,
+    came: ReplicaSignal,
+) -> impl Listener {
     move |payload: &str| match payload.split_once(' ') {
         Some((from, _)) if from == replica => {}
-        Some((_, HERE)) => came.count_again(),
+        Some((_, SESSION_BEGAN)) => came.count_again(),
         Some((_, message)) => {
             // An error means that there is no subscriber.
             let _ = received.send(message.to_owned());
@@ -281,10 +285,10 @@ async fn session(shared: &Shared) -> Result<Arc<LockSession>, StoreError> {
 async fn keep_session(
     server: Server,
     listener: impl Listener,
-    held: Held,
+    held: HeldLocks,
     publish: watch::Sender<Option<Arc<LockSession>>>,
     mut freed: mpsc::UnboundedReceiver<i64>,
-    mut census: Census,
+    mut counter: ReplicaCounter,
 ) {
     let (mut lost, mut away) = (false, false);
     loop {
@@ -293,7 +297,7 @@ async fn keep_session(
         match connect(&server, listener.clone(), &mut driver).await {
             Ok(session) => {
                 away = false;
-                let mut missed = Missed::default();
+                let mut missed = LostLocks::default();
                 if lost {
                     missed =
                         held_locks::retake(&session.client, &session.lock, &held, &mut freed).await;
@@ -302,7 +306,7 @@ async fn keep_session(
                 }
                 let session = Arc::new(session);
                 publish.send_replace(Some(Arc::clone(&session)));
-                let over = serve(&session, &mut driver, &mut freed, missed, &mut census).await;
+                let over = serve(&session, &mut driver, &mut freed, missed, &mut counter).await;
                 publish.send_replace(None);
                 if over {
                     return;
@@ -345,7 +349,7 @@ async fn connect(
     let unlock = unlock.await.map_err(of)?;
     let notify = client.prepare("SELECT pg_notify('infra402', $1)");
     let notify = notify.await.map_err(of)?;
-    let count = Census::prepare(&client).await.map_err(of)?;
+    let count = ReplicaCounter::prepare(&client).await.map_err(of)?;
     client.batch_execute(GREETING).await.map_err(of)?;
     Ok(LockSession {
         client,
@@ -362,16 +366,16 @@ async fn serve(
     session: &LockSession,
     driver: &mut JoinSet<()>,
     freed: &mut mpsc::UnboundedReceiver<i64>,
-    mut missed: Missed,
-    census: &mut Census,
+    mut missed: LostLocks,
+    counter: &mut ReplicaCounter,
 ) -> bool {
     let mut keys = Vec::new();
     let begun = async {
         let here = session
             .client
-            .query_one(&session.notify, &[&census.here()])
+            .query_one(&session.notify, &[&counter.here()])
             .await;
-        here.is_ok() && census.count(&session.client, &session.count).await
+        here.is_ok() && counter.count(&session.client, &session.count).await
     };
     if timeout(LOCK_STATEMENT_TIMEOUT, begun).await != Ok(true) {
         return false;
@@ -383,15 +387,15 @@ async fn serve(
                 if keys.is_empty() {
                     return true;
                 }
-                keys.retain(|key| !missed.takes(*key));
+                keys.retain(|key| !missed.remove(*key));
                 let unlock = async { session.client.query(&session.unlock, &[&keys]).await.is_ok() };
                 let unlocked = timeout(LOCK_STATEMENT_TIMEOUT, unlock).await;
                 keys.clear();
                 unlocked
             }
             // This query also detects a lost session.
-            () = census.due() => {
-                timeout(LOCK_STATEMENT_TIMEOUT, census.count(&session.client, &session.count)).await
+            () = counter.due() => {
+                timeout(LOCK_STATEMENT_TIMEOUT, counter.count(&session.client, &session.count)).await
             }
         };
         if answered != Ok(true) {

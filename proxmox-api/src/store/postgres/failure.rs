@@ -1,4 +1,4 @@
-//! What PostgreSQL, or the way to it, says when something cannot be done. Values of rows and the password are in none of it.
+//! Errors of PostgreSQL and of the connection to it. None contains values of rows or the password.
 
 use std::error::Error as _;
 
@@ -7,10 +7,10 @@ use tokio_postgres::{Error, error::SqlState};
 /// Why PostgreSQL could not be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ServerError {
-    /// Nobody answers there, or not as a PostgreSQL would.
+    /// There is no answer, or not that of a PostgreSQL.
     #[error("cannot connect: {0}")]
     Unreachable(String),
-    /// The account or its password is wrong, or the server lets it in from elsewhere only.
+    /// The account or its password is wrong, or the server does not accept it from this address.
     #[error("the server does not let this account in: {0}")]
     NotLetIn(String),
     /// The database is not there.
@@ -48,13 +48,13 @@ pub enum ServerError {
     Lost(String),
     /// A deadlock or a serialization failure rolled it back; it can be retried.
     #[error("rolled back by a deadlock or a serialization failure: {0}")]
-    TakenBack(String),
+    RolledBack(String),
     /// A unique constraint is violated.
     #[error("{0}")]
-    Taken(String),
-    /// Division by zero: a statement's sign that its compare-and-set found the row changed.
+    UniqueViolation(String),
+    /// Division by zero, which a compare-and-set statement provokes if its row was changed.
     #[error("a statement found nothing to change")]
-    Unfit,
+    NothingChanged,
     /// Anything else that the server refuses.
     #[error("{0}")]
     Refused(String),
@@ -81,10 +81,10 @@ impl ServerError {
             &SqlState::INVALID_CATALOG_NAME => Self::NoDatabase(text),
             &SqlState::INSUFFICIENT_PRIVILEGE => Self::NoRight(text),
             &SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED => {
-                Self::TakenBack(text)
+                Self::RolledBack(text)
             }
-            &SqlState::UNIQUE_VIOLATION => Self::Taken(text),
-            &SqlState::DIVISION_BY_ZERO => Self::Unfit,
+            &SqlState::UNIQUE_VIOLATION => Self::UniqueViolation(text),
+            &SqlState::DIVISION_BY_ZERO => Self::NothingChanged,
             _ => Self::Refused(format!("{text} ({})", code.code())),
         }
     }

@@ -1,5 +1,5 @@
-//! Which locks this process holds, and what a new session makes of them: it takes again what is in use, and frees nothing that went
-//! with the session before.
+//! The locks that this process holds. A new session takes them again, and does not release locks that ended with the previous
+//! session.
 
 use std::{
     collections::HashMap,
@@ -10,19 +10,19 @@ use tokio::sync::mpsc;
 use tokio_postgres::{Client, Statement};
 
 /// How often each lock is held.
-pub(super) type Held = Arc<Mutex<HashMap<i64, usize>>>;
+pub(super) type HeldLocks = Arc<Mutex<HashMap<i64, usize>>>;
 
-pub(super) fn lock(held: &Held) -> MutexGuard<'_, HashMap<i64, usize>> {
+pub(super) fn lock(held: &HeldLocks) -> MutexGuard<'_, HashMap<i64, usize>> {
     held.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How often each lock is held here that the session could not take again.
+/// The locks that the session could not take again, with the number of their guards here.
 #[derive(Default)]
-pub(super) struct Missed(HashMap<i64, usize>);
+pub(super) struct LostLocks(HashMap<i64, usize>);
 
-impl Missed {
-    /// Whether a lock that is given back is one of those, each of which counts once.
-    pub(super) fn takes(&mut self, key: i64) -> bool {
+impl LostLocks {
+    /// Whether a dropped guard is of such a lock; each guard counts once.
+    pub(super) fn remove(&mut self, key: i64) -> bool {
         match self.0.get_mut(&key) {
             Some(times @ 1..) => {
                 *times -= 1;
@@ -33,20 +33,20 @@ impl Missed {
     }
 }
 
-/// Takes by a new session what work in hand still counts on. What was given back while there was no session went with the last one:
-/// to free it now would free what is taken after it.
+/// Takes the held locks again on a new session. A guard that was dropped while there was no session is forgotten: releasing its lock
+/// now would release one that is taken later.
 pub(super) async fn retake(
     client: &Client,
     statement: &Statement,
-    held: &Held,
+    held: &HeldLocks,
     freed: &mut mpsc::UnboundedReceiver<i64>,
-) -> Missed {
+) -> LostLocks {
     let all: Vec<_> = {
         let held = lock(held);
         while freed.try_recv().is_ok() {}
         held.iter().map(|(key, count)| (*key, *count)).collect()
     };
-    let mut missed = Missed::default();
+    let mut missed = LostLocks::default();
     for (key, count) in all {
         for _ in 0..count {
             match client.query_one(statement, &[&[key].as_slice()]).await {
@@ -54,7 +54,7 @@ pub(super) async fn retake(
                 _ => {
                     *missed.0.entry(key).or_default() += 1;
                     tracing::warn!(
-                        "another replica has taken a turn meanwhile that is still in use here"
+                        "another replica took an advisory lock that is still in use here"
                     );
                 }
             }

@@ -23,20 +23,20 @@ use super::{
 };
 use crate::store::{
     StoreError,
-    sql::{OwnedValue, Step, Unfit, Value},
+    sql::{OwnedValue, Step, StepRefusal, Value},
 };
 
 /// Changes in one transaction: enough to share the price of a commit, few enough to keep the first caller's wait short.
 const GROUP: usize = 64;
 
 /// A change, and the channel to its caller.
-pub(in crate::store) struct Job {
+pub(in crate::store) struct QueuedSteps {
     pub(in crate::store) steps: Vec<Step>,
     pub(in crate::store) reply: oneshot::Sender<Result<(), StoreError>>,
 }
 
 /// Sends queued changes until all senders are dropped.
-pub(in crate::store) async fn serve(server: Server, mut jobs: mpsc::Receiver<Job>) {
+pub(in crate::store) async fn serve(server: Server, mut jobs: mpsc::Receiver<QueuedSteps>) {
     let mut lane = Lane {
         server,
         link: None,
@@ -58,10 +58,10 @@ struct Lane {
 }
 
 /// Whether a change was made, of those that can be left out alone.
-type Fits = Result<(), Unfit>;
+type StepsResult = Result<(), StepRefusal>;
 
 /// Why a transaction was not made.
-enum Failure {
+enum SendFailure {
     /// The server refused one of its statements, so that nothing was made.
     Refused(StoreError),
     /// The connection is of no use, and nothing was made.
@@ -71,7 +71,7 @@ enum Failure {
 }
 
 impl Lane {
-    async fn make(&mut self, group: Vec<Job>) {
+    async fn make(&mut self, group: Vec<QueuedSteps>) {
         let all: Vec<&[Step]> = group.iter().map(|job| job.steps.as_slice()).collect();
         let alone = all.len() == 1;
         match self.send(&all).await {
@@ -80,18 +80,18 @@ impl Lane {
                     job.answer(fits.map_err(StoreError::from));
                 }
             }
-            Err(Failure::Unknown(cause)) => {
+            Err(SendFailure::Unknown(cause)) => {
                 for job in group {
                     job.answer(Err(StoreError::CommitUnknown(cause.clone())));
                 }
             }
-            Err(Failure::Refused(error)) if alone && !is_taken_back(&error) => {
+            Err(SendFailure::Refused(error)) if alone && !is_taken_back(&error) => {
                 let mut error = Some(error);
                 for job in group {
                     job.answer(Err(error.take().unwrap_or(StoreError::Stopped)));
                 }
             }
-            Err(Failure::Refused(_) | Failure::Unsent(_)) => {
+            Err(SendFailure::Refused(_) | SendFailure::Unsent(_)) => {
                 for job in group {
                     let result = self.make_alone(&job.steps).await;
                     job.answer(result);
@@ -105,25 +105,25 @@ impl Lane {
         loop {
             match self.send(&[steps]).await {
                 Ok(fitted) => {
-                    let fits = fitted.into_iter().collect::<Result<(), Unfit>>();
+                    let fits = fitted.into_iter().collect::<Result<(), StepRefusal>>();
                     return fits.map_err(StoreError::from);
                 }
-                Err(Failure::Unknown(cause)) => return Err(StoreError::CommitUnknown(cause)),
-                Err(Failure::Refused(error)) if is_taken_back(&error) && tries < TRIES => {
+                Err(SendFailure::Unknown(cause)) => return Err(StoreError::CommitUnknown(cause)),
+                Err(SendFailure::Refused(error)) if is_taken_back(&error) && tries < TRIES => {
                     sleep(pause(tries)).await;
                 }
-                Err(Failure::Unsent(_)) if tries == 1 => {}
-                Err(Failure::Refused(error) | Failure::Unsent(error)) => return Err(error),
+                Err(SendFailure::Unsent(_)) if tries == 1 => {}
+                Err(SendFailure::Refused(error) | SendFailure::Unsent(error)) => return Err(error),
             }
             tries += 1;
         }
     }
 
-    async fn send(&mut self, changes: &[&[Step]]) -> Result<Vec<Fits>, Failure> {
+    async fn send(&mut self, changes: &[&[Step]]) -> Result<Vec<StepsResult>, SendFailure> {
         let link = match &mut self.link {
             Some(link) if !link.client.is_closed() => link,
             link => {
-                let unsent = |error: ServerError| Failure::Unsent(error.into());
+                let unsent = |error: ServerError| SendFailure::Unsent(error.into());
                 self.backoff.check().map_err(unsent)?;
                 let made =
                     timeout(STATEMENT_TIMEOUT, PreparedConnection::connect(&self.server)).await;
@@ -135,26 +135,26 @@ impl Lane {
         };
         let sent = match timeout(STATEMENT_TIMEOUT, transact(link, changes)).await {
             Ok(sent) => sent,
-            Err(_) => Err(Failure::Unknown(
+            Err(_) => Err(SendFailure::Unknown(
                 "the server did not answer in time".to_owned(),
             )),
         };
-        if let Err(Failure::Unsent(_) | Failure::Unknown(_)) = sent {
+        if let Err(SendFailure::Unsent(_) | SendFailure::Unknown(_)) = sent {
             self.link = None;
         }
         sent
     }
 }
 
-impl Job {
+impl QueuedSteps {
     fn answer(self, result: Result<(), StoreError>) {
-        // The change was made also where the caller has hung up.
+        // An error means that the caller is gone; the change was made.
         let _ = self.reply.send(result);
     }
 }
 
 fn is_taken_back(error: &StoreError) -> bool {
-    matches!(error, StoreError::Postgres(ServerError::TakenBack(_)))
+    matches!(error, StoreError::Postgres(ServerError::RolledBack(_)))
 }
 
 /// The SQL of a step. A step that has to change a row, and must roll the others back where it does not, divides by the
@@ -170,10 +170,10 @@ fn written(step: &Step, is_alone: bool) -> Cow<'_, str> {
 }
 
 /// A statement on its way: how many rows it changed.
-type Asked<'a> = Pin<Box<dyn Future<Output = Result<u64, Error>> + Send + 'a>>;
+type PendingStatement<'a> = Pin<Box<dyn Future<Output = Result<u64, Error>> + Send + 'a>>;
 
 /// A step of one of the changes that are sent.
-struct Sent<'a> {
+struct SentStep<'a> {
     step: &'a Step,
     /// Which change.
     change: usize,
@@ -185,11 +185,11 @@ struct Sent<'a> {
 async fn transact(
     link: &mut PreparedConnection,
     changes: &[&[Step]],
-) -> Result<Vec<Fits>, Failure> {
-    let mut steps: Vec<Sent<'_>> = Vec::new();
+) -> Result<Vec<StepsResult>, SendFailure> {
+    let mut steps: Vec<SentStep<'_>> = Vec::new();
     for (change, of_change) in changes.iter().enumerate() {
         let is_alone = of_change.len() == 1;
-        let sent = |step| Sent {
+        let sent = |step| SentStep {
             step,
             change,
             is_alone,
@@ -207,8 +207,8 @@ async fn transact(
         let sql = written(sent.step, sent.is_alone);
         let statement = link.statement(&sql, values).await;
         statements.push(statement.map_err(|error| match is_lost(&error) {
-            true => Failure::Unsent(ServerError::of(&error).into()),
-            false => Failure::Refused(ServerError::of(&error).into()),
+            true => SendFailure::Unsent(ServerError::of(&error).into()),
+            false => SendFailure::Refused(ServerError::of(&error).into()),
         })?);
     }
     let parameters: Vec<Vec<&(dyn ToSql + Sync)>> = values
@@ -217,7 +217,7 @@ async fn transact(
         .collect();
     let client = &link.client;
     let is_one = steps.len() == 1 && link.is_durable;
-    let mut asked: Vec<Asked<'_>> = Vec::new();
+    let mut asked: Vec<PendingStatement<'_>> = Vec::new();
     let words = async |sql: &str| client.batch_execute(sql).await.map(|()| 0);
     if !is_one {
         asked.push(Box::pin(words(&link.begin)));
@@ -241,7 +241,7 @@ async fn transact(
             (Ok(_), _) => {}
             // Without a transaction each of the statements was made on its own.
             (Err(error), None) if place < offset => {
-                return Err(Failure::Unknown(ServerError::of(&error).to_string()));
+                return Err(SendFailure::Unknown(ServerError::of(&error).to_string()));
             }
             // The first error is the cause of all that follow.
             (Err(error), sent) => return Err(failure(&error, sent.map(|sent| sent.step))),
@@ -250,25 +250,25 @@ async fn transact(
     Ok(fits)
 }
 
-fn failure(error: &Error, step: Option<&Step>) -> Failure {
-    if is_in_vain(error) {
-        return Failure::Unsent(ServerError::of(error).into());
+fn failure(error: &Error, step: Option<&Step>) -> SendFailure {
+    if needs_new_connection(error) {
+        return SendFailure::Unsent(ServerError::of(error).into());
     }
     if is_lost(error) {
-        return Failure::Unknown(ServerError::of(error).to_string());
+        return SendFailure::Unknown(ServerError::of(error).to_string());
     }
     let unfit = match (ServerError::of(error), step) {
-        (ServerError::Unfit, Some(step)) => step.required,
-        (ServerError::Taken(_), Some(step)) => step.taken,
+        (ServerError::NothingChanged, Some(step)) => step.required,
+        (ServerError::UniqueViolation(_), Some(step)) => step.taken,
         _ => None,
     };
     let why = || ServerError::of(error).into();
-    Failure::Refused(unfit.map_or_else(why, StoreError::from))
+    SendFailure::Refused(unfit.map_or_else(why, StoreError::from))
 }
 
-/// What takes the whole transaction back and is the connection's fault: it does not know a prepared statement any more, or its
-/// server takes no changes, because another one has taken over from it. By a new connection the change may be made.
-fn is_in_vain(error: &Error) -> bool {
+/// Whether the transaction was rolled back because of the connection: it lost a prepared statement, or its server is no longer the
+/// primary. On a new connection the change may be made.
+fn needs_new_connection(error: &Error) -> bool {
     use tokio_postgres::error::SqlState;
     [
         SqlState::INVALID_SQL_STATEMENT_NAME,
@@ -280,7 +280,7 @@ fn is_in_vain(error: &Error) -> bool {
 }
 
 /// Polls all of them once in their order, so that they are sent in it, and waits for all.
-async fn in_order(mut all: Vec<Asked<'_>>) -> Vec<Result<u64, Error>> {
+async fn in_order(mut all: Vec<PendingStatement<'_>>) -> Vec<Result<u64, Error>> {
     let mut done: Vec<Option<_>> = all.iter().map(|_| None).collect();
     poll_fn(|context| {
         for (one, done) in all.iter_mut().zip(&mut done) {

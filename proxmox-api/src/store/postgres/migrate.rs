@@ -3,7 +3,7 @@
 use super::{MIGRATING, OLDEST, ServerError, Session, presence, server::Server};
 use crate::store::{
     StoreError,
-    schema::{COPY_PROGRESS, Condition, STEPS},
+    schema::{COPY_PROGRESS, DatabaseCondition, STEPS},
     sql::{Row, values},
 };
 
@@ -49,11 +49,13 @@ pub(in crate::store) fn bring_up_to_date(session: &Session) -> Result<(), StoreE
     Ok(())
 }
 
-/// Looks at the database without changing anything in it.
+/// The condition of the database, which is not changed.
 ///
 /// # Errors
 /// It cannot be used, and why.
-pub(in crate::store) fn condition(server: &Server) -> Result<Condition, StoreError> {
+pub(in crate::store) fn database_condition(
+    server: &Server,
+) -> Result<DatabaseCondition, StoreError> {
     let session = Session::new(server.clone())?;
     check_release(&session)?;
     let known = i64::try_from(STEPS.len()).unwrap_or(i64::MAX);
@@ -66,13 +68,13 @@ pub(in crate::store) fn condition(server: &Server) -> Result<Condition, StoreErr
         }
     }
     if is_half_copied(&session)? {
-        return Ok(Condition::HalfCopied);
+        return Ok(DatabaseCondition::HalfCopied);
     }
     Ok(match found {
-        None | Some(0) => Condition::Fresh,
-        Some(found) if found < known => Condition::Older,
-        Some(found) if found > known => Condition::Newer,
-        Some(_) => Condition::InOrder,
+        None | Some(0) => DatabaseCondition::Fresh,
+        Some(found) if found < known => DatabaseCondition::Older,
+        Some(found) if found > known => DatabaseCondition::Newer,
+        Some(_) => DatabaseCondition::InOrder,
     })
 }
 

@@ -19,7 +19,7 @@ mod session;
 
 pub use advisory_locks::{AdvisoryLockGuard, AdvisoryLocks};
 pub use failure::ServerError;
-pub(super) use migrate::{bring_up_to_date, condition, migrate};
+pub(super) use migrate::{bring_up_to_date, database_condition, migrate};
 pub(super) use read_connections::ReadConnections;
 pub use replica_count::Replicas;
 pub use server::Server;

@@ -1,5 +1,5 @@
-//! Whether services work on a database: each one's session for locks holds this lock together with
-//! the others', and a copy takes it alone, as the lock beside a SQLite file does.
+//! The lock that keeps services and copies apart: each service's session for locks holds it shared,
+//! and a copy takes it exclusively. On SQLite the lock file does the same.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ pub(super) const PRESENCE: i64 = 0x0402_0003;
 const TRIES: u32 = 40;
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Says on a session, for as long as it lasts, that a service works on the database.
+/// Takes the shared lock of a service, for as long as the session lasts.
 ///
 /// # Errors
 /// The database is being copied, or the server refuses.
@@ -26,7 +26,7 @@ pub(super) async fn join(client: &Client) -> Result<(), ServerError> {
     }
 }
 
-/// Takes the database for a copy, for as long as the session lasts.
+/// Takes the exclusive lock of a copy, for as long as the session lasts.
 ///
 /// # Errors
 /// Services work on the database, or another copy, or the server refuses.
@@ -47,7 +47,7 @@ async fn lock(client: &Client, function: &str) -> Result<bool, ServerError> {
         .map_err(|error| ServerError::of(&error))
 }
 
-/// Looks whether a service may begin to work on the database.
+/// Checks that no copy holds the lock.
 pub(super) fn look(session: &Session) -> Result<(), StoreError> {
     // The lock lasts as long as this one statement.
     let sql = format!("SELECT 1 WHERE pg_try_advisory_xact_lock_shared({PRESENCE})");

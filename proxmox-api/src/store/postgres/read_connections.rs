@@ -32,7 +32,7 @@ pub(in crate::store) struct ReadConnections(Arc<Shared>);
 struct Shared {
     server: Server,
     next: AtomicUsize,
-    places: [Mutex<Place>; CONNECTIONS],
+    slots: [Mutex<Slot>; CONNECTIONS],
 }
 
 impl std::fmt::Debug for ReadConnections {
@@ -42,23 +42,23 @@ impl std::fmt::Debug for ReadConnections {
 }
 
 #[derive(Default)]
-struct Place {
-    open: Option<Arc<Open>>,
+struct Slot {
+    open: Option<Arc<OpenConnection>>,
     backoff: ConnectBackoff,
 }
 
-struct Open {
+struct OpenConnection {
     client: Client,
     statements: StdMutex<HashMap<String, Statement>>,
 }
 
 impl ReadConnections {
     /// Makes them without connecting: each connects at its first use.
-    pub(in crate::store) fn at(server: &Server) -> Self {
+    pub(in crate::store) fn new(server: &Server) -> Self {
         Self(Arc::new(Shared {
             server: server.clone(),
             next: AtomicUsize::new(0),
-            places: Default::default(),
+            slots: Default::default(),
         }))
     }
 
@@ -68,10 +68,10 @@ impl ReadConnections {
         sql: &str,
         values: &[OwnedValue],
     ) -> Result<Vec<Row>, StoreError> {
-        let place = self.0.next.fetch_add(1, Ordering::Relaxed) % CONNECTIONS;
+        let slot = self.0.next.fetch_add(1, Ordering::Relaxed) % CONNECTIONS;
         let mut again = true;
         loop {
-            let open = self.open(place).await?;
+            let open = self.open(slot).await?;
             let lost = match timeout(STATEMENT_TIMEOUT, open.all(sql, values)).await {
                 Ok(Ok(rows)) => return Ok(rows),
                 Ok(Err(error)) if !is_lost(&error) => return Err(ServerError::of(&error).into()),
@@ -81,19 +81,19 @@ impl ReadConnections {
                     "the server did not answer in time".to_owned()
                 }
             };
-            self.forget(place, &open).await;
+            self.forget(slot, &open).await;
             if !std::mem::take(&mut again) {
                 return Err(ServerError::Lost(lost).into());
             }
         }
     }
 
-    async fn open(&self, place: usize) -> Result<Arc<Open>, StoreError> {
-        let mut place = self.0.places[place].lock().await;
-        if let Some(open) = place.open.as_ref().filter(|open| !open.client.is_closed()) {
+    async fn open(&self, slot: usize) -> Result<Arc<OpenConnection>, StoreError> {
+        let mut slot = self.0.slots[slot].lock().await;
+        if let Some(open) = slot.open.as_ref().filter(|open| !open.client.is_closed()) {
             return Ok(Arc::clone(open));
         }
-        place.backoff.check()?;
+        slot.backoff.check()?;
         let made = timeout(
             STATEMENT_TIMEOUT,
             PreparedConnection::connect(&self.0.server),
@@ -101,29 +101,29 @@ impl ReadConnections {
         .await;
         let late = |_| ServerError::Unreachable("the server did not answer in time".into());
         let made = made.map_err(late).flatten();
-        place.backoff.tried(made.is_ok());
-        let open = Arc::new(Open {
+        slot.backoff.tried(made.is_ok());
+        let open = Arc::new(OpenConnection {
             client: made?.client,
             statements: StdMutex::default(),
         });
-        place.open = Some(Arc::clone(&open));
+        slot.open = Some(Arc::clone(&open));
         Ok(open)
     }
 
-    async fn forget(&self, place: usize, lost: &Arc<Open>) {
-        let mut place = self.0.places[place].lock().await;
+    async fn forget(&self, slot: usize, lost: &Arc<OpenConnection>) {
+        let mut slot = self.0.slots[slot].lock().await;
         // Another query may have reconnected already.
-        if place
+        if slot
             .open
             .as_ref()
             .is_some_and(|open| Arc::ptr_eq(open, lost))
         {
-            place.open = None;
+            slot.open = None;
         }
     }
 }
 
-impl Open {
+impl OpenConnection {
     async fn all(&self, sql: &str, values: &[OwnedValue]) -> Result<Vec<Row>, Error> {
         let values: Vec<Value<'_>> = values.iter().map(OwnedValue::borrow).collect();
         let known = self.statements().get(sql).cloned();

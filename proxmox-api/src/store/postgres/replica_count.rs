@@ -1,5 +1,5 @@
-//! How many replicas are at work, and which of them this one is: each one's session for locks holds
-//! the lock of [`presence`](super::presence), and a session that ends drops out by itself.
+//! Counts the running replicas and finds this one's position among them: each replica's session for
+//! locks holds the lock of [`presence`](super::presence), which ends with the session.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,15 +11,15 @@ use tokio_postgres::{Client, Error, Row, Statement};
 
 use super::presence::PRESENCE;
 
-/// The notification by which a new session makes the others count at once.
-pub(super) const HERE: &str = "here";
+/// The notification of a new session, after which the others count at once.
+pub(super) const SESSION_BEGAN: &str = "here";
 /// How often the replicas are counted.
 const COUNT_EVERY: Duration = Duration::from_secs(2);
-/// For how long fewer replicas have to be seen before it is believed: all of them lose their
-/// sessions when a server restarts, and come back one after the other.
-const FEWER_BELIEVED_AFTER: Duration = Duration::from_secs(5);
+/// How long a smaller count must last before it is used: when a server restarts, all replicas lose
+/// their sessions and come back one after the other.
+const FEWER_ACCEPTED_AFTER: Duration = Duration::from_secs(5);
 
-/// The number of replicas, and this one's place among them.
+/// The number of replicas, and this one's position among them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Replicas {
     /// How many; this one is among them.
@@ -44,40 +44,40 @@ impl Replicas {
     }
 }
 
-/// Wakes a [`Census`] because another session has begun.
+/// Wakes a [`ReplicaCounter`] because another session has begun.
 #[derive(Clone)]
-pub(super) struct Came(Arc<Notify>);
+pub(super) struct ReplicaSignal(Arc<Notify>);
 
-impl Came {
+impl ReplicaSignal {
     pub(super) fn count_again(&self) {
         self.0.notify_one();
     }
 }
 
 /// Counts the replicas over the session for locks, which may be replaced, and publishes the count.
-pub(super) struct Census {
+pub(super) struct ReplicaCounter {
     believed: watch::Sender<Replicas>,
     fewer_since: Option<Instant>,
     next: Instant,
-    came: Came,
+    came: ReplicaSignal,
     here: String,
 }
 
-impl Census {
-    /// Until the first count there is but this replica, of this name.
+impl ReplicaCounter {
+    /// A counter for the replica of this name, which counts as the only one until the first count.
     pub(super) fn new(replica: &str) -> (Self, watch::Receiver<Replicas>) {
         let (believed, watched) = watch::channel(Replicas::ALONE);
-        let census = Self {
+        let counter = Self {
             believed,
             fewer_since: None,
             next: Instant::now(),
-            came: Came(Arc::default()),
-            here: format!("{replica} {HERE}"),
+            came: ReplicaSignal(Arc::default()),
+            here: format!("{replica} {SESSION_BEGAN}"),
         };
-        (census, watched)
+        (counter, watched)
     }
 
-    pub(super) fn came(&self) -> Came {
+    pub(super) fn came(&self) -> ReplicaSignal {
         self.came.clone()
     }
 
@@ -118,12 +118,12 @@ impl Census {
         true
     }
 
-    /// More are believed at once, since they are at work; fewer after a while.
+    /// A larger count is used at once, a smaller one after a while.
     fn seen(&mut self, seen: Replicas) {
         let believed = self.believed.borrow().number;
         let fewer = seen.number < believed;
         let since = *self.fewer_since.get_or_insert_with(Instant::now);
-        let number = if fewer && since.elapsed() < FEWER_BELIEVED_AFTER {
+        let number = if fewer && since.elapsed() < FEWER_ACCEPTED_AFTER {
             believed
         } else {
             self.fewer_since = None;
@@ -170,23 +170,23 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn more_replicas_are_believed_at_once_and_fewer_after_a_while() {
-        let (mut census, believed) = Census::new("one");
+    async fn a_larger_count_is_used_at_once_and_a_smaller_one_after_a_while() {
+        let (mut counter, believed) = ReplicaCounter::new("one");
         assert_eq!(*believed.borrow(), Replicas::ALONE);
-        census.seen(replicas(3, 1));
+        counter.seen(replicas(3, 1));
         assert_eq!(*believed.borrow(), replicas(3, 1));
         // A server restarts, and the sessions come back.
         for number in 1..=3 {
             tokio::time::advance(Duration::from_secs(2)).await;
-            census.seen(replicas(number, 0));
+            counter.seen(replicas(number, 0));
             assert_eq!(*believed.borrow(), replicas(3, 0));
         }
-        census.seen(replicas(2, 0));
+        counter.seen(replicas(2, 0));
         tokio::time::advance(Duration::from_secs(4)).await;
-        census.seen(replicas(2, 0));
+        counter.seen(replicas(2, 0));
         assert_eq!(*believed.borrow(), replicas(3, 0));
         tokio::time::advance(Duration::from_secs(1)).await;
-        census.seen(replicas(2, 1));
+        counter.seen(replicas(2, 1));
         assert_eq!(*believed.borrow(), replicas(2, 1));
     }
 }

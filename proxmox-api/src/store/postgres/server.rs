@@ -1,4 +1,4 @@
-//! Where a PostgreSQL is, as whom, and how its certificate is trusted.
+//! The address, account and TLS settings of a PostgreSQL.
 
 use std::{fmt, future::poll_fn, path::PathBuf, sync::Arc, time::Duration};
 
@@ -17,9 +17,9 @@ use url::form_urlencoded;
 
 use super::{failure::ServerError, failure::chain};
 
-/// How long a connection may take to come about.
+/// Timeout of a connection attempt.
 const CONNECT: Duration = Duration::from_secs(5);
-/// How long sent data may stay unheard of before a connection counts as lost.
+/// Timeout of sent data that is not acknowledged, after which a connection counts as lost.
 const UNHEARD: Duration = Duration::from_secs(15);
 
 /// A server, database and account. `Debug` and `Display` show no password.
@@ -32,9 +32,9 @@ pub struct Server {
 
 #[derive(Clone, PartialEq, Eq)]
 enum Tls {
-    /// Encrypted where the server can, whoever it is: what PostgreSQL's own clients do unless told otherwise.
+    /// Encrypted if the server can, without checking its certificate: the default of PostgreSQL's own clients.
     Whoever,
-    /// The certificate has to be vouched for, and to name the host.
+    /// The certificate must be trusted and name the host.
     Known { authorities: Option<PathBuf> },
 }
 
@@ -94,7 +94,7 @@ impl Server {
         Ok(Self { config, tls, shown })
     }
 
-    /// Whether somebody on the way to the server could read along or pretend to be it.
+    /// Whether a third party on the network could read the connection or impersonate the server.
     pub fn is_exposed(&self) -> bool {
         let here = self.config.get_hosts().iter().all(|host| match host {
             Host::Tcp(name) => {
@@ -108,7 +108,7 @@ impl Server {
         !here && self.tls == Tls::Whoever
     }
 
-    /// Connects. The second part is the connection, which has to be driven; it hands on what other sessions tell this one.
+    /// Connects. The second part is the connection's task, which passes on the notifications of other sessions.
     pub(in crate::store) async fn connect<H: Fn(&str) + Send + 'static>(
         &self,
         told: H,
@@ -151,8 +151,8 @@ impl Server {
     }
 }
 
-/// Where it is, without the account. The text of the address is no source for that: a password may
-/// be anywhere in one that is not written as it should be.
+/// The address without the account. It is not cut from the address's text, since a password may be
+/// anywhere in one that is malformed.
 fn shown(config: &Config) -> String {
     let ports = config.get_ports();
     let host = |(place, host): (usize, &Host)| {
@@ -205,7 +205,7 @@ impl fmt::Debug for Server {
     }
 }
 
-/// Takes any certificate, whose key has to be shown all the same.
+/// Accepts any certificate; the server still has to prove that it has the key.
 #[derive(Debug)]
 struct Whoever(Arc<CryptoProvider>);
 

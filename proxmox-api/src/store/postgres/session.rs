@@ -1,5 +1,5 @@
-//! A connection for blocking threads that is made anew when it is lost. It drives itself, on the thread that uses it; in
-//! between nobody listens, so a loss shows at the next use.
+//! A connection for blocking threads that reconnects when it is lost. Its task runs only while it is used, so a loss shows at the
+//! next use.
 
 use std::{
     cell::{Cell, RefCell},
@@ -29,16 +29,16 @@ pub(in crate::store) struct Session {
     server: Server,
     link: RefCell<Option<PreparedConnection>>,
     backoff: ConnectBackoff,
-    within: Cell<Within>,
+    transaction: Cell<TransactionState>,
 }
 
 /// Whether statements belong to a change.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Within {
-    Nothing,
-    Change,
+enum TransactionState {
+    None,
+    Open,
     /// A statement failed: what follows is refused until it is rolled back.
-    FailedChange,
+    Failed,
 }
 
 impl Session {
@@ -52,7 +52,7 @@ impl Session {
             server,
             link: RefCell::new(None),
             backoff: ConnectBackoff::default(),
-            within: Cell::new(Within::Nothing),
+            transaction: Cell::new(TransactionState::None),
         })
     }
 
@@ -96,7 +96,7 @@ impl Session {
         let mut tries = 1;
         loop {
             match self.try_change(lock, &change) {
-                Err(StoreError::Postgres(ServerError::TakenBack(cause))) if tries < TRIES => {
+                Err(StoreError::Postgres(ServerError::RolledBack(cause))) if tries < TRIES => {
                     tracing::debug!(
                         cause,
                         tries,
@@ -145,13 +145,13 @@ impl Session {
             link.client.batch_execute(&sql).await
         });
         begun.inspect_err(|_| self.abandon())?;
-        self.within.set(Within::Change);
+        self.transaction.set(TransactionState::Open);
         Ok(())
     }
 
     /// Whether the transaction still stands.
     fn is_sound(&self) -> bool {
-        self.within.get() == Within::Change && self.link.borrow().is_some()
+        self.transaction.get() == TransactionState::Open && self.link.borrow().is_some()
     }
 
     /// Rolls back. If that fails, the connection is closed and the server rolls back by itself.
@@ -159,16 +159,16 @@ impl Session {
         if self.link.borrow().is_none() || self.batch("ROLLBACK").is_err() {
             self.abandon();
         }
-        self.within.set(Within::Nothing);
+        self.transaction.set(TransactionState::None);
     }
 
     /// Commits. [`StoreError::CommitUnknown`] means that the outcome cannot be known.
     fn commit(&self) -> Result<(), StoreError> {
         let committed = self.batch("COMMIT");
-        self.within.set(Within::Nothing);
+        self.transaction.set(TransactionState::None);
         committed.map_err(|error| match error {
             StoreError::Postgres(ServerError::Lost(cause)) => StoreError::CommitUnknown(cause),
-            taken_back @ StoreError::Postgres(ServerError::TakenBack(_)) => {
+            taken_back @ StoreError::Postgres(ServerError::RolledBack(_)) => {
                 self.abandon();
                 taken_back
             }
@@ -179,18 +179,18 @@ impl Session {
         })
     }
 
-    /// Drops a connection whose transaction is in no state to go on; the server takes it back.
+    /// Drops a connection whose transaction cannot go on; the server rolls it back.
     pub(in crate::store) fn abandon(&self) {
-        self.within.set(Within::Nothing);
+        self.transaction.set(TransactionState::None);
         if self.link.borrow_mut().take().is_some()
             && let Some(runtime) = &self.runtime
         {
-            // The connection's task has to run to say goodbye.
+            // The connection's task has to run once to close it.
             runtime.block_on(tokio::task::yield_now());
         }
     }
 
-    /// Does something, on a new connection where the old one is found to be gone and nothing was begun on it.
+    /// Runs the work; on a new connection if the old one is lost and no transaction was open.
     fn run<T>(
         &self,
         work: impl AsyncFn(&mut PreparedConnection) -> Result<T, tokio_postgres::Error>,
@@ -199,7 +199,7 @@ impl Session {
         let mut link = self.link.borrow_mut();
         let mut again = link.is_some();
         loop {
-            let outside = self.within.get() == Within::Nothing;
+            let outside = self.transaction.get() == TransactionState::None;
             if link.is_none() {
                 if !outside {
                     return Err(ServerError::Lost("in the middle of a change".into()).into());
@@ -213,7 +213,7 @@ impl Session {
                     Ok(Err(error)) if is_lost(&error) => ServerError::of(&error).to_string(),
                     Ok(Err(error)) => {
                         if !outside {
-                            self.within.set(Within::FailedChange);
+                            self.transaction.set(TransactionState::Failed);
                         }
                         return Err(ServerError::of(&error).into());
                     }

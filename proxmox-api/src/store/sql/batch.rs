@@ -1,5 +1,4 @@
-//! Many rows by few statements. Statements are kept prepared by their text, so that lists have few
-//! different lengths.
+//! Inserts of many rows. Statements stay prepared by their text, so lists are cut to a few lengths.
 
 use std::fmt::Write as _;
 

@@ -1,5 +1,5 @@
-//! Types of the domain as they are stored: read strictly, so that a row that holds anything else is
-//! an error that names the column.
+//! How the domain's types are stored. They are read strictly: any other value is an error that names
+//! the column.
 
 use api_types::TrafficStep;
 use pve::{NodeName, Vmid};

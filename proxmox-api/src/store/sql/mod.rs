@@ -11,7 +11,7 @@ mod value;
 pub(super) use batch::{batches, insert_many_statement, parameters};
 pub(super) use insert::{Cell, cells, insert_statement, taken_over};
 pub(super) use row::Row;
-pub(super) use step::{Step, Table, Unfit, kept};
+pub(super) use step::{Step, StepRefusal, StepTable, owned_values};
 pub(super) use value::{OwnedValue, ToValue, Value};
 
 /// The values of a statement's parameters, in their order.

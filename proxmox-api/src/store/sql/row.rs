@@ -18,7 +18,7 @@ impl Row<'_> {
     }
 }
 
-/// What a column can be read as.
+/// A type that a column can be read as.
 pub(in crate::store) trait Column: Sized {
     fn read(row: &Row<'_>, name: &'static str) -> Result<Self, StoreError>;
 }

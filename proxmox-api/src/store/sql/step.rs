@@ -1,21 +1,21 @@
-//! A change as a list of compare-and-set statements that are made together or not at all, without a read in between. On
-//! PostgreSQL such a list takes one round trip and no lock but those of its rows.
+//! A step of a change: a compare-and-set statement. The steps of a list are made together or not at all, without a read in
+//! between. On PostgreSQL a list takes one round trip and no lock but those of its rows.
 
 use std::borrow::Cow;
 
 use super::{Cell, OwnedValue, insert_statement};
 use crate::store::StoreError;
 
-/// The values of a statement that keeps them, in their order.
-macro_rules! kept {
+/// The owned values of a statement, in order.
+macro_rules! owned_values {
     ($($value:expr),* $(,)?) => { vec![$($crate::store::sql::OwnedValue::of(&$value)),*] };
 }
-pub(in crate::store) use kept;
+pub(in crate::store) use owned_values;
 
 /// Tables that steps change, in the order in which their rows are locked, so that two groups of changes with rows in common
 /// do not deadlock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::store) enum Table {
+pub(in crate::store) enum StepTable {
     Payments,
     Debts,
     DemoTransfers,
@@ -23,12 +23,12 @@ pub(in crate::store) enum Table {
     Events,
 }
 
-/// Why a change is not made.
+/// Why a step refuses the whole change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::store) enum Unfit {
-    /// The row is not as it has to be.
+pub(in crate::store) enum StepRefusal {
+    /// The row is not in the expected state.
     Overtaken,
-    /// A part of a payment's move, such as the activation of its lease, is refused.
+    /// A change that belongs to a payment's transition does not fit.
     ChangeRefused,
     /// The transfer pays for another purchase.
     EvidenceTaken,
@@ -36,13 +36,13 @@ pub(in crate::store) enum Unfit {
     Insufficient,
 }
 
-impl From<Unfit> for StoreError {
-    fn from(unfit: Unfit) -> Self {
+impl From<StepRefusal> for StoreError {
+    fn from(unfit: StepRefusal) -> Self {
         match unfit {
-            Unfit::Overtaken => Self::Overtaken,
-            Unfit::ChangeRefused => Self::ChangeRefused,
-            Unfit::EvidenceTaken => Self::EvidenceTaken,
-            Unfit::Insufficient => Self::Insufficient,
+            StepRefusal::Overtaken => Self::Overtaken,
+            StepRefusal::ChangeRefused => Self::ChangeRefused,
+            StepRefusal::EvidenceTaken => Self::EvidenceTaken,
+            StepRefusal::Insufficient => Self::Insufficient,
         }
     }
 }
@@ -51,18 +51,18 @@ impl From<Unfit> for StoreError {
 #[derive(Debug, Clone)]
 pub(in crate::store) struct Step {
     /// The row that it changes, by which the steps of a group are sorted.
-    pub(in crate::store) row: (Table, String),
+    pub(in crate::store) row: (StepTable, String),
     pub(in crate::store) sql: Cow<'static, str>,
     pub(in crate::store) values: Vec<OwnedValue>,
     /// The error if it changes no row; `None` where it may change none.
-    pub(in crate::store) required: Option<Unfit>,
+    pub(in crate::store) required: Option<StepRefusal>,
     /// The error if a unique index refuses it.
-    pub(in crate::store) taken: Option<Unfit>,
+    pub(in crate::store) taken: Option<StepRefusal>,
 }
 
 impl Step {
     pub(in crate::store) fn new(
-        table: Table,
+        table: StepTable,
         row: &str,
         sql: impl Into<Cow<'static, str>>,
         values: Vec<OwnedValue>,
@@ -78,7 +78,7 @@ impl Step {
 
     /// Inserts a row; `or` is empty or an `ON CONFLICT` clause.
     pub(in crate::store) fn insert(
-        place: (Table, &str),
+        place: (StepTable, &str),
         table: &'static str,
         row: &[Cell<'_>],
         or: &str,
@@ -91,13 +91,13 @@ impl Step {
     }
 
     /// Makes it an error to change no row.
-    pub(in crate::store) fn or(mut self, unfit: Unfit) -> Self {
+    pub(in crate::store) fn or(mut self, unfit: StepRefusal) -> Self {
         self.required = Some(unfit);
         self
     }
 
     /// Turns a violated unique index into this error.
-    pub(in crate::store) fn unless_taken(mut self, unfit: Unfit) -> Self {
+    pub(in crate::store) fn unless_taken(mut self, unfit: StepRefusal) -> Self {
         self.taken = Some(unfit);
         self
     }

@@ -1,4 +1,4 @@
-//! What is bound to a parameter.
+//! Values that are bound to parameters.
 
 use std::error::Error;
 
@@ -6,12 +6,11 @@ use bytes::BytesMut;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
-/// What stands for a NUL character: PostgreSQL keeps none and refuses the whole statement, and a file that had one could not be
-/// copied to it.
-/// No text that is looked for by its equal has either, so that one with a NUL is found nowhere.
+/// Replaces a NUL character, which PostgreSQL refuses. SQLite gets the same, so that its rows can be copied to PostgreSQL. No text
+/// that is searched for contains either character.
 const FOR_NUL: &str = "\u{fffd}";
 
-/// A value that knows its type also where there is none: PostgreSQL asks for it.
+/// A value with its type, which PostgreSQL needs also for NULL.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::store) enum Value<'a> {
     Number(Option<i64>),
@@ -98,7 +97,7 @@ impl rusqlite::ToSql for Value<'_> {
     }
 }
 
-/// What can be bound.
+/// A type that can be bound.
 pub(in crate::store) trait ToValue {
     fn to_value(&self) -> Value<'_>;
 }

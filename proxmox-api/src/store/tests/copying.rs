@@ -129,14 +129,17 @@ async fn a_copy_goes_on_wherever_it_was_interrupted() {
                 Err(CopyError::Interrupted) => runs += 1,
                 Err(error) => panic!("{error}"),
             }
-            let condition = condition(&to.database).await.unwrap();
-            assert_eq!(condition, Condition::HalfCopied);
-            let started = Store::of(&to.database).await.unwrap_err();
+            let condition = database_condition(&to.database).await.unwrap();
+            assert_eq!(condition, DatabaseCondition::HalfCopied);
+            let started = Store::open_database(&to.database).await.unwrap_err();
             assert!(matches!(started, StoreError::HalfCopied), "{started}");
         };
         assert!(runs > 30, "{runs}");
         both.push(figures);
-        assert_eq!(condition(&to.database).await.unwrap(), Condition::InOrder);
+        assert_eq!(
+            database_condition(&to.database).await.unwrap(),
+            DatabaseCondition::InOrder
+        );
     }
     assert_eq!(both[0], both[1]);
     // Nor is one of use that was interrupted while it was compared.
@@ -147,7 +150,7 @@ async fn a_copy_goes_on_wherever_it_was_interrupted() {
     };
     let stopped = copy_in(&file.database, &third.database, SMALL, &mut observe).await;
     assert!(matches!(stopped, Err(CopyError::Interrupted)));
-    assert!(Store::of(&third.database).await.is_err());
+    assert!(Store::open_database(&third.database).await.is_err());
     assert_eq!(copied(&file, &third).await.unwrap(), both[0]);
 }
 
@@ -228,7 +231,7 @@ async fn nothing_is_copied_while_a_service_works_on_either_side() {
     let Database::File(path) = &file.database else {
         panic!()
     };
-    let hold = Hold::take(path).unwrap();
+    let hold = FileLock::take(path).unwrap();
     let said = refused(&file, &server).await;
     assert!(
         said.contains("another process has this database open"),
@@ -236,12 +239,12 @@ async fn nothing_is_copied_while_a_service_works_on_either_side() {
     );
     drop(hold);
     // A replica, as soon as it has its session for locks.
-    let replica = Store::of(&server.database).await.unwrap();
-    let turns = replica.advisory_locks().unwrap();
-    drop(turns.take("set", &["name"]).await.unwrap());
+    let replica = Store::open_database(&server.database).await.unwrap();
+    let locks = replica.advisory_locks().unwrap();
+    drop(locks.take("set", &["name"]).await.unwrap());
     let said = refused(&file, &server).await;
     assert!(said.contains("a service works on this database"), "{said}");
-    drop((turns, replica));
+    drop((locks, replica));
     let figures = copied(&file, &server).await.unwrap();
     assert!(!figures.is_empty());
 }
@@ -260,7 +263,7 @@ async fn no_service_starts_on_a_server_that_is_copied_and_none_that_runs_writes(
             }
             tokio::task::block_in_place(|| {
                 handle.block_on(async {
-                    let started = Store::of(&server.database).await;
+                    let started = Store::open_database(&server.database).await;
                     let said = started.err().map(|error| error.to_string());
                     assert!(said.unwrap().contains("is being copied"));
                     let Database::Server(address) = server.database.clone() else {
@@ -308,7 +311,7 @@ async fn a_source_that_changes_meanwhile_is_found_out() {
     };
     assert_eq!(table, "brakes");
     assert!(!found.can_go_on());
-    assert!(Store::of(&server.database).await.is_err());
+    assert!(Store::open_database(&server.database).await.is_err());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

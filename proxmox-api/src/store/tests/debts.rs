@@ -1,4 +1,4 @@
-//! What is owed, and until when.
+//! Debts: what makes one, and what ends it.
 
 use super::*;
 

@@ -51,7 +51,7 @@ async fn many_leases_are_written_down_by_few_statements(place: Place) {
     assert_eq!(store.running_seen_of(&some[0]).await.unwrap(), None);
     assert_eq!(store.running_seen_of(&rest[0]).await.unwrap(), Some(50));
 
-    let look = |id: &LeaseId, by: u64| Look {
+    let look = |id: &LeaseId, by: u64| CounterSample {
         lease_id: id.clone(),
         counters: Counters {
             sent: 10 * by,

@@ -212,12 +212,12 @@ async fn what_was_counted_before_containers_were_stopped_for_it_is_kept(place: P
     let seen = store.traffic(&"lease-8".into()).await.unwrap().unwrap();
     assert_eq!((seen.counted.sent, seen.counted.received), (500, 50));
     assert_eq!((seen.step, seen.cut_seconds), (TrafficStep::Cut, 0));
-    let kept = Kept {
+    let kept = SavedInterface {
         rate: Some(12_500_000),
         down: Some(false),
     };
     assert_eq!(seen.kept, kept);
-    let look = Look {
+    let look = CounterSample {
         lease_id: "lease-8".into(),
         counters: Counters {
             sent: 410,

@@ -2,14 +2,13 @@
 
 mod backup;
 mod bounded;
-mod brake;
+mod brakes;
 mod copying;
 mod debts;
 mod ends;
 mod every_table;
 mod leases;
 mod migration;
-mod moves;
 mod numbers;
 mod overtaken;
 mod payments;
@@ -19,9 +18,10 @@ mod races;
 mod read_only;
 mod replicas;
 mod retention;
-mod sent;
+mod sent_transactions;
 mod texts;
 mod traffic;
+mod transitions;
 mod upkeep;
 
 use std::collections::HashSet;
@@ -81,11 +81,11 @@ impl Place {
     }
 
     async fn open(&self) -> Store {
-        Store::of(&self.database).await.unwrap()
+        Store::open_database(&self.database).await.unwrap()
     }
 }
 
-/// Runs each story on SQLite and on PostgreSQL.
+/// Runs each test on a file, and on a server where one is installed.
 macro_rules! on_both {
     ($($story:ident),* $(,)?) => { $(mod $story {
         use super::Place;
@@ -179,8 +179,8 @@ fn seen(transaction: &str, log_index: u64) -> TransferEvidence {
     }
 }
 
-fn answer() -> Answer {
-    Answer {
+fn answer() -> StoredAnswer {
+    StoredAnswer {
         status: 200,
         body: "secret".into(),
     }

@@ -103,7 +103,9 @@ async fn a_key_that_is_used_again_is_no_error_of_the_server() {
         (postgres, url)
     });
     let (postgres, url) = started.await.unwrap();
-    let store = Store::of(&Database::parse(&url).unwrap()).await.unwrap();
+    let store = Store::open_database(&Database::parse(&url).unwrap())
+        .await
+        .unwrap();
     for number in 1..=3 {
         let new = NewPayment {
             idempotency_key: Some("k".into()),

@@ -4,13 +4,13 @@ use super::*;
 
 on_both![
     one_of_many_concurrent_copies_gets_the_nonce,
-    a_replay_gets_what_the_rules_say,
+    a_replay_gets_the_first_payment_or_a_conflict,
     a_released_nonce_and_its_key_can_be_used_again,
-    a_payment_moves_only_from_the_expected_state,
+    a_payment_changes_only_from_the_expected_state,
     one_transfer_pays_for_one_purchase,
     a_refused_payment_that_moved_money_after_all_can_settle,
     what_was_looked_for_while_it_was_unresolved_is_looked_at_again_once_it_is_over,
-    what_must_not_be_done_twice_is_begun_once,
+    an_operation_is_begun_once,
     the_transactions_of_a_network_are_known,
 ];
 
@@ -74,7 +74,7 @@ async fn one_of_many_concurrent_copies_gets_the_nonce(place: Place) {
     );
 }
 
-async fn a_replay_gets_what_the_rules_say(place: Place) {
+async fn a_replay_gets_the_first_payment_or_a_conflict(place: Place) {
     let store = place.open().await;
     let first = NewPayment {
         idempotency_key: Some("key".into()),
@@ -165,7 +165,7 @@ async fn a_released_nonce_and_its_key_can_be_used_again(place: Place) {
     assert_eq!((row.created_at, row.updated_at), (2, 2));
 }
 
-async fn a_payment_moves_only_from_the_expected_state(place: Place) {
+async fn a_payment_changes_only_from_the_expected_state(place: Place) {
     let store = place.open().await;
     store
         .reserve(payment("pay-1", PAYER, "0x1"), 0)
@@ -345,7 +345,7 @@ async fn what_was_looked_for_while_it_was_unresolved_is_looked_at_again_once_it_
     assert_eq!(ids(transfers), ["pay-2"]);
 }
 
-async fn what_must_not_be_done_twice_is_begun_once(place: Place) {
+async fn an_operation_is_begun_once(place: Place) {
     let store = place.open().await;
     settling(&store, "pay-1", "0x1", None).await;
     assert!(!store.begin_performance(&"pay-1".into(), 1).await.unwrap());

@@ -245,8 +245,14 @@ async fn a_nonce_that_is_taken_again_is_not_removed(place: Place) {
 /// it is made again. SQLite has one writer, so that no deadlock comes about.
 async fn a_change_that_a_deadlock_rolls_back_is_made_again(place: Place) {
     let stores = two(&place).await;
-    stores[0].keep("a", "0".into()).await.unwrap();
-    stores[0].keep("b", "0".into()).await.unwrap();
+    stores[0]
+        .set_installation_value("a", "0".into())
+        .await
+        .unwrap();
+    stores[0]
+        .set_installation_value("b", "0".into())
+        .await
+        .unwrap();
     let has_many_writers = matches!(place.database, Database::Server(_));
     let rows_locked = Arc::new((Mutex::new(0), Condvar::new()));
     let raise = |store: &Store, names: [&'static str; 2]| {
@@ -280,7 +286,10 @@ async fn a_change_that_a_deadlock_rolls_back_is_made_again(place: Place) {
         done.unwrap().unwrap();
     }
     for name in ["a", "b"] {
-        assert_eq!(stores[1].kept(name).await.unwrap().as_deref(), Some("2"));
+        assert_eq!(
+            stores[1].installation_value(name).await.unwrap().as_deref(),
+            Some("2")
+        );
     }
     // Without a deadlock each of the two locks two rows once.
     let locked = *rows_locked.0.lock().unwrap();

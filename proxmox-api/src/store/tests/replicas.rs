@@ -1,4 +1,4 @@
-//! What holds between stores that share a PostgreSQL, and when it goes away for a while.
+//! Stores that share a PostgreSQL, also while it is away for a time.
 
 use std::time::Duration;
 
@@ -51,22 +51,22 @@ async fn replicas_that_start_together_make_the_schema_once_and_hand_nothing_out_
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
-async fn a_turn_is_one_replicas_until_it_is_given_back_or_the_replica_dies() {
+async fn an_advisory_lock_is_held_by_one_replica_until_it_is_released_or_the_replica_dies() {
     let place = Place::server().await;
     let (one, two) = (
         AdvisoryLocks::start(server(&place).clone()),
         AdvisoryLocks::start(server(&place).clone()),
     );
-    let turn = one.take("set", &["name"]).await.unwrap();
+    let guard = one.take("set", &["name"]).await.unwrap();
     assert!(two.try_take("set", &["name"]).await.unwrap().is_none());
     assert!(two.try_take("other", &["name"]).await.unwrap().is_some());
     let waiting = tokio::spawn({
         let two = two.clone();
         async move { two.take("set", &["name"]).await.unwrap() }
     });
-    drop(turn);
+    drop(guard);
     drop(waiting.await.unwrap());
-    // Whoever is dead gives nothing back by itself.
+    // A dead replica releases nothing by itself.
     let dead = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -115,12 +115,12 @@ async fn replicas_count_each_other_and_their_shares_add_up_to_the_limit() {
     agree(&all).await;
 }
 
-/// A turn of a replica that runs on this runtime.
+/// A lock guard of a replica that runs on this runtime.
 fn taken_on(runtime: &tokio::runtime::Runtime, server: Server) -> Vec<AdvisoryLockGuard> {
     let (give, given) = std::sync::mpsc::channel();
     runtime.spawn(async move {
-        let turns = AdvisoryLocks::start(server);
-        give.send(turns.take("set", &["dying"]).await.unwrap())
+        let locks = AdvisoryLocks::start(server);
+        give.send(locks.take("set", &["dying"]).await.unwrap())
             .unwrap();
         std::future::pending::<()>().await;
     });
@@ -129,7 +129,7 @@ fn taken_on(runtime: &tokio::runtime::Runtime, server: Server) -> Vec<AdvisoryLo
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
-async fn a_server_that_comes_back_is_worked_with_again_and_turns_are_kept() {
+async fn locks_are_kept_when_a_server_comes_back() {
     service::crypto::install_ring_provider();
     let postgres = blocking(Postgres::start).await;
     let postgres = std::sync::Arc::new(postgres);
@@ -143,10 +143,10 @@ async fn a_server_that_comes_back_is_worked_with_again_and_turns_are_kept() {
         _folder: None,
     };
     let store = place.open().await;
-    let turns = store.advisory_locks().unwrap();
-    let turn = turns.take("set", &["kept"]).await.unwrap();
+    let locks = store.advisory_locks().unwrap();
+    let guard = locks.take("set", &["kept"]).await.unwrap();
     activated(&store, 1, 0).await;
-    // Connections that are cut while nobody uses them are not even noticed.
+    // Connections that are cut while idle reconnect at their next use.
     let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'infra402'";
     let (server, sql) = (std::sync::Arc::clone(&postgres), cut);
     blocking(move || server.sql("postgres", sql)).await;
@@ -186,10 +186,10 @@ async fn a_server_that_comes_back_is_worked_with_again_and_turns_are_kept() {
         .unwrap();
     let lease = store.lease(&"lease-1".into()).await.unwrap().unwrap();
     assert_eq!(lease.ip.as_deref(), Some("10.0.0.3"));
-    let fresh = turns.take("set", &["fresh"]).await.unwrap();
+    let fresh = locks.take("set", &["fresh"]).await.unwrap();
     let others = place.open().await.advisory_locks().unwrap();
     assert!(others.try_take("set", &["kept"]).await.unwrap().is_none());
-    drop(turn);
+    drop(guard);
     others.take("set", &["kept"]).await.unwrap();
     drop(fresh);
 }
@@ -208,7 +208,7 @@ async fn what_is_wrong_with_a_server_is_said_in_words() {
     .await;
     let open = async |account: &str, database: &str, parameters: &str| {
         let url = postgres.url(account, database, parameters);
-        let opened = Store::of(&Database::parse(&url).unwrap()).await;
+        let opened = Store::open_database(&Database::parse(&url).unwrap()).await;
         opened.map(drop).map_err(|error| error.to_string())
     };
     let said = async |account: &str, database: &str, parameters: &str, words: &str| {
@@ -227,7 +227,7 @@ async fn what_is_wrong_with_a_server_is_said_in_words() {
     said("postgres", "nowhere", plain, "create it").await;
     said("guest", &name, plain, "may not do what is needed").await;
     let nobody = "postgres://postgres:wrong-one@localhost:1/x";
-    let error = Store::of(&Database::parse(nobody).unwrap())
+    let error = Store::open_database(&Database::parse(nobody).unwrap())
         .await
         .unwrap_err();
     assert!(error.to_string().contains("cannot connect"), "{error}");
@@ -243,7 +243,7 @@ async fn what_is_wrong_with_a_server_is_said_in_words() {
     let elsewhere = postgres
         .url("postgres", &name, &trusted)
         .replace("localhost", "127.0.0.1");
-    let error = Store::of(&Database::parse(&elsewhere).unwrap())
+    let error = Store::open_database(&Database::parse(&elsewhere).unwrap())
         .await
         .unwrap_err();
     assert!(error.to_string().contains("cannot connect"), "{error}");
@@ -254,18 +254,21 @@ async fn what_is_wrong_with_a_server_is_said_in_words() {
         .write(ChangeLock::None, move |db| db.execute(later, &[]))
         .await
         .unwrap();
-    let newer = Store::of(&place.database).await.unwrap_err().to_string();
+    let newer = Store::open_database(&place.database)
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(newer.contains("newer release"), "{newer}");
-    let found = condition(&place.database).await.unwrap();
-    assert_eq!(found, Condition::Newer);
+    let found = database_condition(&place.database).await.unwrap();
+    assert_eq!(found, DatabaseCondition::Newer);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
 async fn a_duty_stays_with_one_replica_and_goes_to_another_when_that_dies() {
     let place = Place::server().await;
-    let turns = || AdvisoryLocks::start(server(&place).clone());
-    let [one, two] = [turns(), turns()];
+    let locks = || AdvisoryLocks::start(server(&place).clone());
+    let [one, two] = [locks(), locks()];
     let (first, second) = (
         Locks::shared(Some(&one), "leases"),
         Locks::shared(Some(&two), "leases"),
@@ -288,7 +291,7 @@ async fn a_duty_stays_with_one_replica_and_goes_to_another_when_that_dies() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
-async fn a_turn_that_ended_without_a_session_takes_none_away_that_is_had_after_it() {
+async fn a_guard_dropped_without_a_session_releases_no_later_lock() {
     service::crypto::install_ring_provider();
     let started = blocking(|| {
         let postgres = Postgres::start();
@@ -299,15 +302,15 @@ async fn a_turn_that_ended_without_a_session_takes_none_away_that_is_had_after_i
     let Database::Server(server) = Database::parse(&url).unwrap() else {
         panic!("no server");
     };
-    let turns = AdvisoryLocks::start((*server).clone());
-    let before = turns.take("set", &["name"]).await.unwrap();
-    let kept = turns.take("set", &["kept"]).await.unwrap();
+    let locks = AdvisoryLocks::start((*server).clone());
+    let before = locks.take("set", &["name"]).await.unwrap();
+    let kept = locks.take("set", &["kept"]).await.unwrap();
     let postgres = blocking(move || {
         postgres.crash();
         postgres
     })
     .await;
-    while turns.can_notify() {
+    while locks.can_notify() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     drop(before);
@@ -318,8 +321,8 @@ async fn a_turn_that_ended_without_a_session_takes_none_away_that_is_had_after_i
     .await;
     let again = async {
         loop {
-            if let Ok(turn) = turns.take("set", &["name"]).await {
-                return turn;
+            if let Ok(guard) = locks.take("set", &["name"]).await {
+                return guard;
             }
         }
     };
@@ -347,26 +350,33 @@ async fn a_pooler_that_keeps_no_sessions_is_refused_and_one_that_does_is_not() {
         let url = format!("postgres://postgres@127.0.0.1:{port}/{database}?sslmode=disable");
         Database::parse(&url).unwrap()
     };
-    let refused = Store::of(&through(transaction.port)).await.unwrap_err();
+    let refused = Store::open_database(&through(transaction.port))
+        .await
+        .unwrap_err();
     assert!(
         matches!(refused, StoreError::Postgres(ServerError::Pooler)),
         "{refused}"
     );
-    let looked = condition(&through(transaction.port)).await.unwrap_err();
+    let looked = database_condition(&through(transaction.port))
+        .await
+        .unwrap_err();
     assert_eq!(looked.to_string(), refused.to_string());
     let database = through(session.port);
-    let store = Store::of(&database).await.unwrap();
+    let store = Store::open_database(&database).await.unwrap();
     let (one, two) = (
         store.advisory_locks().unwrap(),
         store.advisory_locks().unwrap(),
     );
-    let turn = one.take("set", &["name"]).await.unwrap();
+    let guard = one.take("set", &["name"]).await.unwrap();
     assert!(two.try_take("set", &["name"]).await.unwrap().is_none());
-    drop(turn);
+    drop(guard);
     drop(two.take("set", &["name"]).await.unwrap());
     store
         .append_event(1, "subject", "kind", &serde_json::json!({}))
         .await
         .unwrap();
-    assert_eq!(condition(&database).await.unwrap(), Condition::InOrder);
+    assert_eq!(
+        database_condition(&database).await.unwrap(),
+        DatabaseCondition::InOrder
+    );
 }

@@ -1,4 +1,4 @@
-//! What is not kept, and what is not left readable in the files.
+//! Retention: what is removed or blanked, and is no longer readable in the files.
 
 use super::*;
 
@@ -61,7 +61,7 @@ async fn answers_are_blanked_after_a_time_and_the_outcome_stays(place: Place) {
     assert_eq!(store.blank_answers(100, 100).await.unwrap(), 1);
     assert_eq!(store.blank_answers(100, 100).await.unwrap(), 0);
     let row = store.payment(&"pay-1".into()).await.unwrap().unwrap();
-    let blank = Answer {
+    let blank = StoredAnswer {
         status: 200,
         body: String::new(),
     };
@@ -261,7 +261,7 @@ async fn nothing_blanked_is_left_in_the_files() {
     assert!(!holds("\"signature\""), "a signed request");
 }
 
-/// What a dump of PostgreSQL holds, as a backup does.
+/// The content of a dump of PostgreSQL.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
 async fn nothing_blanked_is_left_in_a_dump() {
@@ -276,7 +276,9 @@ async fn nothing_blanked_is_left_in_a_dump() {
         )
     });
     let (server, url, name) = made.await.unwrap();
-    let store = Store::of(&Database::parse(&url).unwrap()).await.unwrap();
+    let store = Store::open_database(&Database::parse(&url).unwrap())
+        .await
+        .unwrap();
     activated(&store, 1, 0).await;
     let dump = || {
         let text = server.dump(&name);

@@ -1,4 +1,4 @@
-//! What is counted of leases, and what was done because of it.
+//! Traffic of leases, and the steps because of it.
 
 use api_types::TrafficStep;
 
@@ -8,12 +8,12 @@ on_both![
     traffic_is_counted_by_differences_and_belongs_to_its_lease,
     a_step_is_written_down_once_with_its_event,
     every_renewal_adds_to_what_was_bought,
-    counters_beyond_belief_stop_nobodys_counting,
+    implausible_counters_do_not_stop_the_count_of_others,
     time_without_a_network_is_counted_by_looks_and_ends_with_the_step,
 ];
 
-fn look(number: u32, sent: u64, received: u64, uptime: u64) -> Look {
-    Look {
+fn look(number: u32, sent: u64, received: u64, uptime: u64) -> CounterSample {
+    CounterSample {
         lease_id: format!("lease-{number}").into(),
         counters: Counters {
             sent,
@@ -37,7 +37,7 @@ async fn traffic_is_counted_by_differences_and_belongs_to_its_lease(place: Place
     activated(&store, 1, 0).await;
     activated(&store, 2, 0).await;
     assert_eq!(counted(&store, 1).await, (0, 0));
-    let count = async |looks: &[Look], now| {
+    let count = async |looks: &[CounterSample], now| {
         let sum = store.count_traffic(looks.to_vec(), now).await.unwrap();
         (sum.counted.sent, sum.counted.received)
     };
@@ -83,7 +83,7 @@ async fn a_step_is_written_down_once_with_its_event(place: Place) {
         store.limited_traffic(&wallet(PAYER)).await.unwrap().len(),
         0
     );
-    let kept = Kept {
+    let kept = SavedInterface {
         rate: Some(12_500_000),
         down: Some(false),
     };
@@ -121,10 +121,17 @@ async fn a_step_is_written_down_once_with_its_event(place: Place) {
         .map(|one| (one.step, one.counted.sent))
         .collect();
     assert_eq!(steps, [(TrafficStep::Cut, 200), (TrafficStep::Full, 100)]);
-    let back = change(TrafficStep::Cut, TrafficStep::Full, Kept::default());
+    let back = change(
+        TrafficStep::Cut,
+        TrafficStep::Full,
+        SavedInterface::default(),
+    );
     assert!(store.set_traffic_step(back, 6).await.unwrap());
     let seen = store.traffic(&"lease-1".into()).await.unwrap().unwrap();
-    assert_eq!((seen.step, seen.kept), (TrafficStep::Full, Kept::default()));
+    assert_eq!(
+        (seen.step, seen.kept),
+        (TrafficStep::Full, SavedInterface::default())
+    );
 }
 
 async fn every_renewal_adds_to_what_was_bought(place: Place) {
@@ -158,7 +165,7 @@ async fn every_renewal_adds_to_what_was_bought(place: Place) {
 }
 
 /// A counter that is broken, or a sum that has no room: others are counted on, and all can be read.
-async fn counters_beyond_belief_stop_nobodys_counting(place: Place) {
+async fn implausible_counters_do_not_stop_the_count_of_others(place: Place) {
     let store = place.open().await;
     activated(&store, 1, 0).await;
     activated(&store, 2, 0).await;
@@ -206,7 +213,7 @@ async fn time_without_a_network_is_counted_by_looks_and_ends_with_the_step(place
             lease_id: "lease-1".into(),
             from,
             to,
-            kept: Kept::default(),
+            kept: SavedInterface::default(),
             event: ("traffic", "{}".into()),
         };
         assert!(store.set_traffic_step(change, 5).await.unwrap());

@@ -1,4 +1,4 @@
-//! What survives, the audit trail, sign-in and play money.
+//! Reopening, the audit trail, sign-in and play money.
 
 use alloy::primitives::Address;
 

@@ -1,6 +1,6 @@
-//! What each lease's container has sent and received, and what was done because of it. Nodes count
-//! from each start of a container on, so that what is stored grows by the differences between two
-//! looks, as [`meter`] reads them.
+//! The traffic of each lease's container, and its limits because of it. Nodes count from each start
+//! of a container, so the stored sum grows by the difference between two samples, which [`meter`]
+//! computes.
 
 mod meter;
 
@@ -12,26 +12,26 @@ use super::{
     Db, Store, StoreError, cells,
     change_lock::ChangeLock,
     events, signed,
-    sql::kept,
+    sql::owned_values,
     sql::{self, Cell, ToValue as _, batches, parameters},
     values,
 };
 use crate::ids::{LeaseId, Wallet};
-pub use meter::{Counted, Counters};
-use meter::{LastLook, Reading};
+pub use meter::{ByteCounts, Counters};
+use meter::{LastSample, SampleReading};
 
-/// A look at a lease's container.
+/// A sample of a lease's container.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Look {
+pub struct CounterSample {
     /// The lease.
     pub lease_id: LeaseId,
-    /// Its containers.
+    /// Its counters.
     pub counters: Counters,
 }
 
-/// What net0 was like before it was slowed or cut off; `None` while that was not done.
+/// The settings of net0 before it was slowed or cut off; `None` while it was not.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Kept {
+pub struct SavedInterface {
     /// Its limit in bytes per second, 0 without one.
     pub rate: Option<u64>,
     /// Whether its link was down.
@@ -44,38 +44,38 @@ pub struct Traffic {
     /// The lease.
     pub lease_id: LeaseId,
     /// Since its beginning.
-    pub counted: Counted,
-    /// What Proxmox was told last because of that.
+    pub counted: ByteCounts,
+    /// The step that was set in Proxmox last.
     pub step: TrafficStep,
-    /// What net0 was like before.
-    pub kept: Kept,
+    /// The settings of net0 before.
+    pub kept: SavedInterface,
     /// Minutes that were bought, with all renewals.
     pub minutes: u64,
-    /// For how long it was seen running while it was cut off, in seconds.
+    /// Seconds for which it ran while it was cut off.
     pub cut_seconds: u64,
-    /// Its link is down until the host's firewall knows its rules.
+    /// Its link is down until the host's firewall has loaded its rules.
     pub waits_for_firewall: bool,
 }
 
-/// A step that Proxmox was told.
+/// A step that was set in Proxmox.
 #[derive(Debug, Clone)]
 #[allow(missing_docs)]
 pub struct TrafficChange {
     pub lease_id: LeaseId,
     pub from: TrafficStep,
     pub to: TrafficStep,
-    /// What is still changed of net0.
-    pub kept: Kept,
+    /// The settings of net0 to restore.
+    pub kept: SavedInterface,
     /// The event's kind, and its details as JSON.
     pub event: (&'static str, String),
 }
 
-/// What one count of all leases gave.
+/// The result of one count of all leases.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Count {
-    /// What was added, of all together.
-    pub counted: Counted,
-    /// Leases whose counters do not fit what was seen before, of which nothing was counted.
+pub struct TrafficCount {
+    /// The sum of all leases.
+    pub counted: ByteCounts,
+    /// Leases with implausible counters, for which nothing was counted.
     pub doubtful: Vec<LeaseId>,
 }
 
@@ -87,11 +87,11 @@ const TRAFFIC: &str = "SELECT leases.lease_id,
         COALESCE(cut_seconds, 0) AS cut_seconds
     FROM leases LEFT JOIN traffic ON traffic.lease_id = leases.lease_id";
 
-/// Looks that are written down by one commit.
+/// Samples that are stored by one commit.
 const COMMIT: usize = 256;
 
-/// A sum that is too large for the database stays at its end: it must not keep others from being
-/// counted.
+/// A sum that would overflow stays at the largest number: an error would keep other leases from
+/// being counted.
 const COUNT: &str = "ON CONFLICT (lease_id) DO UPDATE SET
         sent = CASE WHEN traffic.sent > 9223372036854775807 - excluded.sent
             THEN 9223372036854775807 ELSE traffic.sent + excluded.sent END,
@@ -105,12 +105,12 @@ const COUNT: &str = "ON CONFLICT (lease_id) DO UPDATE SET
 fn read_traffic(row: &sql::Row<'_>) -> Result<Traffic, StoreError> {
     Ok(Traffic {
         lease_id: row.get("lease_id")?,
-        counted: Counted {
+        counted: ByteCounts {
             sent: row.get("sent")?,
             received: row.get("received")?,
         },
         step: row.get("step")?,
-        kept: Kept {
+        kept: SavedInterface {
             rate: row.get("kept_rate")?,
             down: row.get::<Option<i64>>("kept_down")?.map(|down| down != 0),
         },
@@ -126,8 +126,12 @@ impl Store {
     /// them.
     /// # Errors
     /// The database failed; nothing is added of the commit in which it did, and of those after it.
-    pub async fn count_traffic(&self, looks: Vec<Look>, now: i64) -> Result<Count, StoreError> {
-        let mut count = Count::default();
+    pub async fn count_traffic(
+        &self,
+        looks: Vec<CounterSample>,
+        now: i64,
+    ) -> Result<TrafficCount, StoreError> {
+        let mut count = TrafficCount::default();
         for looks in looks.chunks(COMMIT) {
             let looks = looks.to_vec();
             let lock = ChangeLock::Named("traffic");
@@ -178,15 +182,19 @@ impl Store {
             "{TRAFFIC} WHERE leases.owner = ?1 AND leases.state <> 'destroyed'
                AND traffic.step <> 'full'"
         );
-        let found = self.look(sql, kept![owner], read_traffic).await?;
+        let found = self.query(sql, owned_values![owner], read_traffic).await?;
         let by_lease = |traffic: Traffic| (traffic.lease_id.clone(), traffic);
         Ok(found.into_iter().map(by_lease).collect())
     }
 
-    /// Keeps what net0 is like, before it is changed.
+    /// Stores the settings of net0 before they are changed.
     /// # Errors
     /// The database failed.
-    pub async fn keep_interface(&self, id: &LeaseId, kept: Kept) -> Result<(), StoreError> {
+    pub async fn keep_interface(
+        &self,
+        id: &LeaseId,
+        kept: SavedInterface,
+    ) -> Result<(), StoreError> {
         let id = id.clone();
         self.write(ChangeLock::None, move |db| {
             let sql = "UPDATE traffic SET kept_rate = ?2, kept_down = ?3 WHERE lease_id = ?1";
@@ -197,7 +205,7 @@ impl Store {
         .await
     }
 
-    /// Proxmox was told a step; it is written down with its event. False: it was before.
+    /// Stores a step that was set in Proxmox, with its event. False if it was stored before.
     /// # Errors
     /// The database failed.
     pub async fn set_traffic_step(
@@ -224,8 +232,8 @@ impl Store {
     }
 }
 
-/// The stored values of one look.
-struct Written {
+/// The row of one sample.
+struct SampleRow {
     lease_id: LeaseId,
     sent: i64,
     received: i64,
@@ -236,8 +244,13 @@ struct Written {
     cut_seconds: i64,
 }
 
-impl Written {
-    fn of(look: &Look, last: Option<LastLook>, reading: Reading, now: i64) -> Self {
+impl SampleRow {
+    fn of(
+        look: &CounterSample,
+        last: Option<LastSample>,
+        reading: SampleReading,
+        now: i64,
+    ) -> Self {
         let (counters, more) = (look.counters, reading.counted());
         Self {
             lease_id: look.lease_id.clone(),
@@ -267,24 +280,24 @@ impl Written {
     }
 }
 
-/// Stores looks at different leases and the bytes that they add, which are returned.
-fn count_some(db: Db<'_>, looks: &[Look], now: i64) -> Result<Count, StoreError> {
+/// Stores samples of different leases, and returns the bytes that they add.
+fn count_some(db: Db<'_>, looks: &[CounterSample], now: i64) -> Result<TrafficCount, StoreError> {
     let last = last_looks(db, looks)?;
-    let (mut count, mut rows) = (Count::default(), Vec::new());
+    let (mut count, mut rows) = (TrafficCount::default(), Vec::new());
     for look in looks {
         let last = last.get(&look.lease_id).copied();
         let reading = meter::read(last, look.counters, now);
-        if reading == Reading::Doubtful {
+        if reading == SampleReading::Doubtful {
             count.doubtful.push(look.lease_id.clone());
         }
-        if reading != Reading::Older {
+        if reading != SampleReading::Older {
             let (sum, more) = (&mut count.counted, reading.counted());
             sum.sent = sum.sent.saturating_add(more.sent);
             sum.received = sum.received.saturating_add(more.received);
-            rows.push(Written::of(look, last, reading, now));
+            rows.push(SampleRow::of(look, last, reading, now));
         }
     }
-    let rows: Vec<_> = rows.iter().map(Written::cells).collect();
+    let rows: Vec<_> = rows.iter().map(SampleRow::cells).collect();
     db.insert_all("traffic", &rows, COUNT)?;
     Ok(count)
 }
@@ -294,12 +307,15 @@ fn within(counter: u64) -> i64 {
     i64::try_from(counter).unwrap_or(i64::MAX)
 }
 
-fn columns(kept: Kept) -> Result<(Option<i64>, Option<i64>), StoreError> {
+fn columns(kept: SavedInterface) -> Result<(Option<i64>, Option<i64>), StoreError> {
     Ok((kept.rate.map(signed).transpose()?, kept.down.map(i64::from)))
 }
 
-/// The looks before these.
-fn last_looks(db: Db<'_>, looks: &[Look]) -> Result<HashMap<LeaseId, LastLook>, StoreError> {
+/// The previous samples of these leases.
+fn last_looks(
+    db: Db<'_>,
+    looks: &[CounterSample],
+) -> Result<HashMap<LeaseId, LastSample>, StoreError> {
     let mut last = HashMap::new();
     for looks in batches(looks) {
         let sql = format!(
@@ -308,14 +324,14 @@ fn last_looks(db: Db<'_>, looks: &[Look]) -> Result<HashMap<LeaseId, LastLook>, 
             parameters(1, looks.len())
         );
         let ids: Vec<_> = looks.iter().map(|look| look.lease_id.to_value()).collect();
-        let found: Vec<(LeaseId, LastLook)> = db.all(&sql, &ids, |row| {
+        let found: Vec<(LeaseId, LastSample)> = db.all(&sql, &ids, |row| {
             let counters = Counters {
                 sent: row.get("last_out")?,
                 received: row.get("last_in")?,
                 uptime: row.get("last_uptime")?,
             };
             let at = row.get("seen_at")?;
-            Ok((row.get("lease_id")?, LastLook { counters, at }))
+            Ok((row.get("lease_id")?, LastSample { counters, at }))
         })?;
         last.extend(found);
     }

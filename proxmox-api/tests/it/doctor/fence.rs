@@ -99,7 +99,7 @@ async fn a_missing_group_fails_leases_unless_a_probe_has_proven_the_bridge() {
     warning(&finding, "tenants.group", "missing");
 
     let config = Config::from_env(installation.env(&NETWORK)).unwrap();
-    let store = Store::of(&config.database).await.unwrap();
+    let store = Store::open_database(&config.database).await.unwrap();
     for (network, severity) in [
         ("10.65.0.0/20", Severity::Error),
         ("10.64.0.0/20", Severity::Warning),
@@ -112,7 +112,7 @@ async fn a_missing_group_fails_leases_unless_a_probe_has_proven_the_bridge() {
             at: 1_770_000_000,
         };
         store
-            .keep(PROVEN, serde_json::to_string(&proof).unwrap())
+            .set_installation_value(PROVEN, serde_json::to_string(&proof).unwrap())
             .await
             .unwrap();
         let finding = of(&installation, "tenants.group", &[]).await;

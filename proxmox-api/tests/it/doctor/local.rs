@@ -90,7 +90,9 @@ async fn a_store_on_a_server_is_examined_and_what_mends_it_is_said() {
     let finding = installation.only(&[("DATABASE", away)]).await;
     error(&finding, "store", "cannot connect");
     assert!(!format!("{finding:?}").contains("s3cret"));
-    let _open = Store::of(&Database::parse(&good).unwrap()).await.unwrap();
+    let _open = Store::open_database(&Database::parse(&good).unwrap())
+        .await
+        .unwrap();
     installation.is_fine(&[("DATABASE", &good)]).await;
     let wrong = [("DATABASE", "postgres://db.example")];
     let bad = installation.of("configuration", &wrong).await;

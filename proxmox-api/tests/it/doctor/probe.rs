@@ -70,7 +70,7 @@ impl Probed {
     async fn with(config: SimConfig) -> Self {
         let installation = fenced(config).await;
         let config = Config::from_env(installation.env(&NETWORK)).unwrap();
-        let store = Store::of(&config.database).await.unwrap();
+        let store = Store::open_database(&config.database).await.unwrap();
         Self {
             installation,
             config,
@@ -344,5 +344,5 @@ async fn without_a_network_nothing_is_made() {
     assert_eq!(findings.len(), 1, "{findings:#?}");
     assert_eq!(findings[0].found, "PVE_NETWORK is not set");
     assert_eq!(probed.made_and_left(), (0, 0));
-    assert_eq!(probed.store.kept(PROVEN).await.unwrap(), None);
+    assert_eq!(probed.store.installation_value(PROVEN).await.unwrap(), None);
 }

@@ -5,7 +5,7 @@
 use api_types::TrafficStep;
 use pve::{Network, Rate};
 
-use crate::store::{Kept, Traffic};
+use crate::store::{SavedInterface, Traffic};
 
 /// What a slowed container may send and receive, in bytes per second: 1 Mbit/s.
 const SLOW: u64 = 125_000;
@@ -33,11 +33,16 @@ pub(super) fn step(
 /// What has to be kept of an interface before it is changed for a step. What was kept before stays,
 /// since the interface may have been changed already. A link that waits for the firewall is not
 /// down for good.
-pub(super) fn keep(network: &Network, step: TrafficStep, kept: Kept, waits: bool) -> Kept {
+pub(super) fn keep(
+    network: &Network,
+    step: TrafficStep,
+    kept: SavedInterface,
+    waits: bool,
+) -> SavedInterface {
     let slows = step >= TrafficStep::Slowed;
     let rate = || slows.then(|| network.rate.map_or(0, Rate::bytes_per_s));
     let down = || (step >= TrafficStep::Cut).then_some(network.link_down && !waits);
-    Kept {
+    SavedInterface {
         rate: kept.rate.or_else(rate),
         down: kept.down.or_else(down),
     }
@@ -45,7 +50,12 @@ pub(super) fn keep(network: &Network, step: TrafficStep, kept: Kept, waits: bool
 
 /// The interface as a step wants it. A limit that an administrator has set lower stays; one that
 /// was set meanwhile, too.
-pub(super) fn interface(network: &Network, step: TrafficStep, kept: Kept, waits: bool) -> Network {
+pub(super) fn interface(
+    network: &Network,
+    step: TrafficStep,
+    kept: SavedInterface,
+    waits: bool,
+) -> Network {
     let mut wanted = network.clone();
     let rate = network.rate.map(Rate::bytes_per_s);
     if step >= TrafficStep::Slowed {
@@ -66,8 +76,8 @@ pub(super) fn interface(network: &Network, step: TrafficStep, kept: Kept, waits:
 }
 
 /// What is still kept after a step was taken.
-pub(super) fn kept_after(step: TrafficStep, kept: Kept) -> Kept {
-    Kept {
+pub(super) fn kept_after(step: TrafficStep, kept: SavedInterface) -> SavedInterface {
+    SavedInterface {
         rate: kept.rate.filter(|_| step >= TrafficStep::Slowed),
         down: kept.down.filter(|_| step >= TrafficStep::Cut),
     }
@@ -76,7 +86,7 @@ pub(super) fn kept_after(step: TrafficStep, kept: Kept) -> Kept {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Counted;
+    use crate::store::ByteCounts;
 
     const STEPS: [TrafficStep; 4] = TrafficStep::ALL;
 
@@ -89,7 +99,12 @@ mod tests {
     }
 
     /// Takes a step, twice, as after a crash before it was written down.
-    fn taken(at: &Network, step: TrafficStep, kept: Kept, waits: bool) -> (Network, Kept) {
+    fn taken(
+        at: &Network,
+        step: TrafficStep,
+        kept: SavedInterface,
+        waits: bool,
+    ) -> (Network, SavedInterface) {
         let kept = keep(at, step, kept, waits);
         let once = interface(at, step, kept, waits);
         assert_eq!(keep(&once, step, kept, waits), kept, "kept once");
@@ -101,12 +116,12 @@ mod tests {
     fn a_step_belongs_to_what_was_sent() {
         let traffic = |sent, cut_seconds| Traffic {
             lease_id: "lease-1".into(),
-            counted: Counted {
+            counted: ByteCounts {
                 sent,
                 received: u64::MAX,
             },
             step: TrafficStep::Full,
-            kept: Kept::default(),
+            kept: SavedInterface::default(),
             minutes: 60,
             cut_seconds,
             waits_for_firewall: false,
@@ -133,11 +148,11 @@ mod tests {
                 let before = network(rate, down);
                 for up in STEPS {
                     for between in STEPS {
-                        let (at, kept) = taken(&before, up, Kept::default(), false);
+                        let (at, kept) = taken(&before, up, SavedInterface::default(), false);
                         let (at, kept) = taken(&at, between, kept, false);
                         let (at, kept) = taken(&at, TrafficStep::Full, kept, false);
                         assert_eq!(at, before, "{rate:?} {down} {up:?} {between:?}");
-                        assert_eq!(kept, Kept::default());
+                        assert_eq!(kept, SavedInterface::default());
                     }
                 }
             }
@@ -150,7 +165,7 @@ mod tests {
             taken(
                 &network(rate, false),
                 TrafficStep::Slowed,
-                Kept::default(),
+                SavedInterface::default(),
                 false,
             )
         };
@@ -168,7 +183,12 @@ mod tests {
     #[test]
     fn a_link_that_waits_for_the_firewall_is_left_to_it() {
         let waiting = network(None, true);
-        let (slowed, kept) = taken(&waiting, TrafficStep::Slowed, Kept::default(), true);
+        let (slowed, kept) = taken(
+            &waiting,
+            TrafficStep::Slowed,
+            SavedInterface::default(),
+            true,
+        );
         assert!(slowed.link_down, "not put up by that");
         let (cut, kept) = taken(&slowed, TrafficStep::Cut, kept, true);
         let (early, _) = taken(&cut, TrafficStep::Full, kept, true);

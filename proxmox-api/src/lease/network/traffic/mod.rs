@@ -19,7 +19,7 @@ use crate::{
     lease::container::locate::{Located, locate},
     memory::locations::ContainerLocation,
     state::App,
-    store::{Counters, Lease, Look, StoreError, Traffic, TrafficChange},
+    store::{CounterSample, Counters, Lease, StoreError, Traffic, TrafficChange},
 };
 pub use notice::notice;
 
@@ -100,7 +100,7 @@ fn is_own(app: &App, lease: &Lease, guest: &GuestResource) -> bool {
 }
 
 /// The counters of a lease's container, where the list has them.
-fn look(app: &App, lease: &Lease, guest: &GuestResource) -> Option<Look> {
+fn look(app: &App, lease: &Lease, guest: &GuestResource) -> Option<CounterSample> {
     let counters = match guest.status {
         // What is stopped begins anew.
         ContainerState::Stopped => Counters::default(),
@@ -113,7 +113,7 @@ fn look(app: &App, lease: &Lease, guest: &GuestResource) -> Option<Look> {
     };
     // The list lags: this may be the last one that had the number.
     let age = u64::try_from(app.now() - lease.created_at).unwrap_or(0);
-    (counters.uptime <= age.saturating_add(60)).then(|| Look {
+    (counters.uptime <= age.saturating_add(60)).then(|| CounterSample {
         lease_id: lease.lease_id.clone(),
         counters,
     })

@@ -17,7 +17,7 @@ pub(in crate::store) use sqlite::SqliteWriter;
 #[derive(Debug, Clone)]
 pub(in crate::store) struct Writer {
     backend: Backend,
-    /// Changes that were asked for.
+    /// The number of changes.
     count: Arc<AtomicU64>,
 }
 
@@ -66,7 +66,7 @@ impl Writer {
         }
     }
 
-    /// All of these steps, or none and why.
+    /// Makes all of these steps, or none.
     pub(in crate::store) async fn steps(&self, steps: Vec<Step>) -> Result<(), StoreError> {
         self.count.fetch_add(1, Ordering::Relaxed);
         match &self.backend {
@@ -78,7 +78,7 @@ impl Writer {
         }
     }
 
-    /// Whether many write at a time.
+    /// Whether several connections write at the same time.
     pub(in crate::store) fn is_shared(&self) -> bool {
         matches!(self.backend, Backend::Postgres(_))
     }

@@ -8,7 +8,7 @@ use crate::store::{
     change_lock::ChangeLock,
     postgres::{
         Server, Session,
-        lane::{self, Job},
+        lane::{self, QueuedSteps},
     },
     sql::Step,
 };
@@ -20,7 +20,7 @@ const QUEUE: usize = 1024;
 
 #[derive(Debug, Clone)]
 pub(in crate::store) struct PostgresWriters {
-    jobs: mpsc::Sender<Job>,
+    jobs: mpsc::Sender<QueuedSteps>,
     sessions: Pool,
 }
 
@@ -43,10 +43,10 @@ impl PostgresWriters {
         })
     }
 
-    /// All of these steps, or none and why.
+    /// Makes all of these steps, or none.
     pub(in crate::store) async fn steps(&self, steps: Vec<Step>) -> Result<(), StoreError> {
         let (reply, answered) = oneshot::channel();
-        let job = Job { steps, reply };
+        let job = QueuedSteps { steps, reply };
         self.jobs.send(job).await.map_err(|_| StoreError::Stopped)?;
         answered.await.map_err(|_| StoreError::Stopped)?
     }
@@ -66,7 +66,7 @@ impl PostgresWriters {
             Connection::Postgres(session) => {
                 session.change(lock, |session| change(Db::Postgres(session)))
             }
-            // There are sessions of PostgreSQL alone here.
+            // This pool has sessions of PostgreSQL only.
             Connection::Sqlite(_) => Err(StoreError::Stopped),
         };
         self.sessions.run(work).await

@@ -10,21 +10,21 @@ use super::Db;
 use crate::store::StoreError;
 
 /// The outcome of a job: whether to keep its changes, and how to answer its caller.
-struct Outcome {
+struct JobOutcome {
     done: bool,
-    reply: Reply,
+    reply: JobReply,
 }
 
 /// Sends the result of a job to its caller, or the failure of the commit in place of it.
-type Reply = Box<dyn FnOnce(Result<(), StoreError>)>;
-type Job = Box<dyn FnOnce(Db<'_>) -> Outcome + Send>;
+type JobReply = Box<dyn FnOnce(Result<(), StoreError>)>;
+type Job = Box<dyn FnOnce(Db<'_>) -> JobOutcome + Send>;
 
 /// Jobs waiting before callers are made to wait themselves.
 const QUEUE: usize = 1024;
 /// Jobs in one commit: enough to hide the flush, few enough to keep the first caller's wait short.
 const GROUP: usize = 256;
 
-/// The way to the thread.
+/// The handle of the thread.
 #[derive(Debug, Clone)]
 pub(in crate::store) struct SqliteWriter {
     jobs: mpsc::Sender<Job>,
@@ -57,10 +57,10 @@ impl SqliteWriter {
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |db| {
             let result = change(db);
-            Outcome {
+            JobOutcome {
                 done: result.is_ok(),
                 reply: Box::new(move |committed| {
-                    // The change was made also where the caller has hung up.
+                    // An error means that the caller is gone; the change was made.
                     let _ = answer.send(committed.and(result));
                 }),
             }
@@ -93,15 +93,15 @@ fn commit_group(connection: &mut Connection, group: Vec<Job>) {
         }
     }
     let failure = transaction.commit().err().map(|error| error.to_string());
-    for (reply, kept) in replies {
+    for (reply, result) in replies {
         let failed = failure.clone().map(StoreError::Commit);
-        reply(failed.map_or(kept, Err));
+        reply(failed.map_or(result, Err));
     }
 }
 
-type Kept = (Reply, Result<(), StoreError>);
+type CommittedJob = (JobReply, Result<(), StoreError>);
 
-fn in_savepoint(transaction: &mut Transaction<'_>, job: Job) -> Option<Kept> {
+fn in_savepoint(transaction: &mut Transaction<'_>, job: Job) -> Option<CommittedJob> {
     // Dropped without a commit, a savepoint rolls back.
     let savepoint = match transaction.savepoint() {
         Ok(savepoint) => savepoint,
@@ -110,11 +110,11 @@ fn in_savepoint(transaction: &mut Transaction<'_>, job: Job) -> Option<Kept> {
             return None;
         }
     };
-    let Outcome { done, reply } = job(Db::Sqlite(&savepoint));
-    let kept = if done {
+    let JobOutcome { done, reply } = job(Db::Sqlite(&savepoint));
+    let result = if done {
         savepoint.commit().map_err(StoreError::from)
     } else {
         Ok(())
     };
-    Some((reply, kept))
+    Some((reply, result))
 }

@@ -1,4 +1,4 @@
-//! The content of a table in a few figures, which are the same on either database.
+//! A digest of a table's content, which is the same on either database.
 
 use service::crypto::Sha256;
 
@@ -21,7 +21,7 @@ pub struct TableFigures {
 }
 
 /// Figures that are still being added up.
-pub(super) struct Adding {
+pub(super) struct DigestBuilder {
     name: String,
     amount: Option<usize>,
     rows: u64,
@@ -31,7 +31,7 @@ pub(super) struct Adding {
     row: Vec<u8>,
 }
 
-impl Adding {
+impl DigestBuilder {
     pub(super) fn new(table: &Table) -> Self {
         let mut digest = Sha256::default();
         for column in &table.columns {

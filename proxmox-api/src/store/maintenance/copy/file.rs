@@ -1,4 +1,4 @@
-//! A SQLite file as a side of a copy.
+//! A SQLite file as one side of a copy.
 
 use std::{
     path::Path,
@@ -10,11 +10,11 @@ use tokio::sync::mpsc;
 
 use super::{
     CopyError,
-    plan::{Catalog, Kind, Table, quote},
+    plan::{Catalog, ColumnKind, Table, quote},
     rows::{BatchSize, Key, Rows},
     select::select,
 };
-use crate::store::{Hold, StoreError, schema::COPY_PROGRESS, sql::Value, sqlite};
+use crate::store::{FileLock, StoreError, schema::COPY_PROGRESS, sql::Value, sqlite};
 
 /// Pages kept in memory while indexes are filled, in KiB.
 const CACHE: i64 = 256 << 10;
@@ -26,23 +26,23 @@ const REFERENCES: &str = "SELECT tables.name, keys.\"table\"
     FROM sqlite_schema AS tables, pragma_foreign_key_list(tables.name) AS keys
     WHERE tables.type = 'table'";
 
-/// A file, and the right to it where this side has it alone.
+/// A file, with its lock if this side uses it exclusively.
 pub(super) struct FileSide {
     connection: Arc<Mutex<Connection>>,
-    _hold: Option<Hold>,
+    _hold: Option<FileLock>,
 }
 
 impl FileSide {
     /// A file that is there, to be read.
     pub(super) fn source(path: &Path) -> Result<Self, CopyError> {
-        let hold = Hold::take(path).map_err(CopyError::FileInUse)?;
+        let hold = FileLock::take(path).map_err(CopyError::FileInUse)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags).map_err(StoreError::from)?;
         Ok(Self::of(connection, Some(hold)))
     }
 
     /// A file to be written, made where there is none.
-    pub(super) fn target(path: &Path, hold: Option<Hold>) -> Result<Self, CopyError> {
+    pub(super) fn target(path: &Path, hold: Option<FileLock>) -> Result<Self, CopyError> {
         sqlite::make_private(path).map_err(StoreError::File)?;
         let connection = sqlite::connect(path)?;
         let cached = connection.pragma_update(None, "cache_size", -CACHE);
@@ -50,7 +50,7 @@ impl FileSide {
         Ok(Self::of(connection, hold))
     }
 
-    fn of(connection: Connection, hold: Option<Hold>) -> Self {
+    fn of(connection: Connection, hold: Option<FileLock>) -> Self {
         Self {
             connection: Arc::new(Mutex::new(connection)),
             _hold: hold,
@@ -122,7 +122,7 @@ impl FileSide {
         Ok(())
     }
 
-    /// Leaves nothing beside the file: its next opening makes the log anew.
+    /// Removes the write-ahead log; the next opening makes a new one.
     pub(super) async fn leave_one_file(&self) -> Result<(), CopyError> {
         self.texts("PRAGMA journal_mode = DELETE".to_owned())
             .await?;
@@ -158,9 +158,9 @@ fn catalog(connection: &Connection) -> rusqlite::Result<Catalog> {
         }
         let listed = catalog.entry(table).or_default();
         let kind = match kind.as_str() {
-            "INTEGER" => Kind::Number,
-            "TEXT" => Kind::Text,
-            _ => Kind::Other,
+            "INTEGER" => ColumnKind::Number,
+            "TEXT" => ColumnKind::Text,
+            _ => ColumnKind::Other,
         };
         if place > 0 {
             listed.key.insert(place, column.clone());

@@ -1,7 +1,7 @@
-//! Copies a store from a file to a server or back, while no service works on either: [`plan`] says
-//! which tables, [`side`] is one of the databases ([`file`], [`server`]), [`rows`] are on their way
-//! in batches, [`progress`] says in the target how far it has come, so that an interrupted copy
-//! goes on where it stopped, and [`digest`] is what both are compared by at the end.
+//! Copies a store from a file to a server or back, while no service uses either: [`plan`] lists the
+//! tables, [`side`] is one of the databases ([`file`], [`server`]), [`rows`] is a batch of rows,
+//! [`progress`] is stored in the target, so that an interrupted copy is resumed, and [`digest`]
+//! compares both at the end.
 
 mod digest;
 mod file;
@@ -16,26 +16,28 @@ use std::{ops::ControlFlow, path::Path, sync::Arc};
 
 use tokio::sync::mpsc;
 
-use super::condition::condition;
-use crate::store::{Condition, Database, FileInUse, Hold, Server, ServerError, StoreError};
+use super::condition::database_condition;
+use crate::store::{
+    Database, DatabaseCondition, FileInUse, FileLock, Server, ServerError, StoreError,
+};
 pub use digest::TableFigures;
 use file::FileSide;
 use plan::Table;
-use progress::{Mark, Reached};
+use progress::{SourceMark, TableProgress};
 pub(in crate::store) use rows::BatchSize;
 use server::ServerSide;
-use side::{BATCHES, Side};
+use side::{BATCHES, CopySide};
 
 /// Why a database was not copied.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
-    /// It is no way between a file and a server.
+    /// Both databases are files, or both are servers.
     #[error(
         "a copy goes from a file to a PostgreSQL or back: a file is copied by proxmox-api \
          backup, a PostgreSQL to another one by pg_dump and pg_restore"
     )]
     SameKind,
-    /// A service works on the file, or another copy.
+    /// A service or another copy uses the file.
     #[error(transparent)]
     FileInUse(FileInUse),
     /// The source cannot be copied as it is.
@@ -53,7 +55,7 @@ pub enum CopyError {
     /// The target is a file of something else.
     #[error("the target is a file of something else: it has a table {0}")]
     Foreign(String),
-    /// The target is an unfinished copy that cannot be gone on with.
+    /// The target is an unfinished copy that cannot be resumed.
     #[error(
         "the target is an unfinished copy, {0}: remove the file, or drop and create the \
          database, and begin anew"
@@ -114,7 +116,7 @@ impl CopyError {
         }
     }
 
-    /// Whether the same command goes on where it stopped.
+    /// Whether the same command resumes the copy.
     pub fn can_go_on(&self) -> bool {
         matches!(self, Self::Interrupted | Self::Store(_))
     }
@@ -137,10 +139,10 @@ pub enum CopyStep {
     },
 }
 
-/// Hears of each step, and may end the copy after it.
+/// Called after each step; it may end the copy.
 pub type Observer<'a> = &'a mut (dyn FnMut(CopyStep) -> ControlFlow<()> + Send);
 
-/// Copies everything, or goes on with a copy that was interrupted, and compares both in the end.
+/// Copies everything, or resumes an interrupted copy, and compares both at the end.
 ///
 /// # Errors
 /// Why it cannot be done; [`CopyError::can_go_on`] says whether the same command can resume it.
@@ -167,8 +169,10 @@ pub(in crate::store) async fn copy_in(
     }
     can_be_copied(from).await?;
     let source = match from {
-        Database::File(path) => Side::File(FileSide::source(path)?),
-        Database::Server(server) => Side::Server(Box::new(ServerSide::open(server, true).await?)),
+        Database::File(path) => CopySide::File(FileSide::source(path)?),
+        Database::Server(server) => {
+            CopySide::Server(Box::new(ServerSide::open(server, true).await?))
+        }
     };
     let target = target(to).await?;
     let tables = planned(&source, &target).await?;
@@ -186,55 +190,57 @@ pub(in crate::store) async fn into_file(
     observe: Observer<'_>,
 ) -> Result<Vec<TableFigures>, CopyError> {
     can_be_copied(&Database::Server(Box::new(server.clone()))).await?;
-    let source = Side::Server(Box::new(ServerSide::open(server, false).await?));
+    let source = CopySide::Server(Box::new(ServerSide::open(server, false).await?));
     let file = FileSide::target(path, None)?;
     file.migrate().await?;
-    let target = Side::File(file);
+    let target = CopySide::File(file);
     let tables = planned(&source, &target).await?;
     source.begin_snapshot(&tables, false).await?;
     target.begin_copy(&source.mark().await?).await?;
     let figures = transfer(&source, &target, &tables, BatchSize::default(), observe).await?;
-    if let Side::File(file) = &target {
+    if let CopySide::File(file) = &target {
         file.leave_one_file().await?;
     }
     Ok(figures)
 }
 
 async fn can_be_copied(from: &Database) -> Result<(), CopyError> {
-    Err(CopyError::Source(match condition(from).await? {
-        Condition::InOrder => return Ok(()),
-        Condition::Fresh => "there is nothing to copy: no service ever started on the source",
-        Condition::Older => {
+    Err(CopyError::Source(match database_condition(from).await? {
+        DatabaseCondition::InOrder => return Ok(()),
+        DatabaseCondition::Fresh => {
+            "there is nothing to copy: no service ever started on the source"
+        }
+        DatabaseCondition::Older => {
             "the source is of an earlier release: start this release's service on it once"
         }
-        Condition::Newer => "the source is of a later release than this program",
-        Condition::HalfCopied => "the source is itself an unfinished copy",
+        DatabaseCondition::Newer => "the source is of a later release than this program",
+        DatabaseCondition::HalfCopied => "the source is itself an unfinished copy",
     }))
 }
 
 /// Opens the target for this process alone and brings its schema up to date, unless it has rows.
-async fn target(to: &Database) -> Result<Side, CopyError> {
+async fn target(to: &Database) -> Result<CopySide, CopyError> {
     let hold = match to {
-        Database::File(path) => Some(Hold::take(path).map_err(CopyError::FileInUse)?),
+        Database::File(path) => Some(FileLock::take(path).map_err(CopyError::FileInUse)?),
         Database::Server(_) => None,
     };
-    let found = condition(to).await?;
-    if found == Condition::Newer {
+    let found = database_condition(to).await?;
+    if found == DatabaseCondition::Newer {
         return Err(CopyError::TargetNewer);
     }
     let (side, migrating) = match to {
-        Database::File(path) => (Side::File(FileSide::target(path, hold)?), None),
+        Database::File(path) => (CopySide::File(FileSide::target(path, hold)?), None),
         Database::Server(server) => {
             let side = ServerSide::open(server, true).await?;
-            (Side::Server(Box::new(side)), Some(server))
+            (CopySide::Server(Box::new(side)), Some(server))
         }
     };
-    if found != Condition::HalfCopied {
+    if found != DatabaseCondition::HalfCopied {
         refuse_filled(&side, found).await?;
         match (&side, migrating) {
-            (Side::File(file), _) => file.migrate().await?,
-            (Side::Server(_), Some(server)) => ServerSide::migrate(server).await?,
-            (Side::Server(_), None) => {}
+            (CopySide::File(file), _) => file.migrate().await?,
+            (CopySide::Server(_), Some(server)) => ServerSide::migrate(server).await?,
+            (CopySide::Server(_), None) => {}
         }
     }
     Ok(side)
@@ -244,11 +250,11 @@ async fn target(to: &Database) -> Result<Side, CopyError> {
 const OURS: [&str; 2] = ["installation", "payments"];
 
 /// Refuses a database with rows before its schema is touched.
-async fn refuse_filled(side: &Side, found: Condition) -> Result<(), CopyError> {
+async fn refuse_filled(side: &CopySide, found: DatabaseCondition) -> Result<(), CopyError> {
     let there = side.catalog().await?;
-    let is_file = matches!(side, Side::File(_));
+    let is_file = matches!(side, CopySide::File(_));
     if let Some(table) = there.keys().next()
-        && (is_file && found == Condition::Fresh)
+        && (is_file && found == DatabaseCondition::Fresh)
     {
         return Err(CopyError::Foreign(table.clone()));
     }
@@ -262,23 +268,23 @@ async fn refuse_filled(side: &Side, found: Condition) -> Result<(), CopyError> {
     }
 }
 
-async fn planned(source: &Side, target: &Side) -> Result<Vec<Arc<Table>>, CopyError> {
+async fn planned(source: &CopySide, target: &CopySide) -> Result<Vec<Arc<Table>>, CopyError> {
     let (one, other) = (source.catalog().await?, target.catalog().await?);
     let planned = match source {
-        Side::File(_) => plan::plan(&one, &other)?,
-        Side::Server(_) => plan::plan(&other, &one)?,
+        CopySide::File(_) => plan::plan(&one, &other)?,
+        CopySide::Server(_) => plan::plan(&other, &one)?,
     };
     Ok(planned.into_iter().map(Arc::new).collect())
 }
 
 /// Marks an empty target as a copy of this source, or sees that it is one already.
 async fn begin(
-    target: &Side,
+    target: &CopySide,
     to: &Database,
     tables: &[Arc<Table>],
-    mark: &Mark,
+    mark: &SourceMark,
 ) -> Result<(), CopyError> {
-    if condition(to).await? != Condition::HalfCopied {
+    if database_condition(to).await? != DatabaseCondition::HalfCopied {
         let names = tables.iter().map(|table| &table.name);
         return match target.first_filled(names).await? {
             Some(table) => Err(CopyError::NotEmpty(table)),
@@ -287,7 +293,7 @@ async fn begin(
     }
     let progress = target.progress().await?;
     let begun = progress.get(progress::SOURCE);
-    let begun: Option<Mark> = begun.and_then(|text| serde_json::from_str(text).ok());
+    let begun: Option<SourceMark> = begun.and_then(|text| serde_json::from_str(text).ok());
     Err(CopyError::CannotGoOn(match begun {
         Some(begun) if begun == *mark => return Ok(()),
         Some(begun) if begun.installation != mark.installation => "of another database",
@@ -297,8 +303,8 @@ async fn begin(
 }
 
 async fn transfer(
-    source: &Side,
-    target: &Side,
+    source: &CopySide,
+    target: &CopySide,
     tables: &[Arc<Table>],
     size: BatchSize,
     observe: Observer<'_>,
@@ -307,7 +313,7 @@ async fn transfer(
     for table in tables {
         let reached = progress.get(&table.name);
         let reached = reached.and_then(|text| serde_json::from_str(text).ok());
-        let reached: Reached = reached.unwrap_or_default();
+        let reached: TableProgress = reached.unwrap_or_default();
         copy_table(source, target, table, reached, size, observe).await?;
     }
     source.renew_snapshot().await?;
@@ -335,10 +341,10 @@ async fn transfer(
 }
 
 async fn copy_table(
-    source: &Side,
-    target: &Side,
+    source: &CopySide,
+    target: &CopySide,
     table: &Arc<Table>,
-    mut reached: Reached,
+    mut reached: TableProgress,
     size: BatchSize,
     observe: Observer<'_>,
 ) -> Result<(), CopyError> {

@@ -1,18 +1,18 @@
-//! Which tables are copied: all that the file's schema has, with all their columns, as both
-//! databases list them. A table that a later migration adds is copied without a word here.
+//! The tables to copy: all of the file's schema with all their columns, as both databases list them.
+//! A table that a later migration adds needs no change here.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::CopyError;
 use crate::store::schema::COPY_PROGRESS;
 
-/// Tables that belong to the schema's upkeep and are no data.
+/// Tables of the schema's version and of a copy's progress, which are not copied.
 pub(super) const UPKEEP: [&str; 2] = ["schema_version", COPY_PROGRESS];
 /// Columns whose sum is printed beside the count: amounts in atomic units.
 const AMOUNTS: [&str; 2] = ["amount", "balance"];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ColumnKind {
     Number,
     Text,
     /// A type that the store does not use; a foreign table may have it.
@@ -22,13 +22,13 @@ pub(super) enum Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Column {
     pub(super) name: String,
-    pub(super) kind: Kind,
+    pub(super) kind: ColumnKind,
 }
 
 /// A table as one of the databases lists it.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Listed {
-    pub(super) columns: BTreeMap<String, Kind>,
+pub(super) struct ListedTable {
+    pub(super) columns: BTreeMap<String, ColumnKind>,
     /// The columns of the primary key by their places in it.
     pub(super) key: BTreeMap<i64, String>,
     /// The column whose values PostgreSQL hands out.
@@ -38,7 +38,7 @@ pub(super) struct Listed {
 }
 
 /// Tables by name.
-pub(super) type Catalog = BTreeMap<String, Listed>;
+pub(super) type Catalog = BTreeMap<String, ListedTable>;
 
 /// A table to be copied.
 #[derive(Debug, Clone)]
@@ -99,15 +99,15 @@ pub(super) fn plan(file: &Catalog, server: &Catalog) -> Result<Vec<Table>, CopyE
     }
 }
 
-fn table(name: &str, file: &Listed, server: &Listed) -> Result<Table, CopyError> {
+fn table(name: &str, file: &ListedTable, server: &ListedTable) -> Result<Table, CopyError> {
     let mut columns = file.columns.clone();
     // SQLite has it in every table; where PostgreSQL does, the order of rows matters to the store.
     if server.columns.contains_key("rowid") {
-        columns.insert("rowid".to_owned(), Kind::Number);
+        columns.insert("rowid".to_owned(), ColumnKind::Number);
     }
-    let unknown = columns.values().any(|kind| *kind == Kind::Other);
+    let unknown = columns.values().any(|kind| *kind == ColumnKind::Other);
     if unknown || columns != server.columns {
-        let names = |columns: &BTreeMap<String, Kind>| {
+        let names = |columns: &BTreeMap<String, ColumnKind>| {
             columns.keys().cloned().collect::<Vec<_>>().join(", ")
         };
         return Err(CopyError::Shape(format!(
@@ -139,9 +139,9 @@ fn table(name: &str, file: &Listed, server: &Listed) -> Result<Table, CopyError>
 mod tests {
     use super::*;
 
-    fn listed(columns: &[&str], refers_to: &[&str]) -> Listed {
-        let named = |name: &&str| ((*name).to_owned(), Kind::Text);
-        Listed {
+    fn listed(columns: &[&str], refers_to: &[&str]) -> ListedTable {
+        let named = |name: &&str| ((*name).to_owned(), ColumnKind::Text);
+        ListedTable {
             columns: columns.iter().map(named).collect(),
             key: BTreeMap::from([(1, columns[0].to_owned())]),
             identity: None,
@@ -149,8 +149,8 @@ mod tests {
         }
     }
 
-    fn catalog(tables: &[(&str, Listed)]) -> Catalog {
-        let owned = |(name, listed): &(&str, Listed)| ((*name).to_owned(), listed.clone());
+    fn catalog(tables: &[(&str, ListedTable)]) -> Catalog {
+        let owned = |(name, listed): &(&str, ListedTable)| ((*name).to_owned(), listed.clone());
         tables.iter().map(owned).collect()
     }
 

@@ -1,12 +1,12 @@
-//! How far a copy has come: a table of the target that is there only while it is unfinished,
-//! changed in the same transaction as the rows. A service does not start on a database that has it.
+//! The progress of a copy: a table of the target that exists only while the copy is unfinished, and is
+//! changed in the transaction of the rows. A service does not start on a database that has it.
 
 use serde::{Deserialize, Serialize};
 
 use super::rows::{Key, literal};
 use crate::store::schema::COPY_PROGRESS;
 
-/// The name under which the source's [`Mark`] is kept.
+/// The name under which the source's [`SourceMark`] is kept.
 pub(super) const SOURCE: &str = "(source)";
 
 /// Makes the table.
@@ -27,7 +27,7 @@ pub(super) fn set(name: &str, value: &impl Serialize) -> String {
 
 /// The identity and state of the source when its copy was begun.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Mark {
+pub(super) struct SourceMark {
     /// The number of the schema's steps.
     pub(super) schema: usize,
     /// The installation's id.
@@ -47,7 +47,7 @@ pub(super) const INSTALLATION: &str = "SELECT value FROM installation WHERE name
 
 /// How far one table has come.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(super) struct Reached {
+pub(super) struct TableProgress {
     /// The key of the last row that was copied.
     pub(super) key: Vec<Key>,
     /// Rows that were copied.

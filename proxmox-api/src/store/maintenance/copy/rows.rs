@@ -1,5 +1,4 @@
-//! Rows on their way from one database to the other, in batches whose size is bounded in rows and
-//! bytes.
+//! A batch of rows, bounded in rows and bytes.
 
 use std::ops::Range;
 

@@ -1,7 +1,7 @@
 //! The query that reads a table in the order of its key.
 
 use super::{
-    plan::{Kind, Table, quote},
+    plan::{ColumnKind, Table, quote},
     rows::Key,
 };
 
@@ -16,7 +16,7 @@ pub(super) fn select(
     let parts: Vec<_> = table
         .key_columns()
         .map(|column| match column.kind {
-            Kind::Text => part(&quote(&column.name)),
+            ColumnKind::Text => part(&quote(&column.name)),
             _ => quote(&column.name),
         })
         .collect();

@@ -1,5 +1,5 @@
-//! A PostgreSQL as a side of a copy. Its session is one of its own, which is not made anew: a copy
-//! whose connection is lost ends, and goes on where it stopped when it is started again.
+//! A PostgreSQL as one side of a copy. Its session does not reconnect: a copy whose connection is lost
+//! ends, and is resumed when it is started again.
 
 use std::{fmt::Write as _, pin::pin, sync::Arc};
 
@@ -10,7 +10,7 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 
 use super::{
     CopyError,
-    plan::{Catalog, Kind, Table, quote},
+    plan::{Catalog, ColumnKind, Table, quote},
     rows::{BatchSize, Key, Rows},
     select::select,
 };
@@ -98,9 +98,9 @@ impl ServerSide {
             }
             let listed = catalog.entry(table.clone()).or_default();
             let kind = match kind.as_str() {
-                "bigint" | "integer" => Kind::Number,
-                "text" => Kind::Text,
-                _ => Kind::Other,
+                "bigint" | "integer" => ColumnKind::Number,
+                "text" => ColumnKind::Text,
+                _ => ColumnKind::Other,
             };
             if identity.as_ref().is_some_and(|kind| !kind.is_empty()) {
                 listed.identity = Some(column.clone());
@@ -142,8 +142,8 @@ impl ServerSide {
         while let Some(row) = rows.try_next().await? {
             for (place, column) in table.columns.iter().enumerate() {
                 batch.push(match column.kind {
-                    Kind::Number => Value::Number(row.try_get(place)?),
-                    Kind::Text | Kind::Other => Value::Text(row.try_get(place)?),
+                    ColumnKind::Number => Value::Number(row.try_get(place)?),
+                    ColumnKind::Text | ColumnKind::Other => Value::Text(row.try_get(place)?),
                 });
             }
             if batch.is_full(size) {
@@ -220,8 +220,8 @@ impl ServerSide {
 /// The columns, numbers as wide as the store has them.
 fn wide(table: &Table) -> String {
     let columns = table.columns.iter().map(|column| match column.kind {
-        Kind::Number => format!("CAST({} AS BIGINT)", quote(&column.name)),
-        Kind::Text | Kind::Other => quote(&column.name),
+        ColumnKind::Number => format!("CAST({} AS BIGINT)", quote(&column.name)),
+        ColumnKind::Text | ColumnKind::Other => quote(&column.name),
     });
     columns.collect::<Vec<_>>().join(", ")
 }

@@ -6,10 +6,10 @@ use tokio::sync::mpsc;
 
 use super::{
     CopyError,
-    digest::{Adding, TableFigures},
+    digest::{DigestBuilder, TableFigures},
     file::FileSide,
     plan::{Catalog, Table, quote},
-    progress::{self, Mark, Reached},
+    progress::{self, SourceMark, TableProgress},
     rows::{BatchSize, Key, Rows},
     server::ServerSide,
 };
@@ -22,12 +22,12 @@ use crate::store::{
 pub(super) const BATCHES: usize = 2;
 
 /// A database that is read from or written to.
-pub(super) enum Side {
+pub(super) enum CopySide {
     File(FileSide),
     Server(Box<ServerSide>),
 }
 
-impl Side {
+impl CopySide {
     /// Every row of a query, all values as text.
     async fn texts(&self, sql: &str) -> Result<Vec<Vec<Option<String>>>, CopyError> {
         match self {
@@ -87,7 +87,7 @@ impl Side {
         Ok(None)
     }
 
-    pub(super) async fn mark(&self) -> Result<Mark, CopyError> {
+    pub(super) async fn mark(&self) -> Result<SourceMark, CopyError> {
         let mut state = Vec::new();
         for sql in progress::STATE {
             let text = first(self.texts(sql).await?);
@@ -95,7 +95,7 @@ impl Side {
             state.push(number.ok_or(StoreError::Unreadable("a time of the last change"))?);
         }
         let installation = first(self.texts(progress::INSTALLATION).await?);
-        Ok(Mark {
+        Ok(SourceMark {
             schema: STEPS.len(),
             installation: installation.unwrap_or_default(),
             state,
@@ -110,7 +110,7 @@ impl Side {
     }
 
     /// Marks the database as an unfinished copy.
-    pub(super) async fn begin_copy(&self, mark: &Mark) -> Result<(), CopyError> {
+    pub(super) async fn begin_copy(&self, mark: &SourceMark) -> Result<(), CopyError> {
         let sql = format!(
             "BEGIN; {}; {}; COMMIT",
             progress::create(),
@@ -138,7 +138,7 @@ impl Side {
         &self,
         table: &Arc<Table>,
         rows: Rows,
-        reached: &Reached,
+        reached: &TableProgress,
     ) -> Result<(), CopyError> {
         let progress = progress::set(&table.name, reached);
         match self {
@@ -154,7 +154,7 @@ impl Side {
         size: BatchSize,
     ) -> Result<TableFigures, CopyError> {
         let (batches, mut inbox) = mpsc::channel(BATCHES);
-        let mut adding = Adding::new(table);
+        let mut adding = DigestBuilder::new(table);
         let added = tokio::task::spawn_blocking(move || {
             while let Some(rows) = inbox.blocking_recv() {
                 adding.add(&rows);
@@ -165,7 +165,7 @@ impl Side {
         Ok(added.await.map_err(|_| StoreError::Stopped)?)
     }
 
-    /// Makes a database with all rows one that a service may work on.
+    /// Finishes the copy, after which a service may use the database.
     pub(super) async fn finish(&self, tables: &[Arc<Table>]) -> Result<(), CopyError> {
         match self {
             Self::File(file) => file.finish().await,

@@ -123,19 +123,22 @@ async fn look_after(store: &Store) {
     let trouble = [(id.clone(), "gone")].into_iter().collect();
     store.set_troubles(trouble).await.unwrap();
     assert_eq!(store.troubles().await.unwrap().len(), 1);
-    let look = Look {
+    let look = CounterSample {
         lease_id: id.clone(),
         counters: Counters::default(),
     };
     for at in [NOW, NOW + 60] {
         store.count_traffic(vec![look.clone()], at).await.unwrap();
     }
-    store.keep_interface(&id, Kept::default()).await.unwrap();
+    store
+        .keep_interface(&id, SavedInterface::default())
+        .await
+        .unwrap();
     let change = TrafficChange {
         lease_id: id.clone(),
         from: TrafficStep::Full,
         to: TrafficStep::Slowed,
-        kept: Kept::default(),
+        kept: SavedInterface::default(),
         event: ("traffic_slowed", "{}".into()),
     };
     assert!(store.set_traffic_step(change, NOW).await.unwrap());
@@ -202,10 +205,10 @@ async fn pay(store: &Store) {
             expires_at: NOW + 60,
         },
     ];
-    let wanted = crate::payment_machine::Move::in_test(
+    let wanted = crate::payment_machine::Transition::in_test(
         &id,
         PaymentState::Settled,
-        crate::payment_machine::Target::Answered(answer()),
+        crate::payment_machine::NewState::Answered(answer()),
     );
     let moved = store.move_payment(wanted.unwrap(), changes, NOW);
     assert!(moved.await.unwrap());
@@ -363,8 +366,14 @@ async fn keep_books(store: &Store) {
         .append_event(NOW, "lease-1", "renewed", &data)
         .await
         .unwrap();
-    store.kept_or("key", "value".into()).await.unwrap();
-    store.kept("key").await.unwrap();
-    store.keep("key", "value".into()).await.unwrap();
+    store
+        .installation_value_or("key", "value".into())
+        .await
+        .unwrap();
+    store.installation_value("key").await.unwrap();
+    store
+        .set_installation_value("key", "value".into())
+        .await
+        .unwrap();
     store.prove_writable(NOW).await.unwrap();
 }

@@ -10,34 +10,34 @@ use x402::{
     wire::{Rest, receipt::Receipt},
 };
 
-use super::{proof::Proof, reply::Reply};
+use super::{payer_proof::PayerProof, reply::PaymentReply};
 use crate::{
     error::ApiError,
     ids::{LeaseId, PaymentId, Wallet},
     payment::{
-        Call, Operation,
-        outcome::Outcome,
-        payment_locks::{Locked, signature_name},
+        Operation, OperationRequest,
+        outcome::PaymentOutcome,
+        payment_locks::{PaymentLocks, signature_name},
     },
     state::App,
 };
 
-/// How long a copy waits for the request that came first. A container takes up to half a minute.
+/// How long a copy waits for the first request. A container takes up to half a minute.
 pub(super) const COPY_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// A request with a payment, before the payment's terms are known to fit.
-pub struct Presented {
-    /// What came in.
+/// A request with a payment, before the payment's terms are checked.
+pub struct PresentedPayment {
+    /// The payment.
     pub payment: Payment,
     /// Whether the payer is proven.
-    pub proof: Proof,
-    /// Of method, path and body.
+    pub proof: PayerProof,
+    /// The digest of method, path and body.
     pub digest: String,
-    /// The client's own id of this request.
+    /// The idempotency key.
     pub key: Option<String>,
-    /// The wallet that the request is signed in as, if it is.
+    /// The wallet of the request's session, if it has one.
     pub wallet: Option<Wallet>,
-    /// The customer's address, where it is known.
+    /// The client's address, if it is known.
     pub client: Option<IpAddr>,
     /// Path of the request.
     pub path: String,
@@ -48,34 +48,38 @@ pub struct Presented {
     /// The body.
     pub body: Bytes,
     /// The locks of its payment, unless another task holds them.
-    pub locked: Option<Locked>,
+    pub locked: Option<PaymentLocks>,
 }
 
-impl Presented {
-    pub(super) fn call(&self) -> Call<'_> {
-        Call {
+impl PresentedPayment {
+    pub(super) fn call(&self) -> OperationRequest<'_> {
+        OperationRequest {
             ctid: self.ctid.as_deref(),
             lease_id: self.lease_id.as_ref(),
             body: &self.body,
         }
     }
 
-    /// The locks of a payment that was not seen before: of its signature, which is held from before its row is there, and of
-    /// the row.
+    /// Takes the payment's locks, or waits for them: of its signature, from before its row is inserted, and of the row.
     ///
     /// # Errors
     /// The first request takes too long, or the database that replicas share cannot be reached.
-    pub(super) async fn lock(&mut self, app: &App) -> Result<Locked, ApiError> {
+    pub(super) async fn lock(&mut self, app: &App) -> Result<PaymentLocks, ApiError> {
         if let Some(locked) = self.locked.take() {
             return Ok(locked);
         }
-        match timeout(COPY_TIMEOUT, Locked::take(app, &self.signature_name())).await {
+        match timeout(
+            COPY_TIMEOUT,
+            PaymentLocks::take(app, &self.signature_name()),
+        )
+        .await
+        {
             Ok(locked) => Ok(locked?),
             Err(_) => Err(in_progress()),
         }
     }
 
-    /// The lock's name for its signature.
+    /// The name of its signature's lock.
     fn signature_name(&self) -> String {
         let nonce = self.payment.authorization().nonce.to_string();
         signature_name(&self.payer(), &nonce)
@@ -85,7 +89,7 @@ impl Presented {
         self.payment.payer().into()
     }
 
-    /// A receipt in the words of the payment's version.
+    /// A receipt for the payment's version.
     pub(super) fn receipt(&self, transaction: &str) -> Receipt {
         Receipt {
             success: true,
@@ -97,7 +101,7 @@ impl Presented {
         }
     }
 
-    /// The same for money that did not move.
+    /// A receipt for money that did not move.
     pub(super) fn refusal(&self, reason: String) -> Receipt {
         Receipt {
             success: false,
@@ -106,36 +110,36 @@ impl Presented {
         }
     }
 
-    /// What the customer is told of an outcome.
+    /// The reply to an outcome.
     pub(super) fn reply<O: Operation>(
         &self,
         app: &App,
         payment_id: &PaymentId,
-        outcome: Outcome,
-    ) -> Reply {
+        outcome: PaymentOutcome,
+    ) -> PaymentReply {
         match outcome {
-            Outcome::Done {
+            PaymentOutcome::Done {
                 answer,
                 transaction,
-            } => Reply::Done {
+            } => PaymentReply::Done {
                 answer: O::reveal(app, payment_id, answer),
                 receipt: self.receipt(&transaction),
             },
-            Outcome::Unknown(Some(answer)) => Reply::Held(answer),
-            Outcome::Unknown(None) => unresolved(payment_id).into(),
-            Outcome::NotTaken(reason) => Reply::NotTaken(reason),
-            Outcome::Refused(reason) => Reply::NotSettled(self.refusal(reason)),
-            Outcome::Failed(error) => error.into(),
-            Outcome::Undelivered { error, transaction } => Reply::Failed {
+            PaymentOutcome::Unknown(Some(answer)) => PaymentReply::Held(answer),
+            PaymentOutcome::Unknown(None) => unresolved(payment_id).into(),
+            PaymentOutcome::NotTaken(reason) => PaymentReply::NotTaken(reason),
+            PaymentOutcome::Refused(reason) => PaymentReply::NotSettled(self.refusal(reason)),
+            PaymentOutcome::Failed(error) => error.into(),
+            PaymentOutcome::Undelivered { error, transaction } => PaymentReply::Failed {
                 error,
                 receipt: Some(self.receipt(&transaction)),
             },
-            Outcome::Elsewhere => in_progress().into(),
+            PaymentOutcome::Elsewhere => in_progress().into(),
         }
     }
 }
 
-/// The payment, or the key, is another request's.
+/// The payment or the key belongs to another request.
 pub(super) fn conflict() -> ApiError {
     let message = "This payment, or this Idempotency-Key, belongs to another request.";
     ApiError::new(ErrorCode::PaymentReplayed, message).advise("sign in and GET /leases to see what it bought; for another purchase take a new key and sign a new payment")

@@ -1,7 +1,7 @@
-//! The client's own id of a request: the header `Idempotency-Key`, or version 2's extension `payment-identifier`.
+//! The idempotency key: the header `Idempotency-Key`, or version 2's extension `payment-identifier`.
 //!
-//! A key has two uses. Any key makes a repeated purchase the same purchase. A *good* key also proves that the request comes
-//! from who sent the first one, since a settled signature can be read on the chain by everybody; so it has to be a secret.
+//! A key has two uses. Any key makes a repeated purchase the same purchase. A *secret* key also proves that a request comes from
+//! the sender of the first one. The signature alone does not: once it is settled, everybody can read it on the chain.
 
 use api_types::ErrorCode;
 use axum::http::HeaderMap;
@@ -11,9 +11,9 @@ use crate::error::ApiError;
 
 /// The longest key, in characters.
 const MAX_KEY: usize = 128;
-/// The shortest key that is taken for a secret, in characters.
+/// The shortest key that counts as a secret, in characters.
 const MIN_SECRET: usize = 16;
-/// Digits in a row that make a key public, too: in a public number they are no coincidence.
+/// Characters in a row that a key and a public number may not share: so many are no coincidence.
 const PUBLIC_PART: usize = 16;
 
 /// The header's key.
@@ -35,7 +35,7 @@ pub fn from_header(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     Ok(Some(key.to_owned()))
 }
 
-/// The key, unless it is derived from the payment: what is public once the payment is settled counts as no key.
+/// The key, unless it is derived from the payment, which is public once it is settled.
 pub fn unless_public(key: Option<String>, payment: &Payment) -> Option<String> {
     let authorization = payment.authorization();
     let public = [
@@ -50,20 +50,20 @@ pub fn unless_public(key: Option<String>, payment: &Payment) -> Option<String> {
     })
 }
 
-/// Whether a part of a public text is in a key, wherever it is cut out. Both are [`plain`].
+/// Whether a key contains a part of a public text. Both are [`plain`].
 fn holds_a_part(key: &str, public: &str) -> bool {
     let parts = || public.as_bytes().windows(PUBLIC_PART);
     let mut places = key.as_bytes().windows(PUBLIC_PART);
     places.any(|place| parts().any(|part| part == place))
 }
 
-/// Its letters and digits, in lower case: a UUID made of a nonce is that nonce.
+/// The letters and digits in lower case, so that a UUID made of a nonce equals that nonce.
 fn plain(text: &str) -> String {
     let kept = text.chars().filter(char::is_ascii_alphanumeric);
     kept.map(|letter| letter.to_ascii_lowercase()).collect()
 }
 
-/// Whether two keys are the same and good enough to prove who asks.
+/// Whether two keys are equal and secret enough to prove the sender.
 pub fn same_secret(stored: Option<&str>, given: Option<&str>) -> bool {
     match (stored, given) {
         (Some(stored), Some(given)) => {
@@ -73,8 +73,8 @@ pub fn same_secret(stored: Option<&str>, given: Option<&str>) -> bool {
     }
 }
 
-/// Whether a stored key can prove who asks.
-pub fn is_good(key: Option<&str>) -> bool {
+/// Whether a stored key can prove the sender.
+pub fn is_secret(key: Option<&str>) -> bool {
     key.is_some_and(|key| key.len() >= MIN_SECRET)
 }
 
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn any_part_of_a_public_number_is_noticed() {
+    fn a_key_with_a_part_of_a_public_number_is_detected() {
         let nonce = "0x00112233445566778899aabbccddeeff0123456789abcdef0123456789abcdef";
         for key in [
             "web-00112233445566778899AABB",

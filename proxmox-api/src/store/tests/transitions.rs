@@ -2,10 +2,10 @@
 
 use x402::facilitator::TransferEvidence;
 
-use super::super::{Answer, Change, Claim, ClaimLimits, ClaimOutcome, Store, StoreError};
+use super::super::{Change, Claim, ClaimLimits, ClaimOutcome, Store, StoreError, StoredAnswer};
 use crate::{
     ids::{LeaseId, PaymentId},
-    payment_machine::{Move, PaymentState, Target},
+    payment_machine::{NewState, PaymentState, Transition},
 };
 
 impl Store {
@@ -13,12 +13,12 @@ impl Store {
         &self,
         id: &PaymentId,
         from: &[PaymentState],
-        target: Target,
+        target: NewState,
         changes: Vec<Change>,
         now: i64,
     ) -> Result<bool, StoreError> {
         for from in from {
-            let wanted = Move::in_test(id, *from, target.clone());
+            let wanted = Transition::in_test(id, *from, target.clone());
             let wanted = wanted.expect("the table allows it");
             if self.move_payment(wanted, changes.clone(), now).await? {
                 return Ok(true);
@@ -29,13 +29,13 @@ impl Store {
 
     pub(super) async fn mark_settling(&self, id: &PaymentId, now: i64) -> Result<bool, StoreError> {
         let from = [PaymentState::Verified, PaymentState::Reserved];
-        self.move_from(id, &from, Target::Settling, Vec::new(), now)
+        self.move_from(id, &from, NewState::Settling, Vec::new(), now)
             .await
     }
 
     pub(super) async fn mark_verified(&self, id: &PaymentId, now: i64) -> Result<bool, StoreError> {
         let from = [PaymentState::Reserved];
-        self.move_from(id, &from, Target::Verified, Vec::new(), now)
+        self.move_from(id, &from, NewState::Verified, Vec::new(), now)
             .await
     }
 
@@ -51,7 +51,7 @@ impl Store {
             PaymentState::Unresolved,
             PaymentState::Refused,
         ];
-        self.move_from(id, &from, Target::Settled(transfer), Vec::new(), now)
+        self.move_from(id, &from, NewState::Settled(transfer), Vec::new(), now)
             .await
     }
 
@@ -66,7 +66,7 @@ impl Store {
             PaymentState::Unknown,
             PaymentState::Unresolved,
         ];
-        self.move_from(id, &from, Target::Refused(why.into()), Vec::new(), now)
+        self.move_from(id, &from, NewState::Refused(why.into()), Vec::new(), now)
             .await
     }
 
@@ -76,7 +76,7 @@ impl Store {
         transaction: Option<&str>,
         now: i64,
     ) -> Result<bool, StoreError> {
-        let target = Target::Unknown(transaction.map(str::to_owned));
+        let target = NewState::Unknown(transaction.map(str::to_owned));
         self.move_from(id, &[PaymentState::Settling], target, Vec::new(), now)
             .await
     }
@@ -88,7 +88,7 @@ impl Store {
         now: i64,
     ) -> Result<bool, StoreError> {
         let from = [PaymentState::Settling, PaymentState::Unknown];
-        self.move_from(id, &from, Target::Unresolved(why.into()), Vec::new(), now)
+        self.move_from(id, &from, NewState::Unresolved(why.into()), Vec::new(), now)
             .await
     }
 
@@ -99,7 +99,7 @@ impl Store {
         now: i64,
     ) -> Result<bool, StoreError> {
         let from = [PaymentState::Reserved, PaymentState::Verified];
-        self.move_from(id, &from, Target::Released(why.into()), Vec::new(), now)
+        self.move_from(id, &from, NewState::Released(why.into()), Vec::new(), now)
             .await
     }
 
@@ -109,7 +109,7 @@ impl Store {
         why: &str,
         now: i64,
     ) -> Result<bool, StoreError> {
-        let target = Target::Released(why.into());
+        let target = NewState::Released(why.into());
         self.move_from(id, &[PaymentState::Settling], target, Vec::new(), now)
             .await
     }
@@ -117,9 +117,9 @@ impl Store {
     pub(super) async fn mark_answered(
         &self,
         id: &PaymentId,
-        answer: Answer,
+        answer: StoredAnswer,
     ) -> Result<bool, StoreError> {
-        let target = Target::Answered(answer);
+        let target = NewState::Answered(answer);
         self.move_from(id, &[PaymentState::Settled], target, Vec::new(), 0)
             .await
     }
@@ -131,7 +131,7 @@ impl Store {
         now: i64,
     ) -> Result<bool, StoreError> {
         let amount = self.payment(id).await?.expect("it is there").amount;
-        let target = Target::Answered(super::answer());
+        let target = NewState::Answered(super::answer());
         let debt = Change::Debt { reason, amount };
         self.move_from(id, &[PaymentState::Settled], target, vec![debt], now)
             .await
@@ -143,7 +143,11 @@ impl Store {
         limits: ClaimLimits,
         now: i64,
     ) -> Result<ClaimOutcome, StoreError> {
-        let verified = Move::in_test(&claim.payment_id, PaymentState::Reserved, Target::Verified);
+        let verified = Transition::in_test(
+            &claim.payment_id,
+            PaymentState::Reserved,
+            NewState::Verified,
+        );
         let verified = verified.expect("the table allows it");
         self.claim_lease(claim, limits, verified, Vec::new(), now)
             .await
@@ -162,7 +166,7 @@ impl Store {
             ip: None,
             grace_seconds,
         };
-        let target = Target::Answered(super::answer());
+        let target = NewState::Answered(super::answer());
         let from = [PaymentState::Settled];
         self.move_from(payment_id, &from, target, vec![activation], now)
             .await

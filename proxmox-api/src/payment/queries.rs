@@ -1,4 +1,4 @@
-//! What is asked of the facilitator and of the chain, in the machine's words.
+//! Requests to the facilitator and the chain, with results in the machine's types.
 
 use std::time::Instant;
 
@@ -12,26 +12,26 @@ use x402::{
     wire::receipt::Receipt,
 };
 
-use super::{operation::Job, outcome::Outcome};
+use super::{operation::PaymentJob, outcome::PaymentOutcome};
 use crate::{
     error::ApiError,
-    payment_machine::{PaymentState, Word},
+    payment_machine::{PaymentState, SettlementResult},
     state::App,
     store::Payment,
 };
 
-/// The facilitator's word on a payment.
+/// Asks the facilitator whether a payment is valid.
 ///
 /// # Errors
-/// The outcome: it is not good, or no decision could be had.
-pub(super) async fn verify(app: &App, request: &FacilitatorRequest) -> Result<(), Outcome> {
+/// The outcome: it is not valid, or the facilitator gave no decision.
+pub(super) async fn verify(app: &App, request: &FacilitatorRequest) -> Result<(), PaymentOutcome> {
     let signed_by = request.payment_payload.exact().authorization.from;
     match app.facilitator.verify(request).await {
         Ok(Verification::Valid { payer }) => match payer {
-            Some(payer) if payer != signed_by => Err(Outcome::NotTaken(another_payer())),
+            Some(payer) if payer != signed_by => Err(PaymentOutcome::NotTaken(another_payer())),
             _ => Ok(()),
         },
-        Ok(Verification::Invalid { reason, message }) => Err(Outcome::NotTaken(Reason {
+        Ok(Verification::Invalid { reason, message }) => Err(PaymentOutcome::NotTaken(Reason {
             code: reason.into(),
             message: message.unwrap_or_default(),
         })),
@@ -45,46 +45,47 @@ pub(super) async fn verify(app: &App, request: &FacilitatorRequest) -> Result<()
             let error = ApiError::new(ErrorCode::FacilitatorUnavailable, message)
                 .retry_after(wait)
                 .advise("send the same signed request again");
-            Err(Outcome::Failed(error))
+            Err(PaymentOutcome::Failed(error))
         }
     }
 }
 
-/// The facilitator's word, and after how many seconds it wants to be asked again.
+/// Asks the facilitator to settle. Returns its result, and after how many seconds it wants the next request.
 pub(super) async fn settle(
     app: &App,
     row: &Payment,
-    job: &Job,
+    job: &PaymentJob,
     request: Option<&FacilitatorRequest>,
-) -> (Word, Option<u64>) {
+) -> (SettlementResult, Option<u64>) {
     let Some(request) = request else {
-        return (Word::Unknown(None), None);
+        return (SettlementResult::Unknown(None), None);
     };
     let id = &row.payment_id;
     job.progress.step("settling");
     let start = Instant::now();
     let settlement = app.facilitator.settle(request).await;
-    // What comes later is asked over and over, and says little more than that.
+    // Later settlements repeat this one, so they are not measured and are logged briefly.
     let is_first = row.state == PaymentState::Settling;
     if is_first {
         metrics::histogram!("settlement_seconds").record(start.elapsed().as_secs_f64());
     }
     match settlement {
-        Settlement::Settled { receipt, evidence } => {
-            (Word::Settled(transfer_of(&receipt, evidence)), None)
-        }
+        Settlement::Settled { receipt, evidence } => (
+            SettlementResult::Settled(transfer_of(&receipt, evidence)),
+            None,
+        ),
         Settlement::Refused { reason, message } => {
             tracing::info!(
                 payment.id = id.as_str(),
                 reason,
                 message,
-                "settlement refused"
+                "the facilitator refused a settlement"
             );
-            (Word::Refused(reason), None)
+            (SettlementResult::Refused(reason), None)
         }
         Settlement::Unsent { reason, .. } | Settlement::Unknown { reason, .. } if !is_first => {
-            tracing::info!(payment.id = %id, reason, "still unknown");
-            (Word::Unknown(None), None)
+            tracing::info!(payment.id = %id, reason, "the outcome of a settlement is still unknown");
+            (SettlementResult::Unknown(None), None)
         }
         Settlement::Unsent {
             reason,
@@ -95,7 +96,7 @@ pub(super) async fn settle(
                 reason,
                 "a settlement could not be sent"
             );
-            (Word::Unsent(reason), retry_after)
+            (SettlementResult::Unsent(reason), retry_after)
         }
         Settlement::Unknown {
             reason,
@@ -104,14 +105,14 @@ pub(super) async fn settle(
             tracing::warn!(
                 payment.id = id.as_str(),
                 reason,
-                "it is not known whether the money moved"
+                "the outcome of a settlement is unknown"
             );
-            (Word::Unknown(transaction), None)
+            (SettlementResult::Unknown(transaction), None)
         }
     }
 }
 
-/// The chain's word; none where it does not answer.
+/// Looks for evidence of a payment on the chain; `None` if the chain does not answer.
 pub(super) async fn chain(
     app: &App,
     row: &Payment,
@@ -122,13 +123,13 @@ pub(super) async fn chain(
     match witness.look(request, first_seen).await {
         Ok(evidence) => Some(evidence),
         Err(error) => {
-            tracing::warn!(%error, payment.id = row.payment_id.as_str(), "the chain cannot be asked");
+            tracing::warn!(%error, payment.id = row.payment_id.as_str(), "the chain did not answer about a payment");
             None
         }
     }
 }
 
-/// What a settlement says of its transfer; the transaction's hash alone where no chain was read.
+/// The transfer of a settlement; only the transaction's hash if no chain was read.
 fn transfer_of(receipt: &Receipt, evidence: Option<TransferEvidence>) -> TransferEvidence {
     evidence.unwrap_or_else(|| TransferEvidence {
         transaction: receipt.transaction.clone(),
@@ -144,7 +145,7 @@ pub(super) fn unsent(retry_after: Option<u64>) -> ApiError {
         .advise("send the same signed request again")
 }
 
-/// A reason that the payment itself is not taken.
+/// The facilitator names another payer than the one who signed.
 fn another_payer() -> Reason {
     Reason::new(
         x402::reason::code::SIGNATURE,

@@ -1,4 +1,4 @@
-//! The bounds on machines that nobody has paid for.
+//! The limits on unpaid containers.
 
 use super::*;
 

@@ -1,25 +1,25 @@
-//! What a chain's word means for the money.
+//! What evidence on a chain means for the money.
 
 use x402::facilitator::{TransferEvidence, onchain::Evidence};
 
-use super::event::Window;
+use super::event::PaymentWindow;
 
-/// What a chain's word means for the money.
+/// What evidence on a chain means for the money.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fate {
+pub enum ChainFinding {
     /// It moved, by this transfer.
     Moved(TransferEvidence),
-    /// It did not move and never will, and why.
+    /// It did not move and never will; the reason.
     NeverMoves(&'static str),
-    /// Nothing is known yet; it is worth asking again.
+    /// Nothing is known yet; a later check may find more.
     Open,
-    /// Nothing can be learnt any more by asking, and why.
+    /// No later check can find more; the reason.
     Unknowable(&'static str),
 }
 
-impl Fate {
-    /// What the chain said; `None`: it did not answer.
-    pub fn from_evidence(evidence: Option<Evidence>, window: Window) -> Self {
+impl ChainFinding {
+    /// Reads the evidence; `None` if the chain did not answer.
+    pub fn from_evidence(evidence: Option<Evidence>, window: PaymentWindow) -> Self {
         match evidence {
             Some(Evidence::Moved(transfer)) => Self::Moved(transfer),
             Some(Evidence::Canceled) => Self::NeverMoves("authorization_canceled"),
@@ -27,7 +27,7 @@ impl Fate {
                 Self::NeverMoves("authorization_spent_elsewhere")
             }
             Some(Evidence::Expired) => Self::NeverMoves("authorization_expired"),
-            // Used, and its log is not to be found in what the node serves.
+            // The nonce is used, and the node does not serve the log of its transfer.
             Some(Evidence::NotFound) if window.is_over => Self::Unknowable("transfer_not_found"),
             Some(Evidence::Unspent | Evidence::NotFound) => Self::Open,
             None if window.is_long_over => Self::Unknowable("chain_unreachable"),
