@@ -74,7 +74,7 @@ pub fn loops() -> Result<(Vec<ImportLoop>, Vec<ImportLoop>)> {
 
 /// What the files of a package import from each other; `package` is relative to the workspace.
 fn imports(package: &Path) -> Result<FileImports> {
-    let package = Package::read(&workspace::root(), &package.join("src"))?;
+    let package = Package::read(workspace::root(), &package.join("src"))?;
     Ok(package.imports())
 }
 

@@ -10,8 +10,11 @@ use super::runner::{self, RunnerOutcome};
 use crate::workspace::{self, Profile, root};
 use crate::{bench, chaos, fence, modules, setup, web};
 
+/// A suite's name, and the function that runs it.
+type SuiteCommand = (&'static str, fn() -> Result<()>);
+
 /// Suites that are neither a Rust package nor a file of tests for Node.
-const COMMANDS: [(&str, fn() -> Result<()>); 4] = [
+const COMMANDS: [SuiteCommand; 4] = [
     ("bench", bench::smoke),
     ("chaos", short_campaigns),
     ("fence", fence::run),
