@@ -39,8 +39,11 @@ enum XtaskCommand {
     },
     /// Call the running API and pay for it with a public development key
     Pay {
-        /// METHOD PATH [JSON]
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        #[arg(
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            help = "METHOD PATH [JSON]"
+        )]
         request: Vec<String>,
     },
     /// Build the browser part into web-ui/dist, small, compressed and within its budget

@@ -1,6 +1,6 @@
 //! Everything that has to survive a restart, in one SQLite file, or in a PostgreSQL that replicas share. On SQLite one thread writes
 //! and commits queued changes in groups; on PostgreSQL changes run concurrently: each is a list of steps, which are
-//! compare-and-set statements, or holds a [`ChangeLock`]. Reads use a connection pool of their own. Times are Unix seconds and
+//! compare-and-set statements, or holds a `ChangeLock`. Reads use a connection pool of their own. Times are Unix seconds and
 //! come from the caller; amounts are atomic units of the asset. `sql` builds statements and reads rows, `db` runs them,
 //! `postgres` and `sqlite` are the two databases, `maintenance` is what an operator does with a whole database.
 

@@ -79,8 +79,9 @@ impl Store {
         .await
     }
 
-    /// The troubles that the last comparison found with containers of live leases, named as by
-    /// [`Trouble::word`](crate::lease::alarms::Trouble::word).
+    /// The troubles that the last comparison found with containers of live leases, named as `memory::alarms`
+    /// does.
+    ///
     /// # Errors
     /// The database failed.
     pub async fn troubles(&self) -> Result<HashMap<LeaseId, String>, StoreError> {
