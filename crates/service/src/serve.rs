@@ -172,7 +172,7 @@ pub async fn serve(
     limits: Limits,
 ) -> io::Result<Ending> {
     if let Ok(address) = listener.local_addr() {
-        tracing::info!(%address, "the service listens");
+        tracing::info!(%address, "the service is listening");
     }
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
