@@ -161,6 +161,67 @@ fn what_the_tables_name_exists() {
     }
 }
 
+/// The Rust sources of the services and crates in one text, in which a string that goes on in the next line is whole.
+fn all_sources() -> String {
+    let mut files = Vec::new();
+    for folder in ["proxmox-api/src", "agent-api/src", "web-ui/src", "crates"] {
+        sources(&root().join(folder), ".rs", &mut files);
+    }
+    let texts = files
+        .iter()
+        .map(|file| fs::read_to_string(file).expect("a source"));
+    let lines: Vec<String> = texts
+        .flat_map(|text| {
+            text.lines()
+                .map(|line| line.trim().to_owned())
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    lines.join("\n").replace("\\\n", "")
+}
+
+#[test]
+fn log_messages_that_the_operator_is_told_of_are_in_the_code() {
+    let text = fs::read_to_string(root().join("docs/OPERATIONS.md")).expect("a document");
+    let (_, table) = text.split_once("| The log says |").expect("the table");
+    let table = table.split("\n\n").next().unwrap_or_default();
+    let (sources, mut seen) = (all_sources(), 0);
+    for row in table.lines().filter_map(cells) {
+        for message in code_spans(row[0]).iter().filter(|span| span.contains(' ')) {
+            assert!(
+                sources.contains(message.as_str()),
+                "no code says `{message}`"
+            );
+            seen += 1;
+        }
+    }
+    assert!(seen > 20, "{seen} messages");
+}
+
+#[test]
+fn files_that_documents_name_exist() {
+    // Made by a build, or an example of a name.
+    const OTHER: [&str; 3] = ["web-ui/dist", "NAME", "NNNN"];
+    let mut documents = Vec::new();
+    sources(&root().join("docs"), ".md", &mut documents);
+    documents.extend(["README.md", "SECURITY.md"].map(|name| root().join(name)));
+    for document in documents {
+        let text = fs::read_to_string(&document).expect("a document");
+        for span in code_spans(&text) {
+            let parts = ["proxmox-api/", "agent-api/", "web-ui/", "crates/", "e2e/"];
+            let is_path = parts.iter().any(|part| span.starts_with(part));
+            if !is_path
+                || span.contains([' ', '*', '{'])
+                || OTHER.iter().any(|part| span.contains(part))
+            {
+                continue;
+            }
+            let exists = root().join(&span).exists();
+            assert!(exists, "{}: there is no {span}", document.display());
+        }
+    }
+}
+
 #[test]
 fn every_rule_has_a_number_of_its_own_code_and_a_test() {
     let text = fs::read_to_string(root().join("SECURITY.md")).expect("a document");

@@ -94,7 +94,7 @@ pub(super) async fn settle(
             tracing::error!(
                 payment.id = id.as_str(),
                 reason,
-                "a settlement could not be sent"
+                "a settlement could not be sent; nothing was charged"
             );
             (SettlementResult::Unsent(reason), retry_after)
         }
