@@ -1,9 +1,10 @@
-//! The brake on containers that were not paid for. A container runs before its money moves, so a customer whose settlement is
-//! refused had it for free. Its wallet and its address then wait before the next one, longer each time. All replicas together
-//! make at most `MAX_UNPAID_LEASES` at a time, of which half are for wallets that have paid before.
+//! The brake on containers that were not paid for. A container runs before its money moves, so a
+//! customer whose settlement is refused had it for free. Its wallet and its address then wait
+//! before the next one, longer each time. All replicas together make at most `MAX_UNPAID_LEASES` at
+//! a time, of which half are for wallets that have paid before.
 //!
-//! The counts are in the store, because replicas share them and a restart must not forget them. They are written once for each
-//! unpaid container and read in the claim's transaction.
+//! The counts are in the store, because replicas share them and a restart must not forget them.
+//! They are written once for each unpaid container and read in the claim's transaction.
 
 /// Seconds of the first pause; each further one is twice as long, up to an hour.
 const FIRST_PAUSE: i64 = 30;
@@ -46,8 +47,8 @@ impl Subject {
     }
 }
 
-/// The number of unpaid containers up to which a wallet may get one. The last half is for wallets that have paid before, so that
-/// new wallets cannot keep customers out.
+/// The number of unpaid containers up to which a wallet may get one. The last half is for wallets
+/// that have paid before, so that new wallets cannot keep customers out.
 pub fn most_unpaid(most: u32, has_paid: bool) -> u32 {
     if has_paid { most } else { most - most / 2 }
 }

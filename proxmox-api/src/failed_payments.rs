@@ -1,5 +1,5 @@
-//! The rate limit on payments that fail. It is in memory: a payment that the facilitator refuses leaves no container behind
-//! and comes too often for a row each. Replicas exchange their counts.
+//! The rate limit on payments that fail. It is in memory: a payment that the facilitator refuses
+//! leaves no container behind and comes too often for a row each. Replicas exchange their counts.
 
 use std::{
     collections::HashMap,
@@ -19,8 +19,8 @@ use crate::error::ApiError;
 /// Blocked addresses above which expired ones are dropped.
 const MAX_BLOCKED: usize = 10_000;
 
-/// The rate limit on failed payments, by the client's address. An address with too many failures has to wait; a valid payment is
-/// never counted.
+/// The rate limit on failed payments, by the client's address. An address with too many failures
+/// has to wait; a valid payment is never counted.
 pub struct FailedPayments {
     limit: RateLimit,
     /// Until when a network has to wait, in Unix milliseconds.

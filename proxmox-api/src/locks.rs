@@ -113,7 +113,8 @@ impl Locks {
     }
 }
 
-/// This process's lock guards, together with the advisory locks that replicas share, where there are replicas.
+/// This process's lock guards, together with the advisory locks that replicas share, where there
+/// are replicas.
 fn guards<const N: usize>(
     own: Vec<OwnedMutexGuard<()>>,
     shared: Option<Vec<AdvisoryLockGuard>>,

@@ -15,8 +15,8 @@ use service::{
 
 use crate::shares::Shares;
 
-/// Signatures a minute from one address that only a chain or the facilitator can check. A customer with a contract wallet pays
-/// for a few requests a minute; each costs a node several requests.
+/// Signatures a minute from one address that only a chain or the facilitator can check. A customer
+/// with a contract wallet pays for a few requests a minute; each costs a node several requests.
 const PER_ADDRESS: NonZeroU32 = NonZeroU32::new(60).expect("it is not zero");
 /// The same from all addresses together.
 const IN_TOTAL: NonZeroU32 = NonZeroU32::new(600).expect("it is not zero");

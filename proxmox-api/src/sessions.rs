@@ -1,5 +1,6 @@
-//! Wallet sessions: the text to sign ([`message`]), its signature ([`signature`]), and the bearer token that then stands for the
-//! wallet. Texts and tokens are stored as digests only, so that a stolen database opens no session.
+//! Wallet sessions: the text to sign ([`message`]), its signature ([`signature`]), and the bearer
+//! token that then stands for the wallet. Texts and tokens are stored as digests only, so that a
+//! stolen database opens no session.
 
 pub mod message;
 pub mod signature;
@@ -66,7 +67,8 @@ impl WalletSession {
     }
 }
 
-/// The wallet of a request's session, for handlers to which a session is optional. A failure of the store is logged.
+/// The wallet of a request's session, for handlers to which a session is optional. A failure of the
+/// store is logged.
 pub async fn wallet_of(app: &App, headers: &HeaderMap) -> Option<Wallet> {
     match WalletSession::from_headers(app, headers).await {
         Ok(session) => session.map(|session| session.wallet),
@@ -119,7 +121,8 @@ pub async fn challenge(
 /// # Errors
 /// The text is not ours, was used or is too old; the signature is another wallet's; or it cannot be checked now.
 pub async fn open(app: &App, request: &SessionRequest) -> Result<SessionResponse, ApiError> {
-    // Used up before the signature is checked, so that one text costs one recovery or one request to a node.
+    // Used up before the signature is checked, so that one text costs one recovery or one request
+    // to a node.
     let digest = crypto::sha256_hex(&request.message);
     let ours = app.store.consume_challenge(&digest, app.now()).await?;
     let Some(address) = ours

@@ -1,12 +1,13 @@
-//! The current rates and the ones before: a quote stays valid for as long as a payment for it can be, also when the operator
-//! changes the rates in between.
+//! The current rates and the ones before: a quote stays valid for as long as a payment for it can
+//! be, also when the operator changes the rates in between.
 
 use api_types::Tariff;
 use serde::{Deserialize, Serialize};
 
 use crate::store::Store;
 
-/// Seconds that a payment stays valid after it was signed: the time to make a container and to settle.
+/// Seconds that a payment stays valid after it was signed: the time to make a container and to
+/// settle.
 pub const MAX_TIMEOUT_SECONDS: u64 = 300;
 
 const NAME: &str = "tariffs";

@@ -1,6 +1,7 @@
-//! Locks of containers' terminals that replicas share. The `ConsoleLocks` of each process ask here as well. There are two
-//! locks for each container: one is held by whatever uses the terminal, the second one by a person's console alone. Each
-//! replica has a share of the commands that may run on a node at a time.
+//! Locks of containers' terminals that replicas share. The `ConsoleLocks` of each process ask here
+//! as well. There are two locks for each container: one is held by whatever uses the terminal, the
+//! second one by a person's console alone. Each replica has a share of the commands that may run on
+//! a node at a time.
 
 use std::sync::Arc;
 

@@ -1,5 +1,6 @@
-//! The deployment's settings. The application reads them from `config.json` beside its page when it starts, so that one build
-//! serves every deployment. The server writes that file from its environment; on a static host it is written by hand.
+//! The deployment's settings. The application reads them from `config.json` beside its page when it
+//! starts, so that one build serves every deployment. The server writes that file from its
+//! environment; on a static host it is written by hand.
 
 use serde::{Deserialize, Serialize};
 

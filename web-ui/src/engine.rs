@@ -1,4 +1,5 @@
-//! Everything that is not a view, joined into one context: settings, services, wallet, session and payments.
+//! Everything that is not a view, joined into one context: settings, services, wallet, session and
+//! payments.
 
 use api_types::{Secret, SessionChallengeRequest, SessionRequest};
 use leptos::prelude::*;

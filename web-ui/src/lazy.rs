@@ -1,10 +1,12 @@
-//! Lazily loaded chunks. The build cuts the program at functions marked with `wasm_split`: code that is reachable only through
-//! such a function becomes a file of its own, and the first call of the function loads that file.
+//! Lazily loaded chunks. The build cuts the program at functions marked with `wasm_split`: code
+//! that is reachable only through such a function becomes a file of its own, and the first call of
+//! the function loads that file.
 //!
-//! A [`LazyChunk`] is one such file. A [`LazyTable`] has the entries that one module uses of a chunk: code outside of the chunk
-//! calls these entries and never the functions themselves, because one direct call would move the function and all that it
-//! reaches out of the chunk. The entries of all tables are listed in `chunks`, one file for each chunk, which `mount` registers
-//! here. `components::elements` shows views of a chunk while it loads.
+//! A [`LazyChunk`] is one such file. A [`LazyTable`] has the entries that one module uses of a
+//! chunk: code outside of the chunk calls these entries and never the functions themselves, because
+//! one direct call would move the function and all that it reaches out of the chunk. The entries of
+//! all tables are listed in `chunks`, one file for each chunk, which `mount` registers here.
+//! `components::elements` shows views of a chunk while it loads.
 
 use std::{future::Future, pin::Pin, sync::OnceLock};
 
@@ -112,7 +114,8 @@ impl<T: Copy + Send + Sync + 'static> LazyTable<T> {
         self.get().ok_or(NotLoaded)
     }
 
-    /// Calls `act` with the entries: at once if the chunk is loaded, otherwise when it is loaded or fails to load.
+    /// Calls `act` with the entries: at once if the chunk is loaded, otherwise when it is loaded or
+    /// fails to load.
     pub fn then(&'static self, act: impl FnOnce(Result<T, NotLoaded>) + 'static) {
         match self.get() {
             Some(entries) => act(Ok(entries)),

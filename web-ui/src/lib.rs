@@ -1,10 +1,12 @@
-//! The web interface of infra402. What can be decided without a browser builds everywhere, so that plain `cargo test` tests it;
-//! views and everything that talks to the browser build for WebAssembly only.
+//! The web interface of infra402. What can be decided without a browser builds everywhere, so that
+//! plain `cargo test` tests it; views and everything that talks to the browser build for
+//! WebAssembly only.
 //!
-//! Modules import downwards, in this order: `browser` and `format`; [`text`]; `http`; `lazy`; [`wallet`], [`session`] and
-//! [`api`]; [`terminal`]; [`pay`], which takes a payment from its offer to its receipt; `engine`, which joins all of these into
-//! one context; [`state`], which the pages show; `components`; `pages` with the table of pages; `shell`, the frame around them;
-//! `app`; `chunks`, which lists what is loaded lazily; `mount`, which starts everything.
+//! Modules import downwards, in this order: `browser` and `format`; [`text`]; `http`; `lazy`;
+//! [`wallet`], [`session`] and [`api`]; [`terminal`]; [`pay`], which takes a payment from its offer
+//! to its receipt; `engine`, which joins all of these into one context; [`state`], which the pages
+//! show; `components`; `pages` with the table of pages; `shell`, the frame around them; `app`;
+//! `chunks`, which lists what is loaded lazily; `mount`, which starts everything.
 
 pub mod api;
 pub mod config;

@@ -41,8 +41,8 @@ pub fn mount() {
     });
 }
 
-/// The chunks that read what an earlier visit has stored in this browser. They are loaded before the page is built, so that
-/// nothing stored is overlooked. A first visit needs none of them.
+/// The chunks that read what an earlier visit has stored in this browser. They are loaded before
+/// the page is built, so that nothing stored is overlooked. A first visit needs none of them.
 fn required_chunks() -> Vec<&'static LazyChunk> {
     let interrupted = Pay::is_interrupted();
     let pay = interrupted || Burner::is_stored();

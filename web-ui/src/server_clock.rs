@@ -1,11 +1,13 @@
-//! The service's clock, which payments, sign-ins and countdowns use, because the device's own may be wrong by minutes or days.
+//! The service's clock, which payments, sign-ins and countdowns use, because the device's own may
+//! be wrong by minutes or days.
 
 /// The smallest difference that the customer is told of, in seconds.
 const SMALLEST_REPORTED: u64 = 60;
-/// The largest difference that is followed, in seconds. A service with a wrong clock must not get signatures that are valid for
-/// days.
+/// The largest difference that is followed, in seconds. A service with a wrong clock must not get
+/// signatures that are valid for days.
 const LARGEST_FOLLOWED: i64 = 7 * 24 * 3600;
-/// The greatest age of a `Date` when it is sent, in milliseconds: it has whole seconds, and servers update it once a second.
+/// The greatest age of a `Date` when it is sent, in milliseconds: it has whole seconds, and servers
+/// update it once a second.
 const DATE_AGE: i64 = 2000;
 
 /// How far the service's clock is ahead of the device's, in milliseconds.
@@ -18,8 +20,9 @@ impl ServerClock {
     /// The clock before the first response: the same as the device's.
     pub const UNKNOWN: Self = Self { ahead: 0 };
 
-    /// The clock after a response with this `Date`, in Unix seconds. `sent` and `received` are the times of request and response
-    /// by the device's clock, in milliseconds. A difference that the time on the way can explain counts as none.
+    /// The clock after a response with this `Date`, in Unix seconds. `sent` and `received` are the
+    /// times of request and response by the device's clock, in milliseconds. A difference that the
+    /// time on the way can explain counts as none.
     #[must_use]
     pub fn updated(self, date: i64, sent: i64, received: i64) -> Self {
         let date = date.saturating_mul(1000);
@@ -28,7 +31,8 @@ impl ServerClock {
             date.saturating_add(DATE_AGE).saturating_sub(sent),
         );
         Self {
-            // If the device's clock was set back between request and response, the times say nothing.
+            // If the device's clock was set back between request and response, the times say
+            // nothing.
             ahead: if least > most {
                 self.ahead
             } else {
@@ -51,8 +55,8 @@ impl ServerClock {
         self.seconds().abs() <= LARGEST_FOLLOWED
     }
 
-    /// How many seconds the device's clock is ahead of the service's, negative if it is behind. None if the difference is too
-    /// small to report.
+    /// How many seconds the device's clock is ahead of the service's, negative if it is behind.
+    /// None if the difference is too small to report.
     pub fn device_ahead(self) -> Option<i64> {
         (self.seconds().unsigned_abs() >= SMALLEST_REPORTED).then(|| -self.seconds())
     }

@@ -1,5 +1,5 @@
-//! Every word that the interface says is in `src/text`, so that another language is another folder: nothing else in the
-//! application has a sentence in it.
+//! Every word that the interface says is in `src/text`, so that another language is another folder:
+//! nothing else in the application has a sentence in it.
 
 #![allow(clippy::unwrap_used)]
 

@@ -85,8 +85,8 @@ pub enum ShellMode {
     /// hosts that cannot confine a shell, and for tests of a container without certain programs.
     Toy,
     /// This shell of the host (`bash`, `dash`, `busybox`), unconfined, as an ordinary user where
-    /// the simulator is root. `poweroff` in it stops the container. Only for tests that type nothing
-    /// harmful.
+    /// the simulator is root. `poweroff` in it stops the container. Only for tests that type
+    /// nothing harmful.
     HostForTests(PathBuf),
     /// The root shell of a real unprivileged LXC container, attached to through a real dtach as
     /// Proxmox does it, where [`lxc_obstacle`](crate::lxc_obstacle) finds nothing in the way. Its

@@ -82,8 +82,8 @@ pub fn run(arguments: &ChaosArguments) -> Result<()> {
     }
 }
 
-/// A short campaign for the tests, in the modes that this machine has, and the seeded bugs. Gives how
-/// many passed and how many were skipped.
+/// A short campaign for the tests, in the modes that this machine has, and the seeded bugs. Gives
+/// how many passed and how many were skipped.
 ///
 /// # Errors
 /// Something does not compile, or a campaign found something, or did not find a bug.

@@ -161,7 +161,8 @@ fn what_the_tables_name_exists() {
     }
 }
 
-/// The Rust sources of the services and crates in one text, in which a string that goes on in the next line is whole.
+/// The Rust sources of the services and crates in one text, in which a string that goes on in the
+/// next line is whole.
 fn all_sources() -> String {
     let mut files = Vec::new();
     for folder in ["proxmox-api/src", "agent-api/src", "web-ui/src", "crates"] {

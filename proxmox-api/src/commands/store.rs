@@ -17,8 +17,8 @@ const PROGRESS: Duration = Duration::from_secs(5);
 /// The command about databases. Addresses may hold passwords, so its `Debug` text has neither.
 #[derive(Clone, PartialEq, Eq, Subcommand)]
 pub enum StoreCommand {
-    /// Move to PostgreSQL or back while no service runs. After an interruption the same command goes
-    /// on where it stopped.
+    /// Move to PostgreSQL or back while no service runs. After an interruption the same command
+    /// goes on where it stopped.
     ///
     /// A database is a path, sqlite://PATH, postgres://…, @FILE that has one of these, or - for the
     /// one in DATABASE.

@@ -32,7 +32,8 @@ use crate::store::Database;
 pub struct Config {
     /// Where to listen: `BIND` and `PORT`.
     pub listen: SocketAddr,
-    /// Under which address customers reach this service, without a trailing slash: `PUBLIC_BASE_URL`.
+    /// Under which address customers reach this service, without a trailing slash:
+    /// `PUBLIC_BASE_URL`.
     pub public_base_url: String,
     /// Browser pages that may call the API: `ALLOWED_ORIGINS`.
     pub allowed_origins: Vec<String>,

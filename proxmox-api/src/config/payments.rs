@@ -27,7 +27,8 @@ pub struct PaymentConfig {
     /// What a settlement by the gas key may cost: `GAS_MAX_FEE_GWEI`, `GAS_LIMIT_ORDINARY`,
     /// `GAS_LIMIT_CONTRACT`, `GAS_COIN_USD` and `MIN_DEPLOY_PRICE`.
     pub gas: GasPolicy,
-    /// Whether the challenge says that calls are settled before they are performed: `ANNOUNCE_UPFRONT`.
+    /// Whether the challenge says that calls are settled before they are performed:
+    /// `ANNOUNCE_UPFRONT`.
     pub announce_upfront: bool,
     /// Sum of one wallet's payments that may wait for their settlement, in atomic USDC:
     /// `MAX_RESERVED_PER_WALLET`.

@@ -18,16 +18,18 @@ pub struct ProxmoxConfig {
     pub token_id: String,
     /// The API token's secret: `PVE_TOKEN_SECRET`.
     pub token_secret: Secret,
-    /// How the host's certificate is verified: `PVE_FINGERPRINT`, `PVE_CA_FILE` or `PVE_VERIFY_SSL`.
+    /// How the host's certificate is verified: `PVE_FINGERPRINT`, `PVE_CA_FILE` or
+    /// `PVE_VERIFY_SSL`.
     pub tls: TlsTrust,
     /// The nodes that take containers; empty means every node that is online: `PVE_NODE`.
     pub nodes: Vec<NodeName>,
     /// The storage for root disks: `PVE_STORAGE`.
     pub storage: String,
-    /// The templates on offer as volume ids, the default first; empty offers all that the nodes have:
-    /// `PVE_OS_TEMPLATE`.
+    /// The templates on offer as volume ids, the default first; empty offers all that the nodes
+    /// have: `PVE_OS_TEMPLATE`.
     pub templates: Vec<String>,
-    /// The bridge that containers are attached to; none for containers without a network: `PVE_BRIDGE`.
+    /// The bridge that containers are attached to; none for containers without a network:
+    /// `PVE_BRIDGE`.
     pub bridge: Option<String>,
     /// The network behind the bridge.
     pub network: NetworkConfig,
@@ -82,8 +84,8 @@ impl ProxmoxConfig {
         })
     }
 
-    /// The configuration before there is an account or a host: enough to print the commands that make
-    /// an account.
+    /// The configuration before there is an account or a host: enough to print the commands that
+    /// make an account.
     pub fn outline(env: Env) -> Self {
         let mut env = env.of(&variables::SCHEMA);
         let text = |variable: &Variable| {
@@ -142,8 +144,8 @@ fn host(env: &mut Env) -> Option<String> {
     Some(tidy(&host).to_owned())
 }
 
-/// The host's address without the path of the web interface or the API, because printed commands and
-/// settings contain it.
+/// The host's address without the path of the web interface or the API, because printed commands
+/// and settings contain it.
 fn tidy(host: &str) -> &str {
     Some(ClientConfig::tidy_base_url(host))
         .filter(|tidy| tidy.contains("://"))
@@ -220,8 +222,8 @@ fn vmids(env: &mut Env) -> RangeInclusive<u32> {
     })
 }
 
-/// The account for consoles. The prototype's variable `PVE_ROOT_PASSWORD` still works; doctor warns of
-/// it.
+/// The account for consoles. The prototype's variable `PVE_ROOT_PASSWORD` still works; doctor warns
+/// of it.
 fn console(env: &mut Env) -> Option<ConsoleAccount> {
     let user = env.find_text(&variables::PVE_CONSOLE_USER);
     let password = env.find_secret(&variables::PVE_CONSOLE_PASSWORD);

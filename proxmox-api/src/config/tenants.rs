@@ -50,7 +50,8 @@ impl TenantConfig {
         (self.traffic_gib_per_hour > 0).then(|| u64::try_from(bytes).unwrap_or(u64::MAX))
     }
 
-    /// The fewest bought minutes in which so many bytes may be sent; `None` where there is no limit.
+    /// The fewest bought minutes in which so many bytes may be sent; `None` where there is no
+    /// limit.
     pub fn minutes_including(&self, bytes: u64) -> Option<u64> {
         let per_hour = u128::from(self.traffic_gib_per_hour) << 30;
         let minutes = (u128::from(bytes) * 60).checked_div(per_hour)?;

@@ -23,8 +23,9 @@ const TOO_MUCH: [(&str, &[&str]); 2] = [
     ("/vms", &["VM.Allocate", "VM.Console"]),
 ];
 
-/// The token's privileges by path. Each path is asked for by itself: Proxmox's list of all leaves out
-/// a path whose own rule takes every right away, and rights from above would seem to hold there.
+/// The token's privileges by path. Each path is asked for by itself: Proxmox's list of all leaves
+/// out a path whose own rule takes every right away, and rights from above would seem to hold
+/// there.
 struct TokenPrivileges {
     listed: Permissions,
     by_path: BTreeMap<String, Privileges>,

@@ -57,7 +57,8 @@ pub(super) async fn examine(proxmox: &Proxmox, node: &NodeName) -> Option<Findin
             let finding = Finding::error(CHECK, &expected, found);
             let vnets = proxmox.client.vnets().await.unwrap_or_default();
             let finding = match vnets.iter().find(|vnet| vnet.vnet == name) {
-                // The cluster has it, but its zone leaves the node out, or it was never applied there.
+                // The cluster has it, but its zone leaves the node out, or it was never applied
+                // there.
                 Some(Vnet { zone, .. }) => finding.mend(format!(
                     "pvesh set /cluster/sdn/zones/{zone} --delete nodes && pvesh set /cluster/sdn"
                 )),

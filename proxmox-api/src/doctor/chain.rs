@@ -23,8 +23,9 @@ const TRANSFERS: &str = "payments.transfers";
 /// Blocks that are searched for transfers: five hours of a chain with a block every two seconds.
 const LOOK_BACK: u64 = 9_000;
 
-/// Searches for transfers to `ADDRESS` that the store does not have. They are money without a delivery,
-/// or another installation uses the same address. Without a node or a store there is no finding.
+/// Searches for transfers to `ADDRESS` that the store does not have. They are money without a
+/// delivery, or another installation uses the same address. Without a node or a store there is no
+/// finding.
 pub(super) async fn unknown_transfers(config: &Config) -> Option<Finding> {
     let payments = &config.payments;
     let node = payments.rpc_url.clone()?;

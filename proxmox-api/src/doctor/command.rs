@@ -1,5 +1,5 @@
-//! `proxmox-api doctor`: examines the installation, also where some variables cannot be read, prints the
-//! findings, and ends with a status that says how bad they are.
+//! `proxmox-api doctor`: examines the installation, also where some variables cannot be read,
+//! prints the findings, and ends with a status that says how bad they are.
 
 use std::{
     io::{IsTerminal as _, Write as _},

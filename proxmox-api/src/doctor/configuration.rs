@@ -1,5 +1,6 @@
-//! Checks of the configuration that need no other machine, and a partial reading of one with mistakes:
-//! each variable that is missing or wrong gets a stand-in, so that the rest can be examined.
+//! Checks of the configuration that need no other machine, and a partial reading of one with
+//! mistakes: each variable that is missing or wrong gets a stand-in, so that the rest can be
+//! examined.
 
 use std::collections::BTreeSet;
 
@@ -10,8 +11,8 @@ use super::Finding;
 use crate::config::{Config, TlsTrust};
 
 const CHECK: &str = "configuration";
-/// How often the configuration is read until every wrong variable has a stand-in. One mistake may hide
-/// another, so once is not enough.
+/// How often the configuration is read until every wrong variable has a stand-in. One mistake may
+/// hide another, so once is not enough.
 const MAX_READS: usize = 8;
 
 /// A configuration as far as it can be read.

@@ -1,4 +1,5 @@
-//! Whether Proxmox answers, whether its certificate is the trusted one, and whether it knows the token.
+//! Whether Proxmox answers, whether its certificate is the trusted one, and whether it knows the
+//! token.
 
 use std::time::Duration;
 

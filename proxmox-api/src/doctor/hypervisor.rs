@@ -1,5 +1,5 @@
-//! All checks of Proxmox, from the connection to the details. After a failed connection no further check
-//! runs.
+//! All checks of Proxmox, from the connection to the details. After a failed connection no further
+//! check runs.
 
 use service::clock::Clock;
 
@@ -20,8 +20,8 @@ pub(super) async fn reach(
     (findings, answer)
 }
 
-/// Runs all checks that an account with the rights of `doctor --setup` may make. `proven` is whether a
-/// probe has shown that the bridge's own table fences tenants in.
+/// Runs all checks that an account with the rights of `doctor --setup` may make. `proven` is
+/// whether a probe has shown that the bridge's own table fences tenants in.
 pub(super) async fn examine(
     proxmox: &Proxmox,
     clock: &dyn Clock,

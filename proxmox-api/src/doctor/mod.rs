@@ -1,9 +1,11 @@
-//! Examines an installation. Each [`Finding`] has what was expected, what was found, and what mends it.
+//! Examines an installation. Each [`Finding`] has what was expected, what was found, and what mends
+//! it.
 //!
 //! There is one file per concern. [`command`] is `proxmox-api doctor`, which also examines a
-//! configuration of which only a part can be read. [`examine`] is the quick part, which runs at every
-//! start of the service and warns in the log. [`report`] writes findings; [`setup`] prints the
-//! commands that make the account on Proxmox, and [`fence`] those that make the fence around tenants.
+//! configuration of which only a part can be read. [`examine`] is the quick part, which runs at
+//! every start of the service and warns in the log. [`report`] writes findings; [`setup`] prints
+//! the commands that make the account on Proxmox, and [`fence`] those that make the fence around
+//! tenants.
 
 mod access;
 mod bridge;

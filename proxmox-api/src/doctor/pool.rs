@@ -41,8 +41,8 @@ async fn vmids(proxmox: &Proxmox, members: &[PoolMember]) -> Finding {
     let expected = format!("numbers from {low} to {high} are left for containers");
     let ours = members.iter().filter_map(|member| member.vmid);
     let ours: Vec<u32> = ours.map(|vmid| vmid.get()).collect();
-    // Other guests are shown only to accounts with more rights than needed. Their VMIDs are skipped at
-    // creation.
+    // Other guests are shown only to accounts with more rights than needed. Their VMIDs are skipped
+    // at creation.
     let guests = proxmox.client.resources().await.unwrap_or_default();
     let foreign: Vec<String> = guests
         .iter()

@@ -17,8 +17,8 @@ pub fn json(findings: &[Finding]) -> Value {
     json!({"severity": worst(findings), "findings": findings})
 }
 
-/// The findings for people: a line for each, and below it the commands that mend it, each on a line to
-/// be copied.
+/// The findings for people: a line for each, and below it the commands that mend it, each on a line
+/// to be copied.
 pub fn text(findings: &[Finding], colours: bool) -> String {
     let mut text = String::new();
     for finding in findings {

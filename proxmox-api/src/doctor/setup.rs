@@ -1,5 +1,5 @@
-//! The account on Proxmox: the rights that leases need and no more, as commands for the host and as what is checked. Facts of
-//! Proxmox VE 8 and 9; a pool is the border of what the token can touch.
+//! The account on Proxmox: the rights that leases need and no more, as commands for the host and as
+//! what is checked. Facts of Proxmox VE 8 and 9; a pool is the border of what the token can touch.
 
 use std::fmt::Write as _;
 
@@ -120,7 +120,8 @@ impl Grant {
         )
     }
 
-    /// The commands that mend its absence: the user may lack the role, the role a privilege, or the token its own share.
+    /// The commands that mend its absence: the user may lack the role, the role a privilege, or the
+    /// token its own share.
     pub fn commands(&self, token_id: &str) -> Vec<String> {
         let user = token_id.split('!').next().unwrap_or(token_id);
         let mut commands = vec![self.to_user(user)];
@@ -253,7 +254,8 @@ pub(super) fn bridge_grant(config: &ProxmoxConfig) -> Option<String> {
     of_bridge.map(|grant| grant.to_user(user))
 }
 
-/// The command that lets the service read whether the datacenter's firewall is on, and nothing below.
+/// The command that lets the service read whether the datacenter's firewall is on, and nothing
+/// below.
 pub(super) fn datacenter_grant(config: &ProxmoxConfig) -> String {
     let (user, _) = account(config);
     format!("pveum acl modify / -user {user} -role {NODE_ROLE} -propagate 0")

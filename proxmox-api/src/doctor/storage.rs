@@ -8,7 +8,8 @@ use crate::proxmox::Proxmox;
 const CHECK: &str = "proxmox.storage";
 /// Free bytes below which doctor warns: a lease's usual disk.
 const ROOM: u64 = 8 << 30;
-/// Kinds of storages that allocate more than they have. A full one fails for all containers at once.
+/// Kinds of storages that allocate more than they have. A full one fails for all containers at
+/// once.
 const THIN: [&str; 3] = ["lvmthin", "zfspool", "rbd"];
 /// How full such a storage may be, in percent.
 const FULL: u64 = 80;

@@ -70,7 +70,8 @@ async fn index(proxmox: &Proxmox, node: &NodeName) -> Vec<String> {
 }
 
 impl NodeTemplates {
-    /// Reads the storages of one node. A storage that cannot be read is a finding; the others count.
+    /// Reads the storages of one node. A storage that cannot be read is a finding; the others
+    /// count.
     async fn look(&mut self, proxmox: &Proxmox, node: &NodeName) {
         let storages = match proxmox.client.storages(node, Some("vztmpl")).await {
             Ok(storages) => storages,

@@ -1,5 +1,5 @@
-//! Whether this machine's clock agrees with the host's. A payment is valid between two timestamps, which
-//! are compared with this machine's clock.
+//! Whether this machine's clock agrees with the host's. A payment is valid between two timestamps,
+//! which are compared with this machine's clock.
 
 use std::time::UNIX_EPOCH;
 

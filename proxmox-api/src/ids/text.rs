@@ -1,5 +1,5 @@
-//! Ids that this service makes. Each derefs to its text, for a lock's name or the log; a text does not
-//! pass for an id, nor one id for another.
+//! Ids that this service makes. Each derefs to its text, for a lock's name or the log; a text does
+//! not pass for an id, nor one id for another.
 
 use std::{fmt, ops::Deref};
 
@@ -70,7 +70,7 @@ text_id! {
     LeaseId
 }
 text_id! {
-    /// A payment: `pay_` and 24 hexadecimal digits. The first 8 are the second in which it was made, 16 random ones follow; ids of
-    /// older releases have random digits only.
+    /// A payment: `pay_` and 24 hexadecimal digits. The first 8 are the second in which it was
+    /// made, 16 random ones follow; ids of older releases have random digits only.
     PaymentId
 }

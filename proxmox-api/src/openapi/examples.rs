@@ -1,5 +1,5 @@
-//! Examples of bodies: values of the routes' own types, so that an example has only fields that exist.
-//! The bodies of a paid operation stand in its own file.
+//! Examples of bodies: values of the routes' own types, so that an example has only fields that
+//! exist. The bodies of a paid operation stand in its own file.
 
 use std::collections::BTreeMap;
 

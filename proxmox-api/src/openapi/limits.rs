@@ -1,5 +1,5 @@
-//! Puts the operator's limits and the checked forms of fields into the schemas of requests, so that the
-//! document allows exactly what the routes take.
+//! Puts the operator's limits and the checked forms of fields into the schemas of requests, so that
+//! the document allows exactly what the routes take.
 
 use api_types::Bounds;
 use serde_json::{Map, Value, json};

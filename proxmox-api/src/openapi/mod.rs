@@ -1,5 +1,5 @@
-//! The OpenAPI document of this service. `endpoints` describes the free routes in the types that the
-//! routes themselves use, with `examples` that are values of those types. `paid` is what a paid
+//! The OpenAPI document of this service. `endpoints` describes the free routes in the types that
+//! the routes themselves use, with `examples` that are values of those types. `paid` is what a paid
 //! operation adds beside its code. `document` writes the whole, `limits` puts the operator's limits
 //! into it, and `payment` describes the 402 of both protocol versions.
 

@@ -1,5 +1,5 @@
-//! Payments on the wire, in both versions of x402. The protocol's types keep unknown members, so their
-//! schemas are written here; tests compare them with real responses.
+//! Payments on the wire, in both versions of x402. The protocol's types keep unknown members, so
+//! their schemas are written here; tests compare them with real responses.
 
 use serde_json::{Map, Value, json};
 

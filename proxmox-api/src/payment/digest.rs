@@ -1,5 +1,5 @@
-//! The digest that binds a payment to one request: of method, path and canonical body. The order of a JSON object's members does
-//! not matter; any other difference makes another digest.
+//! The digest that binds a payment to one request: of method, path and canonical body. The order of
+//! a JSON object's members does not matter; any other difference makes another digest.
 
 use serde_json::Value;
 use service::crypto;

@@ -1,5 +1,5 @@
-//! The trait of a paid operation: how a request is read and priced, what is checked before money moves, how the operation is
-//! performed and undone.
+//! The trait of a paid operation: how a request is read and priced, what is checked before money
+//! moves, how the operation is performed and undone.
 
 use std::{future::Future, net::IpAddr};
 
@@ -69,7 +69,8 @@ impl OperationInfo {
 pub struct OperationRequest<'a> {
     /// The `{ctid}` of the path, where the route has one.
     pub ctid: Option<&'a str>,
-    /// The `leaseId` of the query, which tells leases with the same number apart: numbers are reused.
+    /// The `leaseId` of the query, which tells leases with the same number apart: numbers are
+    /// reused.
     pub lease_id: Option<&'a LeaseId>,
     /// The body, within the size that is read.
     pub body: &'a [u8],
@@ -166,7 +167,8 @@ impl From<StoredAnswer> for Delivery {
     }
 }
 
-/// Marks the types in the list of `operations`, whose macro implements it; implement it nowhere else.
+/// Marks the types in the list of `operations`, whose macro implements it; implement it nowhere
+/// else.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not in the list of operations that are sold",
     note = "add it to the list in `operations/mod.rs`"
@@ -189,7 +191,8 @@ pub trait Operation: Registered + Sized + Send + Sync + 'static {
     const PRICE_VARIES: bool;
     /// What happens to a paid request that was not delivered.
     const RETRY: RetryPolicy;
-    /// Whether a paid request must have a body. Clients often lose the body on the paid request, which must not buy the default.
+    /// Whether a paid request must have a body. Clients often lose the body on the paid request,
+    /// which must not buy the default.
     const NEEDS_BODY: bool = false;
     /// Whether it buys time on a container, with which traffic is included.
     const BUYS_TIME: bool = false;
@@ -227,8 +230,9 @@ pub trait Operation: Registered + Sized + Send + Sync + 'static {
         json!({})
     }
 
-    /// Checks what must hold before money moves: owner, state, capacity. Nothing is charged on an error. What is delivered before
-    /// the settlement ([`PaymentFlow::DeliverThenSettle`]) is claimed here, in one commit with [`PaymentJob::claim`].
+    /// Checks what must hold before money moves: owner, state, capacity. Nothing is charged on an
+    /// error. What is delivered before the settlement ([`PaymentFlow::DeliverThenSettle`]) is
+    /// claimed here, in one commit with [`PaymentJob::claim`].
     ///
     /// # Errors
     /// The customer cannot have this now.
@@ -238,7 +242,8 @@ pub trait Operation: Registered + Sized + Send + Sync + 'static {
         job: &PaymentJob,
     ) -> impl Future<Output = Result<(), ApiError>> + Send;
 
-    /// Makes what is settled for afterwards. After an error nothing is charged and [`Operation::undo`] is called.
+    /// Makes what is settled for afterwards. After an error nothing is charged and
+    /// [`Operation::undo`] is called.
     ///
     /// # Errors
     /// It cannot be made.
@@ -250,8 +255,8 @@ pub trait Operation: Registered + Sized + Send + Sync + 'static {
         async { Ok(()) }
     }
 
-    /// Does the rest after the money moved, and returns the answer and what is stored with it. It may be called again after a
-    /// crash.
+    /// Does the rest after the money moved, and returns the answer and what is stored with it. It
+    /// may be called again after a crash.
     ///
     /// # Errors
     /// The delivery failed; the payment stays valid for the same request.
@@ -267,13 +272,14 @@ pub trait Operation: Registered + Sized + Send + Sync + 'static {
         async {}
     }
 
-    /// Adds to a stored answer what is not stored: secrets that are derived again, and fields that repeat others. Called each
-    /// time that the answer is sent to a client that may see it.
+    /// Adds to a stored answer what is not stored: secrets that are derived again, and fields that
+    /// repeat others. Called each time that the answer is sent to a client that may see it.
     fn reveal(_app: &App, _payment_id: &PaymentId, answer: StoredAnswer) -> StoredAnswer {
         answer
     }
 
-    /// Keeps what was prepared while it is not known whether the money moved. Returns an answer, if there is something to show.
+    /// Keeps what was prepared while it is not known whether the money moved. Returns an answer, if
+    /// there is something to show.
     fn hold(
         _app: &App,
         _payment_id: &PaymentId,
@@ -287,8 +293,8 @@ pub trait Operation: Registered + Sized + Send + Sync + 'static {
     }
 
     /// Restores the operation of an unfinished payment, if it can be finished or has to be undone
-    /// without the payer. An operation may always return `None` only if [`Operation::prepare`] leaves
-    /// nothing behind and [`Operation::RETRY`] is not [`RetryPolicy::Resumed`].
+    /// without the payer. An operation may always return `None` only if [`Operation::prepare`]
+    /// leaves nothing behind and [`Operation::RETRY`] is not [`RetryPolicy::Resumed`].
     ///
     /// # Errors
     /// The store failed.

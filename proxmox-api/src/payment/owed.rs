@@ -55,7 +55,8 @@ pub fn owed_error(row: &Row, why: &str) -> ApiError {
 /// # Errors
 /// The store failed.
 pub async fn debt_error(app: &App, row: &Row) -> Result<Option<ApiError>, StoreError> {
-    // A partial debt stands beside a delivered answer; only a debt for the whole payment replaces the answer.
+    // A partial debt stands beside a delivered answer; only a debt for the whole payment replaces
+    // the answer.
     let debts = app.store.debts_of(&row.payment_id).await?;
     let whole = debts.iter().find(|debt| debt.amount == row.amount);
     Ok(whole.map(|debt| match debt.state.as_str() {

@@ -10,13 +10,15 @@ use crate::{
     store::{Payment, StoreError},
 };
 
-/// The locks of a payment that has no row yet: of its signature, and of the id that its row will get.
+/// The locks of a payment that has no row yet: of its signature, and of the id that its row will
+/// get.
 pub struct PaymentLocks {
     /// The lock of the signature, held until the request has its reply.
     pub signature: LockGuard,
     /// A new id.
     pub payment_id: PaymentId,
-    /// The lock of the id. It is taken before the row exists, so that a copy that finds the row by its key waits.
+    /// The lock of the id. It is taken before the row exists, so that a copy that finds the row by
+    /// its key waits.
     pub own: LockGuard,
 }
 
@@ -52,8 +54,9 @@ impl PaymentLocks {
     }
 }
 
-/// A new id. The time comes first, so that new rows are neighbours in each index that begins with the id: a commit then writes
-/// the same few pages however many payments there are. 64 random bits follow.
+/// A new id. The time comes first, so that new rows are neighbours in each index that begins with
+/// the id: a commit then writes the same few pages however many payments there are. 64 random bits
+/// follow.
 fn fresh_id(now: u64) -> PaymentId {
     format!("pay_{now:08x}{}", crypto::random_hex(8)).into()
 }

@@ -1,5 +1,5 @@
-//! A purchase: a request with a payment that was not seen before. Its row is inserted before the facilitator is asked, and the
-//! driver does the rest.
+//! A purchase: a request with a payment that was not seen before. Its row is inserted before the
+//! facilitator is asked, and the driver does the rest.
 
 use std::net::IpAddr;
 
@@ -33,7 +33,8 @@ pub struct PurchaseRequest<O> {
     pub price: Price,
     /// The signed payment.
     pub payment: Payment,
-    /// Whether the payer is proven. If not, only the facilitator can tell, and it is asked before the row is inserted.
+    /// Whether the payer is proven. If not, only the facilitator can tell, and it is asked before
+    /// the row is inserted.
     pub is_proven: bool,
     /// The digest of method, path and body.
     pub digest: String,
@@ -164,13 +165,14 @@ fn new_payment<O: Operation>(
     })
 }
 
-/// The signed amount in atomic units, which is what moves: version 1 may sign for more than the price. An amount that a row cannot
-/// hold is more than all USDC, which the facilitator refuses.
+/// The signed amount in atomic units, which is what moves: version 1 may sign for more than the
+/// price. An amount that a row cannot hold is more than all USDC, which the facilitator refuses.
 fn amount(signed: U256, offered: u64) -> u64 {
     i64::try_from(signed).map_or(offered, i64::unsigned_abs)
 }
 
-/// The operation's arguments with the price and its lines, which the answer shows and a restart cannot compute again.
+/// The operation's arguments with the price and its lines, which the answer shows and a restart
+/// cannot compute again.
 fn arguments<O: Operation>(purchase: &PurchaseRequest<O>) -> String {
     let mut arguments = purchase.operation.arguments();
     arguments["price"] = json!(purchase.price);

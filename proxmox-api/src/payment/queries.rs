@@ -50,7 +50,8 @@ pub(super) async fn verify(app: &App, request: &FacilitatorRequest) -> Result<()
     }
 }
 
-/// Asks the facilitator to settle. Returns its result, and after how many seconds it wants the next request.
+/// Asks the facilitator to settle. Returns its result, and after how many seconds it wants the next
+/// request.
 pub(super) async fn settle(
     app: &App,
     row: &Payment,

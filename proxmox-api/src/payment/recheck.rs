@@ -1,5 +1,5 @@
-//! Checks payments that have ended against the chain: a refused one may have moved money later, and a settled one may have lost
-//! its transfer. Without a chain nothing is checked.
+//! Checks payments that have ended against the chain: a refused one may have moved money later, and
+//! a settled one may have lost its transfer. Without a chain nothing is checked.
 
 use serde_json::json;
 use x402::facilitator::{
@@ -24,8 +24,8 @@ const MAX_UNANSWERED: u32 = 3;
 /// Seconds after a settlement until its transfer is checked again.
 const TRANSFER_CHECK_DELAY: i64 = 300;
 
-/// Checks refused payments after their window: until then any party that saw the authorization could send it. Money that moved
-/// becomes a debt.
+/// Checks refused payments after their window: until then any party that saw the authorization
+/// could send it. Money that moved becomes a debt.
 ///
 /// # Errors
 /// The store failed.
@@ -36,7 +36,8 @@ pub async fn refusals(app: &App) -> Result<(), StoreError> {
     let mut unanswered = 0;
     for row in app.store.refusals_to_check(now - MARGIN).await? {
         let id = &row.payment_id;
-        // Under its locks: a copy of the request must not be delivered between the settlement and the debt.
+        // Under its locks: a copy of the request must not be delivered between the settlement and
+        // the debt.
         let Some(_turns) = payment_locks::idle(app, &row).await? else {
             continue;
         };
@@ -118,8 +119,8 @@ async fn perform(app: &App, mut row: Payment, event: PaymentEvent) -> Result<(),
     Ok(())
 }
 
-/// Checks transfers again after the chain may have been reorganised: those that were read on the chain must still be there, and
-/// those that a facilitator reported must be there at all.
+/// Checks transfers again after the chain may have been reorganised: those that were read on the
+/// chain must still be there, and those that a facilitator reported must be there at all.
 ///
 /// # Errors
 /// The store failed.
@@ -211,7 +212,8 @@ async fn replace_evidence(
     Ok(())
 }
 
-/// Reports a payment that was delivered although its transfer is not on the chain. The operator has to check it.
+/// Reports a payment that was delivered although its transfer is not on the chain. The operator has
+/// to check it.
 async fn without_transfer(app: &App, row: &Payment, reason: &str) -> Result<(), StoreError> {
     let (id, transaction) = (&row.payment_id, &row.transaction);
     tracing::error!(

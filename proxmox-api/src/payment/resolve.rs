@@ -12,8 +12,8 @@ use crate::store::{Change, Payment, Store, StoreError};
 /// The kind of the event of such a decision.
 pub const RESOLVED_BY_OPERATOR: &str = "resolved_by_operator";
 
-/// Stores the decision and its event. The service delivers or undoes what follows from it. False if the payment is not unresolved
-/// any more.
+/// Stores the decision and its event. The service delivers or undoes what follows from it. False if
+/// the payment is not unresolved any more.
 ///
 /// # Errors
 /// The database failed, or the transfer pays for another purchase.

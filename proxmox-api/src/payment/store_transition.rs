@@ -1,4 +1,5 @@
-//! Stores a payment's transitions, each in one commit with its event, its debt and the changes of its delivery.
+//! Stores a payment's transitions, each in one commit with its event, its debt and the changes of
+//! its delivery.
 
 use serde_json::json;
 
@@ -83,7 +84,8 @@ fn update_row(row: &mut Payment, target: NewState, now: i64) {
     }
 }
 
-/// Ends a settled payment with a debt: stores the answer that tells of it, the debt and the event together.
+/// Ends a settled payment with a debt: stores the answer that tells of it, the debt and the event
+/// together.
 pub(super) async fn owe(
     store: &Store,
     row: &mut Payment,

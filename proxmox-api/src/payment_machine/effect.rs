@@ -35,8 +35,8 @@ impl DebtReason {
     }
 }
 
-/// Something to do. The effects of one step are performed in order. If a transition cannot be stored, the remaining effects are
-/// dropped and the machine gets an event.
+/// Something to do. The effects of one step are performed in order. If a transition cannot be
+/// stored, the remaining effects are dropped and the machine gets an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PaymentEffect {
     /// Ask the facilitator whether the payment is good.

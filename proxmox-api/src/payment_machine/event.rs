@@ -9,7 +9,8 @@ use super::{state::PaymentState, transition::StoredAnswer};
 pub enum Funding {
     /// A signed authorization, which a facilitator verifies and settles.
     X402,
-    /// Credit that is held with the reservation, captured with the answer, and released with the payment.
+    /// Credit that is held with the reservation, captured with the answer, and released with the
+    /// payment.
     Credit,
 }
 
@@ -78,7 +79,8 @@ pub struct PaymentWindow {
 pub enum PaymentEvent {
     /// The row was inserted for a request.
     Reserved {
-        /// The facilitator verified it before the row was inserted, because the signer could not be proven otherwise.
+        /// The facilitator verified it before the row was inserted, because the signer could not be
+        /// proven otherwise.
         verified: bool,
     },
     /// The facilitator found the payment valid.
@@ -95,7 +97,8 @@ pub enum PaymentEvent {
     NotPrepared(String),
     /// The result of the first settlement of this payment.
     FirstSettlement(SettlementResult),
-    /// The evidence on the chain after the first settlement was refused; `None` if the chain did not answer.
+    /// The evidence on the chain after the first settlement was refused; `None` if the chain did
+    /// not answer.
     ChainAfterRefusal {
         /// The reason of the refusal.
         reason: String,
@@ -111,7 +114,8 @@ pub enum PaymentEvent {
     },
     /// The result of a later settlement of the same bytes.
     LaterSettlement(SettlementResult, PaymentWindow),
-    /// The evidence on the chain for a payment of unknown outcome; `None` if the chain did not answer.
+    /// The evidence on the chain for a payment of unknown outcome; `None` if the chain did not
+    /// answer.
     ChainAnswered(Option<Evidence>, PaymentWindow),
     /// The transfer pays for another purchase.
     EvidenceTaken,

@@ -1,7 +1,8 @@
-//! The state machine of a payment, without input or output: [`step`] takes the stored state and an event and returns the effects
-//! to perform. Nothing here reads a clock, a database or a network, so tests try every order of events, with a crash after any
-//! effect. [`PaymentState`] lists the states and the transitions between them, [`Transition`] is one of them with the data that
-//! is stored with it, [`Checkpoint`] lets tests stop the work before an effect.
+//! The state machine of a payment, without input or output: [`step`] takes the stored state and an
+//! event and returns the effects to perform. Nothing here reads a clock, a database or a network,
+//! so tests try every order of events, with a crash after any effect. [`PaymentState`] lists the
+//! states and the transitions between them, [`Transition`] is one of them with the data that is
+//! stored with it, [`Checkpoint`] lets tests stop the work before an effect.
 
 mod chain_finding;
 mod checkpoint;
@@ -120,7 +121,8 @@ fn moved(transfer: TransferEvidence) -> Vec<PaymentEffect> {
     ]
 }
 
-/// The money moved, as the service found out by itself: an operation that needs the customer waits for their request.
+/// The money moved, as the service found out by itself: an operation that needs the customer waits
+/// for their request.
 fn found_moved(terms: PaymentContext, transfer: TransferEvidence) -> Vec<PaymentEffect> {
     let mut effects = vec![PaymentEffect::Store(NewState::Settled(transfer))];
     if terms.repeat == RetryPolicy::Resumed {
@@ -189,8 +191,8 @@ fn look_at_settled(terms: PaymentContext, requester: Requester, begun: bool) -> 
     }
 }
 
-/// A refusal proves nothing here: an earlier copy may have moved the money, and so emptied the wallet or used the nonce, and the
-/// window may be over.
+/// A refusal proves nothing here: an earlier copy may have moved the money, and so emptied the
+/// wallet or used the nonce, and the window may be over.
 fn later_settlement(
     terms: PaymentContext,
     word: SettlementResult,
@@ -236,7 +238,8 @@ fn moved_after_refusal(transfer: TransferEvidence) -> Vec<PaymentEffect> {
     ]
 }
 
-/// Another process stored a transition first. A transfer that is known here is never dropped because of it.
+/// Another process stored a transition first. A transfer that is known here is never dropped
+/// because of it.
 fn overtaken(
     terms: PaymentContext,
     by: PaymentState,
@@ -281,7 +284,8 @@ fn not_stored(state: PaymentState, to: PaymentState, perhaps: bool) -> Vec<Payme
         // The row may be `settling`, which its follower will settle: nothing may be undone.
         (Reserved | Verified, Settling) if perhaps => vec![PaymentEffect::Follow],
         (Reserved | Verified, Settling | Released) => vec![PaymentEffect::Undo],
-        // The row does not hold the outcome, so nothing is delivered or undone: the follower or the sweep decides.
+        // The row does not hold the outcome, so nothing is delivered or undone: the follower or the
+        // sweep decides.
         (Settling | Unknown | Unresolved, _) => vec![PaymentEffect::Follow],
         // The money moved: a later attempt delivers it, or it becomes a debt.
         _ => vec![],

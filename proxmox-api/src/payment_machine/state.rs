@@ -1,5 +1,5 @@
-//! The states of a payment and the transitions between them. A state names the side effect that may already have happened, so
-//! that a restart knows what to look for.
+//! The states of a payment and the transitions between them. A state names the side effect that may
+//! already have happened, so that a restart knows what to look for.
 
 /// The state of a payment. The names are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -55,7 +55,8 @@ impl PaymentState {
     /// The states that may follow this one.
     pub fn successors(self) -> &'static [Self] {
         match self {
-            // Settling: nothing durable was prepared. Answered: held credit is captured with the answer.
+            // Settling: nothing durable was prepared. Answered: held credit is captured with the
+            // answer.
             Reserved => &[Verified, Settling, Released, Answered],
             Verified => &[Settling, Released, Answered],
             // Released: the facilitator sent nothing, for certain.

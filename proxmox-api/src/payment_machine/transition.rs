@@ -1,5 +1,6 @@
-//! A transition of a payment from one state to the next, with the data that is stored in the same commit. The store changes a
-//! payment's state by a [`Transition`] only, and making one needs a [`TransitionRight`].
+//! A transition of a payment from one state to the next, with the data that is stored in the same
+//! commit. The store changes a payment's state by a [`Transition`] only, and making one needs a
+//! [`TransitionRight`].
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! Reads a JSON body and reports every invalid field at once, wrong types included, which a deserializer reports one at a time.
-//! Messages never repeat a value: it may be a password.
+//! Reads a JSON body and reports every invalid field at once, wrong types included, which a
+//! deserializer reports one at a time. Messages never repeat a value: it may be a password.
 
 use std::fmt;
 
@@ -19,7 +19,8 @@ use service::request_id::RequestId;
 
 use crate::error::ApiError;
 
-/// Reads `T` and calls `validate`. An absent body is the default, so that a client can ask for a price without one.
+/// Reads `T` and calls `validate`. An absent body is the default, so that a client can ask for a
+/// price without one.
 ///
 /// # Errors
 /// The body is no JSON object, or fields are unknown, missing, of the wrong type or refused by `validate`.
@@ -54,7 +55,8 @@ where
     Err(ApiError::invalid(problems(&fields, &validate)))
 }
 
-/// Turns `60.0` into 60: it is an integer to JSON Schema, and to clients that have floating numbers only.
+/// Turns `60.0` into 60: it is an integer to JSON Schema, and to clients that have floating numbers
+/// only.
 fn make_whole(value: &mut Value) {
     /// Up to here a floating number represents every integer exactly.
     const EXACT: f64 = 9_007_199_254_740_992.0;
@@ -69,7 +71,8 @@ fn make_whole(value: &mut Value) {
     }
 }
 
-/// The number of members of an object. A name that comes twice counts twice, which a map does not show.
+/// The number of members of an object. A name that comes twice counts twice, which a map does not
+/// show.
 struct Members(usize);
 
 impl<'de> Deserialize<'de> for Members {

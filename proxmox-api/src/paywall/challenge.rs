@@ -58,7 +58,8 @@ fn description(config: &Config, about: &OperationInfo) -> String {
     }
 }
 
-/// The extension by which a client sends an id of its own, so that it can repeat a lost request without paying twice.
+/// The extension by which a client sends an id of its own, so that it can repeat a lost request
+/// without paying twice.
 fn extensions() -> Rest {
     let identifier = json!({
         "info": {"required": false},
@@ -124,8 +125,8 @@ pub fn settlement_sentence(receipt: &Receipt) -> String {
     format!("The settlement was refused and nothing was charged: {why}.")
 }
 
-/// The response to a refused settlement: a receipt that tells of it, and no new challenge in the header, as the reference servers
-/// do.
+/// The response to a refused settlement: a receipt that tells of it, and no new challenge in the
+/// header, as the reference servers do.
 pub fn not_settled(offer: &Offer, version: Version, receipt: &Receipt) -> Response {
     let error = receipt.error_reason.as_deref().unwrap_or("payment_refused");
     let body = Json(body(offer, error, &settlement_sentence(receipt)));

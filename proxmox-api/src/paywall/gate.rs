@@ -1,8 +1,10 @@
-//! Mounts a paid operation. The gate is the handler itself, so that a paid route without it cannot be written.
+//! Mounts a paid operation. The gate is the handler itself, so that a paid route without it cannot
+//! be written.
 //!
-//! The order of its steps: decode the payment, prove the signer, look the payment up. Only a payment that was not seen before is
-//! checked against the request's fields, the price and the window. Everything here is cheap and inserts no row; `process` and
-//! `replay` do the rest in a task of their own.
+//! The order of its steps: decode the payment, prove the signer, look the payment up. Only a
+//! payment that was not seen before is checked against the request's fields, the price and the
+//! window. Everything here is cheap and inserts no row; `process` and `replay` do the rest in a
+//! task of their own.
 
 use std::{collections::HashMap, net::IpAddr};
 
@@ -61,7 +63,8 @@ async fn serve<O: Operation>(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    // The router answers HEAD as GET without the body, which would be lost to a customer who paid for it.
+    // The router answers HEAD as GET without the body, which would be lost to a customer who paid
+    // for it.
     if method == Method::HEAD && has_payment(&headers) {
         return head_takes_no_payment(&id);
     }
@@ -160,7 +163,8 @@ async fn decide<O: Operation>(
     app: &App,
     asked: &IncomingRequest,
 ) -> Result<PaymentLookup<O>, GateRefusal> {
-    // First, also for requests without a payment: an invalid key is refused before the customer signs.
+    // First, also for requests without a payment: an invalid key is refused before the customer
+    // signs.
     let key = idempotency_key::from_header(&asked.headers)?;
     let payment = match asked.payment() {
         Ok(Some(payment)) => payment,
@@ -173,7 +177,8 @@ async fn decide<O: Operation>(
     };
     let network = app.config.payments.network;
     if Network::by_name(payment.network()) != Some(network) {
-        // It is signed for another network's token, so there is no signer to recover and no row to look up.
+        // It is signed for another network's token, so there is no signer to recover and no row to
+        // look up.
         let refused = |offer: &Offer| offer.match_payment(&payment).err();
         return Err(challenged::<O>(app, asked, refused).await);
     }
@@ -216,7 +221,8 @@ async fn decide<O: Operation>(
         Ok(fitting) => return Ok(PaymentLookup::New(fitting.with(presented))),
         Err(stop) => stop,
     };
-    // The lookup did not wait for the locks: another request may have used this payment since. Its copy must not get a refusal.
+    // The lookup did not wait for the locks: another request may have used this payment since. Its
+    // copy must not get a refusal.
     let again = app
         .store
         .payment_by_nonce(network.caip2, &asset, &payer, &nonce)
@@ -233,7 +239,8 @@ fn is_taken(row: &Row) -> bool {
     row.state != PaymentState::Released
 }
 
-/// Replays a payment that was seen before. One that is released while its copies wait is processed as a new one.
+/// Replays a payment that was seen before. One that is released while its copies wait is processed
+/// as a new one.
 async fn known<O: Operation>(
     app: App,
     mut presented: PresentedPayment,
@@ -282,8 +289,8 @@ impl<O> PricedOperation<O> {
     }
 }
 
-/// Checks the payer, the request's fields, its price and the payment's terms, for a payment that was
-/// not seen before.
+/// Checks the payer, the request's fields, its price and the payment's terms, for a payment that
+/// was not seen before.
 async fn price_and_check<O: Operation>(
     app: &App,
     presented: &PresentedPayment,
@@ -304,7 +311,8 @@ async fn price_and_check<O: Operation>(
         offer.match_payment(&presented.payment)?;
         check::terms(&presented.payment, offer, now, O::MIN_SECONDS_LEFT)
     };
-    // Every tariff that may have been quoted for this payment; a refusal gives the reason of the newest one.
+    // Every tariff that may have been quoted for this payment; a refusal gives the reason of the
+    // newest one.
     let mut newest = None;
     for tariff in app.tariffs.honoured(now) {
         let (offer, price) = offered(app, &operation, tariff, &presented.path)?;
@@ -323,7 +331,8 @@ async fn price_and_check<O: Operation>(
     Err(GateRefusal::Challenge(Box::new(offer), Some(reason)))
 }
 
-/// The challenge of a request without a usable payment, or the error of a request that has no price.
+/// The challenge of a request without a usable payment, or the error of a request that has no
+/// price.
 async fn challenged<O: Operation>(
     app: &App,
     asked: &IncomingRequest,

@@ -1,7 +1,9 @@
-//! The idempotency key: the header `Idempotency-Key`, or version 2's extension `payment-identifier`.
+//! The idempotency key: the header `Idempotency-Key`, or version 2's extension
+//! `payment-identifier`.
 //!
-//! A key has two uses. Any key makes a repeated purchase the same purchase. A *secret* key also proves that a request comes from
-//! the sender of the first one. The signature alone does not: once it is settled, everybody can read it on the chain.
+//! A key has two uses. Any key makes a repeated purchase the same purchase. A *secret* key also
+//! proves that a request comes from the sender of the first one. The signature alone does not: once
+//! it is settled, everybody can read it on the chain.
 
 use api_types::ErrorCode;
 use axum::http::HeaderMap;

@@ -1,6 +1,7 @@
-//! The paywall: HTTP around [`payment`](crate::payment). [`gate`] mounts a paid operation and keeps the order of the steps: prove
-//! the signer ([`payer_proof`]), look the payment up, check its terms. [`process`] buys with a payment that was not seen before;
-//! `replay` answers for one that was. [`idempotency_key`] reads the client's keys; [`challenge`], [`reply`] and `respond` write
+//! The paywall: HTTP around [`payment`](crate::payment). [`gate`] mounts a paid operation and keeps
+//! the order of the steps: prove the signer ([`payer_proof`]), look the payment up, check its
+//! terms. [`process`] buys with a payment that was not seen before; `replay` answers for one that
+//! was. [`idempotency_key`] reads the client's keys; [`challenge`], [`reply`] and `respond` write
 //! the responses.
 
 pub mod body;

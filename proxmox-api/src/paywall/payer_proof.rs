@@ -1,5 +1,5 @@
-//! Proves the signer of a payment. The payer that a payment names proves nothing: until the signer is proven, nothing is looked
-//! up, limited, stored or shown for that wallet.
+//! Proves the signer of a payment. The payer that a payment names proves nothing: until the signer
+//! is proven, nothing is looked up, limited, stored or shown for that wallet.
 
 use std::net::IpAddr;
 
@@ -18,7 +18,8 @@ use crate::{error::ApiError, state::App};
 pub enum PayerProof {
     /// The payer signed: recovered, or confirmed by the payer's contract.
     Payer,
-    /// A contract may have signed, and no chain is configured: only the facilitator can tell, when it verifies.
+    /// A contract may have signed, and no chain is configured: only the facilitator can tell, when
+    /// it verifies.
     Unproven,
 }
 
@@ -31,7 +32,8 @@ pub enum ProofError {
     Error(ApiError),
 }
 
-/// Proves the signer. An ordinary account takes microseconds; any other check counts for the client's address.
+/// Proves the signer. An ordinary account takes microseconds; any other check counts for the
+/// client's address.
 ///
 /// # Errors
 /// The signature is not the payer's, or it cannot be judged now.

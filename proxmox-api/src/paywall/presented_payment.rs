@@ -60,7 +60,8 @@ impl PresentedPayment {
         }
     }
 
-    /// Takes the payment's locks, or waits for them: of its signature, from before its row is inserted, and of the row.
+    /// Takes the payment's locks, or waits for them: of its signature, from before its row is
+    /// inserted, and of the row.
     ///
     /// # Errors
     /// The first request takes too long, or the database that replicas share cannot be reached.

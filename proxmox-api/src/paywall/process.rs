@@ -83,8 +83,9 @@ pub async fn process<O: Operation>(
     }
 }
 
-/// Counts a payment that the facilitator refused or left without an outcome: an address with too many of them has to wait. A
-/// request that may succeed later, or failed on our side, is not counted.
+/// Counts a payment that the facilitator refused or left without an outcome: an address with too
+/// many of them has to wait. A request that may succeed later, or failed on our side, is not
+/// counted.
 fn count_failure(app: &App, presented: &PresentedPayment, reply: &PaymentReply) {
     let is_failure = match reply {
         PaymentReply::NotTaken(_) | PaymentReply::NotSettled(_) | PaymentReply::Held(_) => true,

@@ -1,5 +1,6 @@
-//! Replays: the same payment sent again for the same request. It gets the first outcome, and what was paid and not delivered is
-//! delivered. Price, window and the request's fields are not checked again.
+//! Replays: the same payment sent again for the same request. It gets the first outcome, and what
+//! was paid and not delivered is delivered. Price, window and the request's fields are not checked
+//! again.
 
 use api_types::ErrorCode;
 use tokio::time::timeout;
@@ -85,7 +86,8 @@ async fn answered<O: Operation>(
     }
 }
 
-/// Delivers what was paid and not delivered. A request without proof only resumes what the service would do by itself.
+/// Delivers what was paid and not delivered. A request without proof only resumes what the service
+/// would do by itself.
 async fn settled<O: Operation>(
     app: &App,
     presented: &PresentedPayment,
@@ -122,7 +124,8 @@ fn performed(row: &Row) -> ApiError {
     replayed(row, message).advise("sign in with the wallet and GET /leases to see what it bought")
 }
 
-/// The request with the id of the lease that was paid for, whose number may belong to another lease by now.
+/// The request with the id of the lease that was paid for, whose number may belong to another lease
+/// by now.
 fn call_of<'a>(presented: &'a PresentedPayment, row: &'a Row) -> OperationRequest<'a> {
     let call = presented.call();
     OperationRequest {
@@ -139,8 +142,9 @@ fn failed(presented: &PresentedPayment, row: &Row, error: ApiError) -> PaymentRe
     }
 }
 
-/// Whether this request may see secrets and cause paid work. A settled signature is public and proves nothing by itself. The
-/// payer's session does; so does the key of the first request, if the signer is proven or the signature equals the first one.
+/// Whether this request may see secrets and cause paid work. A settled signature is public and
+/// proves nothing by itself. The payer's session does; so does the key of the first request, if the
+/// signer is proven or the signature equals the first one.
 fn may_see(presented: &PresentedPayment, row: &Row) -> bool {
     if presented.wallet.as_ref() == Some(&row.payer) {
         return true;
@@ -173,7 +177,8 @@ fn replayed(row: &Row, message: &str) -> ApiError {
     error
 }
 
-/// The payment was settled and not delivered, and this request does not prove that it comes from the payer.
+/// The payment was settled and not delivered, and this request does not prove that it comes from
+/// the payer.
 fn undelivered(row: &Row) -> ApiError {
     let message = "This payment was settled and its call was not performed yet. Do not pay again.";
     replayed(row, message)

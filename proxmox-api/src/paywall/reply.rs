@@ -94,8 +94,9 @@ impl ReplyContext {
         }
     }
 
-    /// A stream of events: progress as it comes, then `result` with status, body and receipt. A reply that comes before the first
-    /// event is an ordinary response, so that a refusal keeps its status.
+    /// A stream of events: progress as it comes, then `result` with status, body and receipt. A
+    /// reply that comes before the first event is an ordinary response, so that a refusal keeps its
+    /// status.
     pub async fn stream(
         self,
         mut steps: mpsc::UnboundedReceiver<ProgressEvent>,

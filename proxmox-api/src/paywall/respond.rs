@@ -1,4 +1,5 @@
-//! The form of the response to a paid request: whole, as a stream of events, or early (`Prefer: respond-async`).
+//! The form of the response to a paid request: whole, as a stream of events, or early (`Prefer:
+//! respond-async`).
 
 use std::future::Future;
 
@@ -27,8 +28,8 @@ pub(super) enum ResponseMode {
 }
 
 impl ResponseMode {
-    /// Reads the headers. An early response is only for a client that can get the answer later: by a secret key, or by the payer's
-    /// session.
+    /// Reads the headers. An early response is only for a client that can get the answer later: by
+    /// a secret key, or by the payer's session.
     pub(super) fn from_headers(headers: &HeaderMap, presented: &PresentedPayment) -> Self {
         let session = presented.wallet == Some(presented.payer());
         let can_ask_again = session || idempotency_key::is_secret(presented.key.as_deref());
@@ -40,7 +41,8 @@ impl ResponseMode {
     }
 }
 
-/// Runs the work in a task of its own, so that a client that hangs up changes nothing, and responds in the form that was asked for.
+/// Runs the work in a task of its own, so that a client that hangs up changes nothing, and responds
+/// in the form that was asked for.
 pub(super) async fn respond<F, W>(
     frame: ReplyContext,
     wait: ResponseMode,

@@ -1,6 +1,7 @@
-//! `Prefer: respond-async` (RFC 7240): a response before the work is done, for clients that time out before a lease is made. Once
-//! the request is admitted, or found to be in progress, the response is 202. The same request with the same `Idempotency-Key`, or
-//! with the payer's session, gets the stored answer later. A refusal before that keeps its status.
+//! `Prefer: respond-async` (RFC 7240): a response before the work is done, for clients that time
+//! out before a lease is made. Once the request is admitted, or found to be in progress, the
+//! response is 202. The same request with the same `Idempotency-Key`, or with the payer's session,
+//! gets the stored answer later. A refusal before that keeps its status.
 
 use std::time::Duration;
 

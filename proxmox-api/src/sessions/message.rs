@@ -1,4 +1,5 @@
-//! The text that a wallet signs to sign in, in the form of EIP-4361, which wallets recognise and compare with the page.
+//! The text that a wallet signs to sign in, in the form of EIP-4361, which wallets recognise and
+//! compare with the page.
 
 use std::fmt;
 
@@ -18,10 +19,11 @@ pub struct SignInPage {
 }
 
 impl SignInPage {
-    /// The page of the request if it may call the API, else this service itself. Wallets warn when the text names another domain
-    /// than the page that shows it.
+    /// The page of the request if it may call the API, else this service itself. Wallets warn when
+    /// the text names another domain than the page that shows it.
     ///
-    /// With `*` among the allowed origins no page is named: any page could then make its visitors open sessions here.
+    /// With `*` among the allowed origins no page is named: any page could then make its visitors
+    /// open sessions here.
     pub fn from_headers(config: &Config, headers: &HeaderMap) -> Self {
         let origin = headers
             .get(header::ORIGIN)

@@ -1,12 +1,13 @@
-//! Checks the signature of a text: of an ordinary account by its key (EIP-191), of a contract wallet by calling the contract
-//! (ERC-1271), if a node is configured.
+//! Checks the signature of a text: of an ordinary account by its key (EIP-191), of a contract
+//! wallet by calling the contract (ERC-1271), if a node is configured.
 
 use alloy::primitives::{Address, Bytes, Signature, eip191_hash_message};
 use api_types::ErrorCode;
 
 use crate::{error::ApiError, state::App};
 
-/// The longest signature that a contract is asked about, in bytes: enough for a dozen owners of a shared wallet.
+/// The longest signature that a contract is asked about, in bytes: enough for a dozen owners of a
+/// shared wallet.
 const MAX_SIGNATURE: usize = 4096;
 
 /// Whether `signature`, in hexadecimal, is the account's signature of the text.
@@ -36,7 +37,8 @@ pub async fn is_signed_by(
     else {
         return Ok(false);
     };
-    // A rate limit by address is on the route; the permits bound the node's work together with that for payments.
+    // A rate limit by address is on the route; the permits bound the node's work together with that
+    // for payments.
     let Some(_permit) = app.proofs.permit().await else {
         return Err(unchecked());
     };

@@ -1,4 +1,5 @@
-//! Counts of unpaid containers, by wallet and by address, and until when no further one is made for them.
+//! Counts of unpaid containers, by wallet and by address, and until when no further one is made for
+//! them.
 
 use super::{Db, Store, StoreError, cells, change_lock::ChangeLock, sql::taken_over, values};
 use crate::{

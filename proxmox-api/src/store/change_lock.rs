@@ -1,5 +1,5 @@
-//! The lock of a change that reads before it writes. SQLite has one writer, so that there all changes are serial; on PostgreSQL
-//! the change holds an advisory lock until it is committed.
+//! The lock of a change that reads before it writes. SQLite has one writer, so that there all
+//! changes are serial; on PostgreSQL the change holds an advisory lock until it is committed.
 
 use service::crypto;
 

@@ -26,7 +26,8 @@ pub enum Change {
         /// Atomic units.
         amount: u64,
     },
-    /// The paid time of a lease begins. Refused unless the lease is made and waits for this payment.
+    /// The paid time of a lease begins. Refused unless the lease is made and waits for this
+    /// payment.
     ActivateLease {
         /// The lease.
         lease_id: LeaseId,

@@ -1,5 +1,6 @@
-//! The claim of a VMID for a lease that is not paid yet, together with its payment's transition. The limits on unpaid containers are
-//! checked here, in one transaction with the rows that they count.
+//! The claim of a VMID for a lease that is not paid yet, together with its payment's transition.
+//! The limits on unpaid containers are checked here, in one transaction with the rows that they
+//! count.
 
 use super::LeaseState;
 use super::{

@@ -1,4 +1,5 @@
-//! Console tickets: used once, and stored as a hash only, so that a stolen database opens no console.
+//! Console tickets: used once, and stored as a hash only, so that a stolen database opens no
+//! console.
 
 use super::{Db, Store, StoreError, change_lock::ChangeLock, values};
 use crate::ids::{LeaseId, Wallet};

@@ -1,5 +1,5 @@
-//! Debts to payers: money that moved for something that was not delivered. There is one debt for each payment and reason; it ends
-//! when the operator pays it back.
+//! Debts to payers: money that moved for something that was not delivered. There is one debt for
+//! each payment and reason; it ends when the operator pays it back.
 
 use super::{
     Db, LISTED, NewEvent, Store, StoreError,
@@ -53,7 +53,8 @@ fn read_debt(row: &Row<'_>) -> Result<Debt, StoreError> {
     })
 }
 
-/// Makes a debt, unless the payment has one for this reason. All debts of a payment together are at most its amount.
+/// Makes a debt, unless the payment has one for this reason. All debts of a payment together are at
+/// most its amount.
 pub(super) fn owe(
     payment_id: &PaymentId,
     reason: &str,
@@ -71,7 +72,8 @@ pub(super) fn owe(
     Ok(Step::new(StepTable::Debts, payment_id, sql, values))
 }
 
-/// Makes a debt, unless the payment has any debt: one that is owed as a whole is not owed in part as well.
+/// Makes a debt, unless the payment has any debt: one that is owed as a whole is not owed in part
+/// as well.
 pub(super) fn owe_if_none(
     db: Db<'_>,
     payment_id: &PaymentId,
@@ -79,7 +81,8 @@ pub(super) fn owe_if_none(
     amount: u64,
     now: i64,
 ) -> Result<bool, StoreError> {
-    // Locks the row: the transition that makes a debt of the whole payment changes it in its transaction.
+    // Locks the row: the transition that makes a debt of the whole payment changes it in its
+    // transaction.
     let sql = "SELECT 1 AS here FROM payments WHERE payment_id = ?1";
     db.exists(&format!("{sql}{}", db.and_hold()), values![payment_id])?;
     let sql = "SELECT count(*) AS known FROM debts WHERE payment_id = ?1";

@@ -1,4 +1,5 @@
-//! The demo ledger: play money that obeys the rules of the real token, so that the whole flow runs without a chain.
+//! The demo ledger: play money that obeys the rules of the real token, so that the whole flow runs
+//! without a chain.
 
 use std::sync::Arc;
 
@@ -116,7 +117,8 @@ impl Store {
         Ok(found.first().copied().unwrap_or(0))
     }
 
-    /// Raises the balance of `account` to at least `level` and returns it. A second request adds nothing.
+    /// Raises the balance of `account` to at least `level` and returns it. A second request adds
+    /// nothing.
     ///
     /// # Errors
     /// The level is out of range, or the database failed.

@@ -1,5 +1,5 @@
-//! The states of a lease and the moves between them, without any input or output. A state names the side effect that may
-//! already have happened, so that a restart knows what to look for.
+//! The states of a lease and the moves between them, without any input or output. A state names the
+//! side effect that may already have happened, so that a restart knows what to look for.
 
 /// Where a lease is between its claim and its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -68,7 +68,8 @@ impl LeaseState {
     pub fn successors(self) -> &'static [Self] {
         match self {
             Provisioning => &[CreateSent, Undoing],
-            // Back to provisioning: the request was surely not executed, and another VMID or node is tried.
+            // Back to provisioning: the request was surely not executed, and another VMID or node
+            // is tried.
             CreateSent => &[Provisioning, Created, Undoing],
             Created => &[Probed, Undoing],
             Probed => &[Active, Undoing],
@@ -86,7 +87,8 @@ impl LeaseState {
         self.successors().contains(&next)
     }
 
-    /// Whether the lease is still on its way to being paid for, and counts against the payer's leases in flight.
+    /// Whether the lease is still on its way to being paid for, and counts against the payer's
+    /// leases in flight.
     pub fn is_in_flight(self) -> bool {
         matches!(self, Provisioning | CreateSent | Created | Probed)
     }
@@ -96,8 +98,8 @@ impl LeaseState {
         matches!(self, Active | Expiring | Stopped)
     }
 
-    /// Whether the lease was paid and its container is kept. A lease that is still being made finds its
-    /// container itself.
+    /// Whether the lease was paid and its container is kept. A lease that is still being made finds
+    /// its container itself.
     pub fn has_container(self) -> bool {
         matches!(self, Active | Expiring | Stopped)
     }

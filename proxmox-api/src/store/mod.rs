@@ -1,8 +1,10 @@
-//! Everything that has to survive a restart, in one SQLite file, or in a PostgreSQL that replicas share. On SQLite one thread writes
-//! and commits queued changes in groups; on PostgreSQL changes run concurrently: each is a list of steps, which are
-//! compare-and-set statements, or holds a `ChangeLock`. Reads use a connection pool of their own. Times are Unix seconds and
-//! come from the caller; amounts are atomic units of the asset. `sql` builds statements and reads rows, `db` runs them,
-//! `postgres` and `sqlite` are the two databases, `maintenance` is what an operator does with a whole database.
+//! Everything that has to survive a restart, in one SQLite file, or in a PostgreSQL that replicas
+//! share. On SQLite one thread writes and commits queued changes in groups; on PostgreSQL changes
+//! run concurrently: each is a list of steps, which are compare-and-set statements, or holds a
+//! `ChangeLock`. Reads use a connection pool of their own. Times are Unix seconds and come from the
+//! caller; amounts are atomic units of the asset. `sql` builds statements and reads rows, `db` runs
+//! them, `postgres` and `sqlite` are the two databases, `maintenance` is what an operator does with
+//! a whole database.
 
 mod brakes;
 mod change_lock;
@@ -83,7 +85,8 @@ pub enum StoreError {
     /// The thread of the writer or reader could not be started.
     #[error("thread: {0}")]
     Thread(#[from] std::io::Error),
-    /// The group of this change failed to commit. The change was not made, unless the disk failed in the middle.
+    /// The group of this change failed to commit. The change was not made, unless the disk failed
+    /// in the middle.
     #[error("commit: {0}")]
     Commit(String),
     /// The connection was lost during the commit: the change may have been made.
@@ -256,7 +259,8 @@ impl Store {
         self.readers.run(|connection| look(connection.lend())).await
     }
 
-    /// The rows of one statement. On PostgreSQL no thread waits for them, so this is for queries of every request.
+    /// The rows of one statement. On PostgreSQL no thread waits for them, so this is for queries of
+    /// every request.
     async fn query<T: Send + 'static>(
         &self,
         sql: impl Into<Cow<'static, str>>,

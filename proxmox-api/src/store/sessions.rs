@@ -1,4 +1,5 @@
-//! Sign-in by wallet: challenges that are used once, and sessions, stored by the hash of their token only.
+//! Sign-in by wallet: challenges that are used once, and sessions, stored by the hash of their
+//! token only.
 
 use super::{Store, StoreError, change_lock::ChangeLock, sql::owned_values, values};
 use crate::ids::Wallet;
@@ -45,7 +46,8 @@ impl Store {
         .await
     }
 
-    /// Opens a session of `wallet`. Only the token's hash is stored, so that a stolen database opens no session.
+    /// Opens a session of `wallet`. Only the token's hash is stored, so that a stolen database
+    /// opens no session.
     ///
     /// # Errors
     /// The hash exists already, or the database failed.

@@ -1,4 +1,5 @@
-//! The SQLite file: how it is opened, its permissions, and the lock that lets one process at a time use it.
+//! The SQLite file: how it is opened, its permissions, and the lock that lets one process at a time
+//! use it.
 
 use std::{
     fs::{File, TryLockError},
@@ -17,8 +18,9 @@ use super::{
 /// Prepared statements of a connection: more than the store has.
 const STATEMENTS: usize = 64;
 
-/// Memory for pages of the connection that writes. A new payment needs some of the inner pages of each index, which are
-/// 12 MiB for a million payments; SQLite's own 2 MiB would have them read again and again.
+/// Memory for pages of the connection that writes. A new payment needs some of the inner pages of
+/// each index, which are 12 MiB for a million payments; SQLite's own 2 MiB would have them read
+/// again and again.
 const WRITER_CACHE_KIB: i64 = 8 << 10;
 
 /// Why a file cannot be used.
@@ -63,8 +65,8 @@ pub(super) fn migrations() -> Migrations<'static> {
     Migrations::new(STEPS.iter().map(step).collect())
 }
 
-/// Brings the schema up to date. A table whose constraints change is made anew, which SQLite allows only while foreign keys
-/// are not enforced; the migration itself checks them before it is kept.
+/// Brings the schema up to date. A table whose constraints change is made anew, which SQLite allows
+/// only while foreign keys are not enforced; the migration itself checks them before it is kept.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     if is_half_copied(connection)? {
         return Err(StoreError::HalfCopied);
@@ -88,8 +90,9 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// Removes the statistics of `ANALYZE` from the file. A connection reads statistics once, when it is opened; those of a young file
-/// say that a table is best read as a whole, and go on saying so when it has grown. Each statement has an index that needs none.
+/// Removes the statistics of `ANALYZE` from the file. A connection reads statistics once, when it
+/// is opened; those of a young file say that a table is best read as a whole, and go on saying so
+/// when it has grown. Each statement has an index that needs none.
 fn drop_statistics(connection: &Connection) -> Result<(), StoreError> {
     let sql = "DROP TABLE IF EXISTS sqlite_stat1; DROP TABLE IF EXISTS sqlite_stat4";
     Ok(connection.execute_batch(sql)?)
@@ -100,8 +103,8 @@ pub(super) fn is_half_copied(connection: &Connection) -> rusqlite::Result<bool> 
     connection.table_exists(None, COPY_PROGRESS)
 }
 
-/// Makes the file if there is none. It holds the key from which passwords are derived, so only its account may read it; SQLite
-/// gives the files beside it the same mode.
+/// Makes the file if there is none. It holds the key from which passwords are derived, so only its
+/// account may read it; SQLite gives the files beside it the same mode.
 pub(super) fn make_private(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
     let mut options = std::fs::OpenOptions::new();

@@ -38,7 +38,8 @@ impl AgentApi {
         })
     }
 
-    /// Runs one turn and passes its events on as they come. A service that does not stream sends them all at the end.
+    /// Runs one turn and passes its events on as they come. A service that does not stream sends
+    /// them all at the end.
     ///
     /// # Errors
     /// The request failed. A stream that ends without `final`, a question or an `error` was cut: [`RequestError::Unreachable`].

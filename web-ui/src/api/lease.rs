@@ -77,7 +77,8 @@ impl LeaseApi {
             .await
     }
 
-    /// Starts (`on`) or stops the container of a lease of the signed-in wallet, and returns the changed lease.
+    /// Starts (`on`) or stops the container of a lease of the signed-in wallet, and returns the
+    /// changed lease.
     pub async fn switch_power(
         &self,
         lease: &LeaseView,
@@ -155,7 +156,8 @@ impl LeaseApi {
     }
 }
 
-/// Sends a request and returns status and text of a good response. A session that the service no longer knows is removed.
+/// Sends a request and returns status and text of a good response. A session that the service no
+/// longer knows is removed.
 async fn send(
     request: &HttpRequest,
     session: WalletSession,

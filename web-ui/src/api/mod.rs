@@ -1,5 +1,5 @@
-//! The two services as the application calls them. `lease` and `agent` have one method for each route; [`payment`] is a payment
-//! as the lease API lists it.
+//! The two services as the application calls them. `lease` and `agent` have one method for each
+//! route; [`payment`] is a payment as the lease API lists it.
 
 #[cfg(target_arch = "wasm32")]
 pub mod agent;

@@ -3,8 +3,8 @@
 use api_types::{Timestamp, Usdc};
 use serde::{Deserialize, Serialize};
 
-/// A payment in the list of the wallet's payments. The state is a text, so that one state that a later service adds does not
-/// hide the other payments.
+/// A payment in the list of the wallet's payments. The state is a text, so that one state that a
+/// later service adds does not hide the other payments.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ListedPayment {

@@ -1,4 +1,5 @@
-//! The device's clock, and the service's clock as far as it is known. No other module asks the browser for the time.
+//! The device's clock, and the service's clock as far as it is known. No other module asks the
+//! browser for the time.
 
 use std::cell::Cell;
 
@@ -35,7 +36,8 @@ pub fn server() -> ServerClock {
     SERVER_CLOCK.get()
 }
 
-/// Reads the `Date` of a service's response. `sent` is when the request was sent, in milliseconds by the device's clock.
+/// Reads the `Date` of a service's response. `sent` is when the request was sent, in milliseconds
+/// by the device's clock.
 pub fn read_date(date: &str, sent: i64) {
     let at = js_sys::Date::parse(date);
     if at.is_nan() {

@@ -1,5 +1,6 @@
-//! A signal that changes when something about the device turns out to be wrong: its clock is off, or its storage stores nothing.
-//! It is one signal for both, of a type that the page uses anyway, which keeps the first visit small.
+//! A signal that changes when something about the device turns out to be wrong: its clock is off,
+//! or its storage stores nothing. It is one signal for both, of a type that the page uses anyway,
+//! which keeps the first visit small.
 
 use leptos::prelude::*;
 

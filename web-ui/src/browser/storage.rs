@@ -1,5 +1,5 @@
-//! The browser's storage. Where the page may not use it (a private window, a full disk), nothing is stored and no call fails;
-//! [`failed`] tells.
+//! The browser's storage. Where the page may not use it (a private window, a full disk), nothing is
+//! stored and no call fails; [`failed`] tells.
 
 use std::cell::Cell;
 

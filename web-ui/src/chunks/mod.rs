@@ -1,5 +1,6 @@
-//! The lazily loaded chunks, one file for each: everything that code outside of a chunk can reach in it is listed there, and
-//! only what is reachable through these lists is left out of a first visit. See [`crate::lazy`] for how they are used.
+//! The lazily loaded chunks, one file for each: everything that code outside of a chunk can reach
+//! in it is listed there, and only what is reachable through these lists is left out of a first
+//! visit. See [`crate::lazy`] for how they are used.
 
 mod pages;
 mod pay;

@@ -1,5 +1,6 @@
-//! The chunk `pages`: all pages but the chat, the terminal's window, the lists of commands and keys, what customers with leases
-//! see on every page, and what the frame needs once the page is idle.
+//! The chunk `pages`: all pages but the chat, the terminal's window, the lists of commands and
+//! keys, what customers with leases see on every page, and what the frame needs once the page is
+//! idle.
 
 use leptos::prelude::*;
 use wasm_split_helpers::wasm_split;

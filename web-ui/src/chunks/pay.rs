@@ -1,4 +1,5 @@
-//! The chunk `pay`: the pay card, the driver of payments, the wallet's dialog and the burner wallet.
+//! The chunk `pay`: the pay card, the driver of payments, the wallet's dialog and the burner
+//! wallet.
 
 use leptos::prelude::*;
 use wasm_split_helpers::wasm_split;

@@ -1,4 +1,5 @@
-//! The chunk `talk`: turns of a conversation, their Markdown, and the conversations that this browser stores.
+//! The chunk `talk`: turns of a conversation, their Markdown, and the conversations that this
+//! browser stores.
 
 use leptos::prelude::*;
 use wasm_split_helpers::wasm_split;

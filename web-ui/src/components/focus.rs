@@ -1,5 +1,5 @@
-//! Where the focus goes when the element that has it leaves the page. Otherwise the keyboard would lose its place, and a screen
-//! reader would begin again at the top.
+//! Where the focus goes when the element that has it leaves the page. Otherwise the keyboard would
+//! lose its place, and a screen reader would begin again at the top.
 
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
@@ -35,7 +35,8 @@ pub fn restore_focus_in_conversation() {
 
 /// Calls `act` if no element has the focus after the page has changed.
 fn after_change(act: impl FnOnce() + 'static) {
-    // The change is on the page after one frame, and a dialog that closes has then given the focus back.
+    // The change is on the page after one frame, and a dialog that closes has then given the focus
+    // back.
     request_animation_frame(move || {
         request_animation_frame(move || {
             let active = document().active_element();
@@ -60,8 +61,8 @@ pub fn focus_id(id: &str) {
     }
 }
 
-/// Moves the focus to the message box. On a touch screen this would open the keyboard over the answer, so there the focus goes to
-/// the conversation.
+/// Moves the focus to the message box. On a touch screen this would open the keyboard over the
+/// answer, so there the focus goes to the conversation.
 pub fn focus_conversation() {
     let has_touch = window().navigator().max_touch_points() > 0;
     focus_id(if has_touch { "log" } else { "message" });

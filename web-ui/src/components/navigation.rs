@@ -47,7 +47,8 @@ impl Navigation {
         Self::get().route.into()
     }
 
-    /// The action that is to be carried out on the board. The component that carries it out takes it.
+    /// The action that is to be carried out on the board. The component that carries it out takes
+    /// it.
     pub fn pending_action() -> RwSignal<Option<PendingAction>> {
         Self::get().pending_action
     }
@@ -62,7 +63,8 @@ impl Navigation {
     pub fn go(route: Route) {
         let (window, href) = (window(), route.href());
         let state = window.history().and_then(|history| history.state());
-        // An open dialog has its own history entry, which the page replaces. The browser cannot refuse an address of our own.
+        // An open dialog has its own history entry, which the page replaces. The browser cannot
+        // refuse an address of our own.
         let _ = if state.is_ok_and(|state| state.is_truthy()) {
             window.location().replace(href)
         } else {

@@ -1,4 +1,5 @@
-//! The terminal's window: its state, the buttons to reconnect, and the question before several lines are pasted.
+//! The terminal's window: its state, the buttons to reconnect, and the question before several
+//! lines are pasted.
 
 use api_types::{ConsoleResponse, Secret};
 use leptos::{html, prelude::*};

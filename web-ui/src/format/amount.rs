@@ -12,7 +12,8 @@ pub fn usdc(amount: Usdc) -> String {
     amount.to_string()
 }
 
-/// Reads dollars as a person types them: `0.5`, `,5` or `12`. Nothing is rounded: a seventh decimal is an error.
+/// Reads dollars as a person types them: `0.5`, `,5` or `12`. Nothing is rounded: a seventh decimal
+/// is an error.
 pub fn parse_amount(text: &str) -> Option<Usdc> {
     let text = text.trim().replace(',', ".");
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));

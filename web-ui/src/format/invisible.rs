@@ -1,18 +1,20 @@
-//! Marks invisible characters in texts of others: control and direction characters, blanks of any kind, and runs of spaces and
-//! line breaks that would push the rest out of view.
+//! Marks invisible characters in texts of others: control and direction characters, blanks of any
+//! kind, and runs of spaces and line breaks that would push the rest out of view.
 
 /// A piece of a marked text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TextPiece {
     /// Characters as they are.
     Plain(String),
-    /// The mark of an invisible character. It looks different, so that plain text cannot imitate it.
+    /// The mark of an invisible character. It looks different, so that plain text cannot imitate
+    /// it.
     Mark(String),
     /// A line break, after its mark.
     Break,
 }
 
-/// The longest run of spaces that is shown as it is. A longer one would push the following text out of view.
+/// The longest run of spaces that is shown as it is. A longer one would push the following text out
+/// of view.
 const LONGEST_SPACES: usize = 8;
 
 /// Cuts a text into plain pieces and marks of invisible characters.

@@ -1,5 +1,5 @@
-//! Values as people read them: money, time, addresses, sizes, and texts of others with invisible characters marked. All of it is
-//! pure.
+//! Values as people read them: money, time, addresses, sizes, and texts of others with invisible
+//! characters marked. All of it is pure.
 
 mod address;
 mod amount;

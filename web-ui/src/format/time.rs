@@ -29,7 +29,8 @@ pub fn minutes(count: u32) -> String {
     duration(u64::from(count) * MINUTE)
 }
 
-/// `2 d 04:05:06`, `4:05:06`, `5:06`: the time left until a timestamp, for a display that changes every second.
+/// `2 d 04:05:06`, `4:05:06`, `5:06`: the time left until a timestamp, for a display that changes
+/// every second.
 pub fn countdown(until: Timestamp, now: u64) -> String {
     let left = until.unix().saturating_sub(now);
     let (days, hours) = (left / DAY, left % DAY / HOUR);
@@ -66,7 +67,8 @@ pub fn local_minute(at: Timestamp, ahead: i32) -> String {
     format!("{date} {}", time.get(..5).unwrap_or(time))
 }
 
-/// `13:00` for a time of today, otherwise `2026-01-31 13:00`. Both arguments are as [`local_minute`] writes them.
+/// `13:00` for a time of today, otherwise `2026-01-31 13:00`. Both arguments are as
+/// [`local_minute`] writes them.
 pub fn short_minute<'m>(minute: &'m str, now: &str) -> &'m str {
     match (minute.split_once(' '), now.split_once(' ')) {
         (Some((day, time)), Some((today, _))) if day == today => time,

@@ -116,7 +116,8 @@ impl HttpRequest {
         self
     }
 
-    /// Reads the service's time from the `Date` of the response: the request goes to one of our services.
+    /// Reads the service's time from the `Date` of the response: the request goes to one of our
+    /// services.
     #[must_use]
     pub fn read_date(mut self) -> Self {
         self.reads_date = true;

@@ -1,4 +1,5 @@
-//! HTTP as the browser speaks it. [`error`] says what can go wrong, [`sse`] parses event streams, `fetch` sends requests.
+//! HTTP as the browser speaks it. [`error`] says what can go wrong, [`sse`] parses event streams,
+//! `fetch` sends requests.
 
 pub mod error;
 #[cfg(target_arch = "wasm32")]

@@ -1,5 +1,5 @@
-//! Parser of server-sent events (HTML standard, section 9.2.6), because `EventSource` cannot send a `POST`. Ids and retry times are
-//! ignored, since a chat turn is never resumed by id.
+//! Parser of server-sent events (HTML standard, section 9.2.6), because `EventSource` cannot send a
+//! `POST`. Ids and retry times are ignored, since a chat turn is never resumed by id.
 
 /// One event: its name and its data, lines joined.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,7 +13,8 @@ pub struct SseEvent {
 /// The longest line, in bytes. A longer one is cut, so that a broken server cannot fill the memory.
 const LONGEST_LINE: usize = 4 * 1024 * 1024;
 
-/// Turns chunks of bytes into events. A chunk may end anywhere, even within a character or a line break.
+/// Turns chunks of bytes into events. A chunk may end anywhere, even within a character or a line
+/// break.
 #[derive(Debug, Default)]
 pub struct SseParser {
     line: Vec<u8>,
@@ -66,7 +67,8 @@ impl SseParser {
                 }
                 None => self.data = Some(value.to_owned()),
             },
-            // A line without a field name is a comment, which servers send to keep the connection open.
+            // A line without a field name is a comment, which servers send to keep the connection
+            // open.
             _ => {}
         }
         None

@@ -1,5 +1,6 @@
-//! Markdown as a small tree. The agent's texts are data: raw HTML is shown as text, images become links, and links lead only to the
-//! web or to a mailbox. Elements are built from the tree, never from markup.
+//! Markdown as a small tree. The agent's texts are data: raw HTML is shown as text, images become
+//! links, and links lead only to the web or to a mailbox. Elements are built from the tree, never
+//! from markup.
 
 mod parse;
 #[cfg(target_arch = "wasm32")]

@@ -1,10 +1,12 @@
-//! Builds the tree from the parser's events by recursive descent: every function reads until the end of its element.
+//! Builds the tree from the parser's events by recursive descent: every function reads until the
+//! end of its element.
 
 use pulldown_cmark::{Alignment, CodeBlockKind, Event, Options, Parser, Tag};
 
 use super::{Align, Block, Inline, Item};
 
-/// Deeper nesting is shown as plain text, because each level costs stack and the text is not trusted.
+/// Deeper nesting is shown as plain text, because each level costs stack and the text is not
+/// trusted.
 const DEEPEST: usize = 24;
 
 /// Reads GitHub's Markdown: tables, struck text and task lists on top of CommonMark.
@@ -27,7 +29,8 @@ struct Reader<'t> {
 }
 
 impl<'t> Reader<'t> {
-    /// Blocks until the end of the enclosing element. Loose text, as in a tight list, is a paragraph.
+    /// Blocks until the end of the enclosing element. Loose text, as in a tight list, is a
+    /// paragraph.
     fn blocks(&mut self) -> Vec<Block> {
         let mut blocks = Vec::new();
         let mut loose = Vec::new();
@@ -222,7 +225,8 @@ fn language(kind: &CodeBlockKind<'_>) -> Option<String> {
     info.split_whitespace().next().map(str::to_owned)
 }
 
-/// The address, if it is safe to follow: `javascript:` and similar are not, and neither are addresses within this page.
+/// The address, if it is safe to follow: `javascript:` and similar are not, and neither are
+/// addresses within this page.
 fn web_address(address: &str) -> Option<String> {
     let (scheme, _) = address.split_once(':')?;
     let known = ["https", "http", "mailto"];

@@ -45,7 +45,8 @@ fn all(blocks: Vec<Block>) -> AnyView {
     blocks.into_iter().map(block).collect_view().into_any()
 }
 
-/// The page has the first level of headings and the conversation the second, so those of a text start at the third.
+/// The page has the first level of headings and the conversation the second, so those of a text
+/// start at the third.
 fn heading(level: u8, line: Vec<Inline>) -> AnyView {
     match level {
         1 | 2 => view! { <h3>{inlines(line)}</h3> }.into_any(),

@@ -1,5 +1,6 @@
-//! The pages, and the one table of them. A new page needs three changes: its module below `pages`, declared here; its row in
-//! [`PAGES`] with its view, which is listed in [`LazyPages`]; and its texts in `text`.
+//! The pages, and the one table of them. A new page needs three changes: its module below `pages`,
+//! declared here; its row in [`PAGES`] with its view, which is listed in [`LazyPages`]; and its
+//! texts in `text`.
 
 pub(crate) mod chat;
 pub(crate) mod leases;

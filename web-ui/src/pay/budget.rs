@@ -11,7 +11,8 @@ pub struct CustomerBudget {
     pub per_payment: Option<Usdc>,
     /// The most that may be spent until the tab is closed.
     pub per_session: Option<Usdc>,
-    /// Payments up to this amount start without a press of the button. Absent: the customer is always asked.
+    /// Payments up to this amount start without a press of the button. Absent: the customer is
+    /// always asked.
     pub auto_below: Option<Usdc>,
 }
 

@@ -1,5 +1,6 @@
-//! The pay card: a purchase as the customer sees it, and the only ways in which it changes. Every change is a method that
-//! returns whether it took place, so that a second press of a button or a late response does nothing.
+//! The pay card: a purchase as the customer sees it, and the only ways in which it changes. Every
+//! change is a method that returns whether it took place, so that a second press of a button or a
+//! late response does nothing.
 
 use api_types::{ErrorCode, Price, Timestamp, Usdc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -46,7 +47,8 @@ pub struct Offer {
 /// How far the work behind a paid request is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkProgress {
-    /// The current step: `creating`, `starting`, `probing`, `settling`, or one that a later service adds.
+    /// The current step: `creating`, `starting`, `probing`, `settling`, or one that a later service
+    /// adds.
     pub step: String,
     /// The number of finished steps.
     pub done: u32,
@@ -128,7 +130,8 @@ pub enum PaymentPhase {
     WalletOpen,
     /// The customer declined in the wallet. Nothing was signed.
     Declined,
-    /// The wallet did not answer in time, or the customer stopped waiting. What it signs later is not sent.
+    /// The wallet did not answer in time, or the customer stopped waiting. What it signs later is
+    /// not sent.
     Unanswered {
         /// Whether the timeout passed.
         timed_out: bool,
@@ -144,7 +147,8 @@ pub enum PaymentPhase {
     },
     /// Paid and delivered.
     Settled(PurchaseReceipt),
-    /// Paid, and not delivered because the service failed. The same signed request gets it without a new charge.
+    /// Paid, and not delivered because the service failed. The same signed request gets it without
+    /// a new charge.
     Undelivered {
         /// The service's message.
         message: String,
@@ -169,7 +173,8 @@ pub enum PaymentPhase {
     },
     /// Paid, and not delivered: the amount is owed to the customer.
     Owed(OwedPayment),
-    /// Money may have moved, and no response says so for sure. The signed request stays stored until one does.
+    /// Money may have moved, and no response says so for sure. The signed request stays stored
+    /// until one does.
     Doubtful {
         /// What is known, for people.
         message: String,
@@ -272,7 +277,8 @@ impl PayCard {
         }
     }
 
-    /// Whether the payment may start without a press of the button: there is no credential to choose and no refusal to read.
+    /// Whether the payment may start without a press of the button: there is no credential to
+    /// choose and no refusal to read.
     pub fn may_be_automatic(&self) -> bool {
         self.phase == PaymentPhase::Offered
             && !self.needs_credential
@@ -291,7 +297,8 @@ impl PayCard {
         pays
     }
 
-    /// The customer pressed "pay". Returns false if the payment cannot start now, as with the second of two presses.
+    /// The customer pressed "pay". Returns false if the payment cannot start now, as with the
+    /// second of two presses.
     pub fn start_payment(&mut self) -> bool {
         let starts = self.can_pay();
         if starts {
@@ -300,7 +307,8 @@ impl PayCard {
         starts
     }
 
-    /// Requests the price once more: the offer has expired, or the payment was refused. Returns false in other phases.
+    /// Requests the price once more: the offer has expired, or the payment was refused. Returns
+    /// false in other phases.
     pub fn renew_offer(&mut self) -> bool {
         let renews = self.can_pay()
             || matches!(

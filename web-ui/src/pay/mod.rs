@@ -1,8 +1,9 @@
-//! A payment from its offer to its receipt. [`operation`] is what can be bought, [`card`] what the customer sees of a purchase and
-//! how it may change, [`budget`] the customer's limits, [`outcome`] what a response means for the money, [`stored_payment`] what is
-//! stored while a payment is under way, so that a reload sends the same signed request again, [`retry`] when it is sent again,
-//! [`refusal_reason`] why a payment was refused, [`request_view`] the request as the customer sees it before paying.
-//! All of that is pure; `driver` performs it in the browser.
+//! A payment from its offer to its receipt. [`operation`] is what can be bought, [`card`] what the
+//! customer sees of a purchase and how it may change, [`budget`] the customer's limits, [`outcome`]
+//! what a response means for the money, [`stored_payment`] what is stored while a payment is under
+//! way, so that a reload sends the same signed request again, [`retry`] when it is sent again,
+//! [`refusal_reason`] why a payment was refused, [`request_view`] the request as the customer sees
+//! it before paying. All of that is pure; `driver` performs it in the browser.
 
 pub mod budget;
 pub mod card;

@@ -132,7 +132,8 @@ pub struct PurchaseItem {
     pub operation: PaidOperation,
     /// The container's name.
     pub name: Option<String>,
-    /// The lines of its price by the service's own formula. They are shown if they add up to the offer's amount.
+    /// The lines of its price by the service's own formula. They are shown if they add up to the
+    /// offer's amount.
     pub price: Option<Price>,
 }
 

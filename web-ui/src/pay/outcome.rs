@@ -1,5 +1,6 @@
-//! What a response to a signed request means for the money. The rule: a payment ends only with a response that is surely about
-//! this very payment. In every other case the same signed request is sent again, or stays stored to be sent again.
+//! What a response to a signed request means for the money. The rule: a payment ends only with a
+//! response that is surely about this very payment. In every other case the same signed request is
+//! sent again, or stays stored to be sent again.
 
 use api_types::{ErrorBody, ErrorCode, Usdc};
 use serde_json::Value;
@@ -39,7 +40,8 @@ pub enum PaymentOutcome {
         code: Option<ErrorCode>,
         /// Whether the payer's balance is too low.
         too_little: bool,
-        /// Whether the response is about this very payment. Otherwise it says nothing about an earlier copy of the request.
+        /// Whether the response is about this very payment. Otherwise it says nothing about an
+        /// earlier copy of the request.
         proven: bool,
     },
     /// The outcome is open: send the request again.
@@ -47,7 +49,8 @@ pub enum PaymentOutcome {
         /// What is known, for people.
         message: String,
     },
-    /// The response says nothing about this payment. The request stays stored, and the customer can send it again.
+    /// The response says nothing about this payment. The request stays stored, and the customer can
+    /// send it again.
     Doubtful {
         /// What is known, for people.
         message: String,
@@ -55,8 +58,8 @@ pub enum PaymentOutcome {
 }
 
 impl PaymentOutcome {
-    /// The outcome in view of earlier copies of the request: if one of them may have moved money (`was_open`), only a proven
-    /// refusal ends the payment.
+    /// The outcome in view of earlier copies of the request: if one of them may have moved money
+    /// (`was_open`), only a proven refusal ends the payment.
     #[must_use]
     pub fn after_earlier_copies(self, was_open: bool) -> Self {
         match self {
@@ -123,7 +126,8 @@ pub fn from_response(status: u16, body: Value, receipt: Option<WireReceipt>) -> 
         },
         200..=299 => PaymentOutcome::Settled(read_receipt(receipt, body)),
         402 => {
-            // A challenge names no payment. A receipt of a refusal is about the payment that was sent.
+            // A challenge names no payment. A receipt of a refusal is about the payment that was
+            // sent.
             let proven = receipt.as_ref().is_some_and(|receipt| !receipt.success);
             let reason = receipt.and_then(|receipt| receipt.error_reason);
             let reason = reason.or_else(|| text(&body, "error")).unwrap_or_default();
@@ -141,7 +145,8 @@ pub fn from_response(status: u16, body: Value, receipt: Option<WireReceipt>) -> 
     }
 }
 
-/// An error of the service. Its code is a text, because a later version of the service may have codes that are not known here.
+/// An error of the service. Its code is a text, because a later version of the service may have
+/// codes that are not known here.
 struct ServiceError {
     code: String,
     message: String,
@@ -186,7 +191,8 @@ impl ServiceError {
         };
         match code {
             ErrorCode::PaymentReplayed => match text(&self.details, "state").as_deref() {
-                // Only the holder of the idempotency key gets the answer; that the payment settled is public.
+                // Only the holder of the idempotency key gets the answer; that the payment settled
+                // is public.
                 Some("settled") => PaymentOutcome::Settled(PurchaseReceipt {
                     transaction: text(&self.details, "transaction"),
                     explorer_url: None,
@@ -207,7 +213,8 @@ impl ServiceError {
             | ErrorCode::Timeout
             | ErrorCode::ModelError
             | ErrorCode::Internal => PaymentOutcome::Open { message },
-            // These come before a lease is settled, and only if this payment is not known to have moved money.
+            // These come before a lease is settled, and only if this payment is not known to have
+            // moved money.
             ErrorCode::ProvisioningFailed
             | ErrorCode::CapacityExhausted
             | ErrorCode::LeaseLimitReached => refused(true),
@@ -236,8 +243,8 @@ pub fn from_error(error: &ErrorBody) -> PaymentOutcome {
     error.outcome(None)
 }
 
-/// Reads the lease API's error as the agent passes it on: code and details in the body, the message beside it. None if the body
-/// has no code.
+/// Reads the lease API's error as the agent passes it on: code and details in the body, the message
+/// beside it. None if the body has no code.
 pub fn from_agent_error(
     body: &Value,
     message: &str,
@@ -252,7 +259,8 @@ pub fn from_agent_error(
     Some(error.outcome(receipt))
 }
 
-/// The outcome when the service sends a new challenge with this reason instead of taking the payment.
+/// The outcome when the service sends a new challenge with this reason instead of taking the
+/// payment.
 pub fn from_challenge(reason: &str) -> PaymentOutcome {
     refused_for(reason, false)
 }

@@ -10,7 +10,8 @@ const TOO_LITTLE: [&str; 3] = [
     "insufficient_funds",
     "insufficient_balance",
 ];
-/// Reasons with a text of their own. A reason that the versions of the protocol spell differently is listed in each spelling.
+/// Reasons with a text of their own. A reason that the versions of the protocol spell differently
+/// is listed in each spelling.
 const KNOWN: [(&str, &str); 18] = [
     (
         "invalid_exact_evm_payload_authorization_valid_before",
@@ -77,8 +78,8 @@ pub fn is_too_little(reason: &str) -> bool {
     TOO_LITTLE.contains(&reason)
 }
 
-/// Whether the reason is also given when an earlier copy of the same payment has moved the money: the nonce is used, or the
-/// signature has expired since.
+/// Whether the reason is also given when an earlier copy of the same payment has moved the money:
+/// the nonce is used, or the signature has expired since.
 pub fn may_follow_a_transfer(reason: &str) -> bool {
     [refusal::TOO_LATE, refusal::USED, refusal::TOKEN].contains(&known_text(reason))
 }

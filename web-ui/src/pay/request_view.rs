@@ -1,4 +1,5 @@
-//! The request that is paid for, as the customer sees it before paying: every member of the body in full.
+//! The request that is paid for, as the customer sees it before paying: every member of the body in
+//! full.
 
 use serde_json::Value;
 

@@ -2,10 +2,12 @@
 
 /// The backoff before each further attempt, in seconds. The last one repeats.
 const BACKOFF: [u32; 6] = [1, 2, 4, 8, 15, 30];
-/// So many seconds after its expiry a signature can no longer be settled. It is the margin of the service.
+/// So many seconds after its expiry a signature can no longer be settled. It is the margin of the
+/// service.
 const EXPIRY_MARGIN: u64 = 60;
 
-/// The seconds to wait after an attempt (from 1). `retry_after` is what the service asks for; it counts up to a minute.
+/// The seconds to wait after an attempt (from 1). `retry_after` is what the service asks for; it
+/// counts up to a minute.
 pub fn backoff(attempt: u32, retry_after: Option<u32>) -> u32 {
     let last = BACKOFF.len() - 1;
     let index = usize::try_from(attempt.saturating_sub(1)).unwrap_or(last);

@@ -1,5 +1,6 @@
-//! What the browser stores while a payment is under way. It is written before the first attempt and removed when the outcome is
-//! known: a page that is loaded again finds it and sends the same signed request again.
+//! What the browser stores while a payment is under way. It is written before the first attempt and
+//! removed when the outcome is known: a page that is loaded again finds it and sends the same
+//! signed request again.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -64,8 +65,9 @@ pub enum SignedRequest {
         call: Box<PaidOperation>,
         /// Name and value of the payment's header.
         header: (String, Secret),
-        /// The idempotency key, the same in each attempt and known to nobody else: with it the service repeats its answer. Earlier
-        /// versions of this page stored none, or one that was derived from the payment.
+        /// The idempotency key, the same in each attempt and known to nobody else: with it the
+        /// service repeats its answer. Earlier versions of this page stored none, or one that was
+        /// derived from the payment.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         idempotency_key: Option<String>,
     },
@@ -96,12 +98,14 @@ pub struct StoredPayment {
     /// Whether it is counted in the spent sum.
     #[serde(default)]
     pub counted: bool,
-    /// Whether an earlier copy of the request may have moved money: it was sent, and its outcome is not known for sure.
+    /// Whether an earlier copy of the request may have moved money: it was sent, and its outcome is
+    /// not known for sure.
     #[serde(default)]
     pub was_open: bool,
 }
 
-/// The idempotency key of one request. It is of fresh random bits, because the payment's own data is public once it settles.
+/// The idempotency key of one request. It is of fresh random bits, because the payment's own data
+/// is public once it settles.
 pub fn idempotency_key(random: [u8; 16]) -> String {
     hex::encode(random)
 }
@@ -163,7 +167,8 @@ pub fn resume_request(
 pub struct StoredPayments(pub BTreeMap<String, StoredPayment>);
 
 impl StoredPayments {
-    /// Reads the stored text. Payments of an earlier version of this page that cannot be read are left out.
+    /// Reads the stored text. Payments of an earlier version of this page that cannot be read are
+    /// left out.
     pub fn read(text: &str) -> Self {
         let payments: Map<String, Value> = serde_json::from_str(text).unwrap_or_default();
         let read = |(nonce, payment)| Some((nonce, serde_json::from_value(payment).ok()?));

@@ -16,7 +16,8 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     /// The bundle: `WEB_DIST`.
     pub(crate) dist: PathBuf,
-    /// The settings of the application: `CHAT_API_BASE`, `LEASE_API_BASE`, `DEFAULT_NETWORK`, `WEB_RPC_URL`.
+    /// The settings of the application: `CHAT_API_BASE`, `LEASE_API_BASE`, `DEFAULT_NETWORK`,
+    /// `WEB_RPC_URL`.
     pub(crate) settings: Settings,
 }
 

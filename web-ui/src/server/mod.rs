@@ -1,5 +1,6 @@
-//! The small server: it serves the bundle with its caching headers, the deployment's settings, and the security headers. `config` is
-//! read once, `site` is the router, `policy` has the security headers.
+//! The small server: it serves the bundle with its caching headers, the deployment's settings, and
+//! the security headers. `config` is read once, `site` is the router, `policy` has the security
+//! headers.
 
 mod config;
 mod policy;

@@ -30,8 +30,8 @@ pub(crate) fn headers(settings: &Settings) -> HeaderMap {
     headers
 }
 
-/// Scripts, WebAssembly included, from this origin only; connections to the configured services only. The terminal adds its own
-/// style elements, so inline styles are allowed.
+/// Scripts, WebAssembly included, from this origin only; connections to the configured services
+/// only. The terminal adds its own style elements, so inline styles are allowed.
 fn content_policy(settings: &Settings) -> String {
     let mut connect = vec!["'self'".to_owned()];
     let bases = [&settings.chat_api_base, &settings.lease_api_base];

@@ -1,4 +1,5 @@
-//! The router: the bundle's files, `/config.json`, and a redirect to the page from any other address.
+//! The router: the bundle's files, `/config.json`, and a redirect to the page from any other
+//! address.
 
 use std::{convert::Infallible, path::Path, time::Duration};
 
@@ -63,7 +64,8 @@ fn readiness(dist: &Path) -> Readiness {
     })
 }
 
-/// The bundle's files. Any other address redirects to the page, which loads its files relative to itself.
+/// The bundle's files. Any other address redirects to the page, which loads its files relative to
+/// itself.
 fn files(
     dist: &Path,
 ) -> impl tower::Service<Request, Response = Response, Error = Infallible, Future: Send>
@@ -88,7 +90,8 @@ fn files(
     })
 }
 
-/// The response if there is no such file. A name with an extension is that of a file, so it stays 404.
+/// The response if there is no such file. A name with an extension is that of a file, so it stays
+/// 404.
 fn redirect_to_page(method: &Method, path: &str) -> Option<Response> {
     let last = path.rsplit('/').next().unwrap_or_default();
     if !matches!(*method, Method::GET | Method::HEAD) || last.contains('.') {

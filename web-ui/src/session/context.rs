@@ -61,14 +61,16 @@ impl WalletSession {
         self.change(|all| all.insert(session, clock::now()));
     }
 
-    /// Removes the connected account's token: the customer signed out, or the service no longer accepts it.
+    /// Removes the connected account's token: the customer signed out, or the service no longer
+    /// accepts it.
     pub fn remove(&self) {
         if let Some(account) = self.wallet.account().get_untracked() {
             self.change(|all| all.remove(&account.address));
         }
     }
 
-    /// Takes over what another tab has stored. `key` is the changed key of the storage, none if all were cleared.
+    /// Takes over what another tab has stored. `key` is the changed key of the storage, none if all
+    /// were cleared.
     pub fn sync(&self, key: Option<&str>) {
         if key.is_none_or(|key| key == STORED_AT) {
             self.sessions.set(stored());

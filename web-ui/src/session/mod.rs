@@ -1,5 +1,6 @@
-//! Sessions of wallets, for the free reads. One token for each address is stored until it expires or the service no longer
-//! accepts it. [`stored`] is what is stored, `context` what the pages use; `engine` signs in.
+//! Sessions of wallets, for the free reads. One token for each address is stored until it expires
+//! or the service no longer accepts it. [`stored`] is what is stored, `context` what the pages use;
+//! `engine` signs in.
 
 pub mod stored;
 

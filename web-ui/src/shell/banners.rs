@@ -1,4 +1,5 @@
-//! Banners on every page: what is simulated, which service does not respond, and what is wrong with the device.
+//! Banners on every page: what is simulated, which service does not respond, and what is wrong with
+//! the device.
 
 use leptos::prelude::*;
 

@@ -1,4 +1,5 @@
-//! What the frame needs only once the page is idle: the browser's Back button and the synchronisation of tabs.
+//! What the frame needs only once the page is idle: the browser's Back button and the
+//! synchronisation of tabs.
 
 use leptos::prelude::*;
 

@@ -27,8 +27,8 @@ impl Overlays {
         expect_context()
     }
 
-    /// Closes the command palette and then calls `act`, so that an overlay that `act` opens later gives the focus back to where it
-    /// was before the palette.
+    /// Closes the command palette and then calls `act`, so that an overlay that `act` opens later
+    /// gives the focus back to where it was before the palette.
     pub fn close_palette_and(self, act: impl FnOnce() + 'static) {
         self.after_palette.set_value(Some(Box::new(act)));
         self.palette.set(false);

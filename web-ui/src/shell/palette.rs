@@ -1,5 +1,5 @@
-//! The command palette: a search box, and the matching commands below it. The focus stays in the box; `aria-activedescendant` tells
-//! the selected row.
+//! The command palette: a search box, and the matching commands below it. The focus stays in the
+//! box; `aria-activedescendant` tells the selected row.
 
 use leptos::{html, prelude::*};
 use wasm_bindgen::{JsCast, closure::Closure};

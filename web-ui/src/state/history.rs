@@ -1,5 +1,5 @@
-//! The conversations that this browser stores: the newest first, a limited number. The stored text has a version, so that a later
-//! release knows the format.
+//! The conversations that this browser stores: the newest first, a limited number. The stored text
+//! has a version, so that a later release knows the format.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,8 @@ use super::conversation::Conversation;
 
 /// The largest number of conversations. Older ones are removed.
 const MOST_CONVERSATIONS: usize = 40;
-/// The largest stored text, in bytes. Browsers give a page about five million, and other texts need room as well.
+/// The largest stored text, in bytes. Browsers give a page about five million, and other texts need
+/// room as well.
 const LARGEST_TEXT: usize = 3_000_000;
 const VERSION: u32 = 1;
 
@@ -31,7 +32,8 @@ struct HistoryToStore<'h> {
 }
 
 impl History {
-    /// Reads the stored text. A text that cannot be read counts as an empty history, so that the page opens anyway.
+    /// Reads the stored text. A text that cannot be read counts as an empty history, so that the
+    /// page opens anyway.
     pub fn read(text: &str) -> Self {
         let stored = serde_json::from_str::<StoredHistory>(text).ok();
         let stored = stored.filter(|stored| stored.version == VERSION);

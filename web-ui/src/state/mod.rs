@@ -1,5 +1,5 @@
-//! What the pages show, and how it changes. Modules that only compute build everywhere; those that hold signals or ask the
-//! services build for the browser.
+//! What the pages show, and how it changes. Modules that only compute build everywhere; those that
+//! hold signals or ask the services build for the browser.
 
 pub mod conversation;
 pub mod history;

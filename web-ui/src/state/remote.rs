@@ -6,7 +6,8 @@ use leptos::{prelude::*, task::spawn_local};
 
 use crate::http::RequestError;
 
-/// A value of a service. The last response stays while a newer one is requested, or if that request fails.
+/// A value of a service. The last response stays while a newer one is requested, or if that request
+/// fails.
 pub struct Remote<T: 'static> {
     value: RwSignal<Option<T>>,
     error: RwSignal<Option<RequestError>>,
@@ -70,7 +71,8 @@ impl<T: Clone + PartialEq + Send + Sync + 'static> Remote<T> {
         });
     }
 
-    /// Changes the value by the response to another request. A response that is under way is older and is ignored.
+    /// Changes the value by the response to another request. A response that is under way is older
+    /// and is ignored.
     pub fn change(self, change: impl FnOnce(&mut T)) {
         self.value.update(|value| {
             if let Some(value) = value {

@@ -1,5 +1,6 @@
-//! The address of a page: the part of the URL behind the `#`. It needs no server that knows the pages, so that the interface also
-//! works from any static host. `pages` has the table of all pages; here are only those that other modules link to.
+//! The address of a page: the part of the URL behind the `#`. It needs no server that knows the
+//! pages, so that the interface also works from any static host. `pages` has the table of all
+//! pages; here are only those that other modules link to.
 
 /// The address of a page, by its slug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +16,8 @@ impl Route {
     /// The settings.
     pub const SETTINGS: Self = Self("#/settings");
 
-    /// Finds the route of the URL's part behind the `#` among those that are known; none if it leads nowhere.
+    /// Finds the route of the URL's part behind the `#` among those that are known; none if it
+    /// leads nowhere.
     pub fn from_hash(hash: &str, known: impl IntoIterator<Item = Self>) -> Option<Self> {
         let slug = match slug(hash) {
             "chat" => "",
@@ -38,7 +40,8 @@ fn slug(hash: &str) -> &str {
     hash.trim_start_matches('#').trim_matches('/')
 }
 
-/// An action on the board that was chosen on another page. It is carried out once the board shows what it is about.
+/// An action on the board that was chosen on another page. It is carried out once the board shows
+/// what it is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PendingAction {
     /// Lease a container with the form.

@@ -1,5 +1,6 @@
-//! The two services: what they offer, and whether they respond. They are asked at the start and then regularly, more often while
-//! one of them does not respond, so that the page recovers by itself.
+//! The two services: what they offer, and whether they respond. They are asked at the start and
+//! then regularly, more often while one of them does not respond, so that the page recovers by
+//! itself.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! A terminal's connection: opened with a ticket, and reconnected with the ticket that the server sends for that.
+//! A terminal's connection: opened with a ticket, and reconnected with the ticket that the server
+//! sends for that.
 
 use std::{
     cell::{Cell, RefCell},
@@ -27,7 +28,8 @@ const OTHER_SIZE_FOR: Duration = Duration::from_millis(250);
 pub struct TerminalEvents {
     /// Its state has changed.
     pub on_state: Callback<TerminalState>,
-    /// Several lines were pasted and not sent. Ask the customer, then call [`TerminalHandle::paste`].
+    /// Several lines were pasted and not sent. Ask the customer, then call
+    /// [`TerminalHandle::paste`].
     pub on_paste: Callback<String>,
 }
 
@@ -219,7 +221,8 @@ impl Connection {
         }
     }
 
-    /// Makes the shell draw its prompt or its program again: it went on without a client and does not know what the screen shows.
+    /// Makes the shell draw its prompt or its program again: it went on without a client and does
+    /// not know what the screen shows.
     fn redraw(self: &Rc<Self>) {
         let size = |connection: &Self| {
             let mut size = (80, 24);

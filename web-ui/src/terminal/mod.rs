@@ -1,5 +1,6 @@
-//! A terminal in the page: xterm.js, which is loaded with the first terminal, over the console's WebSocket. [`protocol`] has the
-//! messages, `screen` is the emulator, `connection` the WebSocket, and its `mount` connects the two.
+//! A terminal in the page: xterm.js, which is loaded with the first terminal, over the console's
+//! WebSocket. [`protocol`] has the messages, `screen` is the emulator, `connection` the WebSocket,
+//! and its `mount` connects the two.
 
 pub mod protocol;
 

@@ -1,5 +1,6 @@
-//! The messages of a console's WebSocket. The first one is ours and has the ticket. The server responds with a ticket for
-//! reconnecting. From then on bytes are the terminal's, and texts of ours tell its size.
+//! The messages of a console's WebSocket. The first one is ours and has the ticket. The server
+//! responds with a ticket for reconnecting. From then on bytes are the terminal's, and texts of
+//! ours tell its size.
 
 use api_types::Secret;
 use serde::Deserialize;
@@ -40,7 +41,8 @@ pub fn resume_ticket(text: &str) -> Option<Secret> {
 /// How dtach in the container clears the screen when a client attaches.
 const CLEAR_SCREEN: &[u8] = b"\x1b[H\x1b[J";
 
-/// The first bytes after reconnecting, without clearing the screen, which already shows the right content.
+/// The first bytes after reconnecting, without clearing the screen, which already shows the right
+/// content.
 pub fn without_clearing(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(CLEAR_SCREEN).unwrap_or(bytes)
 }
@@ -63,7 +65,8 @@ pub enum AfterClose {
     End,
 }
 
-/// Reads a close code. Only unintended closes reconnect: a lost connection, a server that restarts or fails.
+/// Reads a close code. Only unintended closes reconnect: a lost connection, a server that restarts
+/// or fails.
 pub fn after_close(code: u16, can_resume: bool, seconds_since_cut: u64) -> AfterClose {
     if is_unintended(code) && can_resume && seconds_since_cut < RECONNECT_SECONDS {
         AfterClose::Reconnect

@@ -1,5 +1,5 @@
-//! All texts of the interface, in English, in one place: another language is another folder like this. Units and the names of
-//! invisible characters are in `format`.
+//! All texts of the interface, in English, in one place: another language is another folder like
+//! this. Units and the names of invisible characters are in `format`.
 
 pub mod chat;
 pub mod leases;

@@ -59,8 +59,8 @@ pub const AGENT_DOWN: &str =
 
 /// The browser stores nothing for the page.
 pub const NOT_STORED: &str = "This browser stores nothing for this page: its storage is blocked or full. Conversations, limits and payments under way are lost when the page is closed.";
-/// The device's clock is so many seconds ahead of the service's, or behind it. Where the difference is too large to be followed, the
-/// customer has to set it.
+/// The device's clock is so many seconds ahead of the service's, or behind it. Where the difference
+/// is too large to be followed, the customer has to set it.
 pub fn clock_off(ahead: i64, followed: bool) -> String {
     let minutes = (ahead.unsigned_abs() + 30) / 60;
     let time = duration(minutes * 60);

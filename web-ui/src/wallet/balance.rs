@@ -1,5 +1,5 @@
-//! The USDC balance of an account, from the node that the deployment configures, or from the demo's ledger where payments are
-//! simulated.
+//! The USDC balance of an account, from the node that the deployment configures, or from the demo's
+//! ledger where payments are simulated.
 
 use api_types::Usdc;
 use serde::Deserialize;

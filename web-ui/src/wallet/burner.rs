@@ -1,4 +1,5 @@
-//! A wallet for trying things out. Its key is in this browser's storage, so it signs without asking, and only on test networks.
+//! A wallet for trying things out. Its key is in this browser's storage, so it signs without
+//! asking, and only on test networks.
 
 use alloy::{
     primitives::hex,
@@ -27,12 +28,14 @@ pub struct Burner {
 }
 
 impl Burner {
-    /// Whether an earlier visit has stored a key. [`PAY_CHUNK`] must then be loaded before [`Self::load`].
+    /// Whether an earlier visit has stored a key. [`PAY_CHUNK`] must then be loaded before
+    /// [`Self::load`].
     pub fn is_stored() -> bool {
         storage::read(STORED_AT).is_some()
     }
 
-    /// The wallet of the stored key, or none. It is allowed where the network is known to be a test network.
+    /// The wallet of the stored key, or none. It is allowed where the network is known to be a test
+    /// network.
     pub fn load(network: Option<&Network>) -> Self {
         Self {
             address: RwSignal::new(BURNER_ADDRESS.get().and_then(|stored| stored())),
@@ -133,7 +136,8 @@ impl Burner {
         self.address.set(stored_address());
     }
 
-    /// Stores a key. Its address is shown only once the key is stored, so that no money is sent to an account whose key is lost.
+    /// Stores a key. Its address is shown only once the key is stored, so that no money is sent to
+    /// an account whose key is lost.
     fn store(&self, signer: &PrivateKeySigner) -> Result<String, WalletError> {
         let address = address(signer);
         let stored = storage::write(STORED_AT, &hex::encode(signer.to_bytes()));

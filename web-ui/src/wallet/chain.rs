@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 use x402::network::Network;
 
-/// RPC addresses of public nodes, for wallets only. The page itself asks only the node that the deployment configures.
+/// RPC addresses of public nodes, for wallets only. The page itself asks only the node that the
+/// deployment configures.
 const PUBLIC_NODES: [(u64, &str); 10] = [
     (84532, "https://sepolia.base.org"),
     (8453, "https://mainnet.base.org"),

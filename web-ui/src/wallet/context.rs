@@ -1,5 +1,5 @@
-//! The wallet as the pages use it: the wallets that were found, the connected account, and what is signed with it. `connect`
-//! connects and disconnects.
+//! The wallet as the pages use it: the wallets that were found, the connected account, and what is
+//! signed with it. `connect` connects and disconnects.
 
 mod connect;
 

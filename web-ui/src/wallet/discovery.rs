@@ -1,5 +1,5 @@
-//! Finds the browser's wallets: those that announce themselves (EIP-6963), at any time, and the one that an older wallet puts at
-//! `window.ethereum`.
+//! Finds the browser's wallets: those that announce themselves (EIP-6963), at any time, and the one
+//! that an older wallet puts at `window.ethereum`.
 
 use js_sys::Reflect;
 use leptos::prelude::window;

@@ -50,7 +50,8 @@ pub enum WalletError {
 const LONGEST_MESSAGE: usize = 160;
 
 impl WalletError {
-    /// Reads a rejection (EIP-1193, EIP-1474, EIP-3326). Some wallets lose the code and give only a message.
+    /// Reads a rejection (EIP-1193, EIP-1474, EIP-3326). Some wallets lose the code and give only a
+    /// message.
     pub fn from_rejection(code: Option<i64>, message: &str) -> Self {
         let words = message.to_ascii_lowercase();
         let declined = [

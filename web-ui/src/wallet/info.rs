@@ -50,7 +50,8 @@ impl WalletInfo {
         }
     }
 
-    /// A wallet that announces itself. Its texts come from elsewhere, so they are cut, and its icon must be a `data:` image.
+    /// A wallet that announces itself. Its texts come from elsewhere, so they are cut, and its icon
+    /// must be a `data:` image.
     pub fn from_announcement(id: &str, name: &str, icon: &str) -> Option<Self> {
         let text = |text: &str, longest| text.trim().chars().take(longest).collect::<String>();
         let (id, name) = (text(id, 100), text(name, 60));

@@ -1,7 +1,8 @@
-//! Wallets: those of the browser (EIP-6963, and `window.ethereum` of older ones), and a burner wallet whose key this page stores.
-//! [`info`] and [`error`] are the types, [`chain`] describes networks to wallets, [`wait`] waits for answers without a browser,
-//! `wallet_wait` with one; `provider` speaks EIP-1193, `discovery` finds wallets, `burner` signs without asking, `balance` reads
-//! balances, and `context` is what the pages use.
+//! Wallets: those of the browser (EIP-6963, and `window.ethereum` of older ones), and a burner
+//! wallet whose key this page stores. [`info`] and [`error`] are the types, [`chain`] describes
+//! networks to wallets, [`wait`] waits for answers without a browser, `wallet_wait` with one;
+//! `provider` speaks EIP-1193, `discovery` finds wallets, `burner` signs without asking, `balance`
+//! reads balances, and `context` is what the pages use.
 
 pub mod chain;
 pub mod error;

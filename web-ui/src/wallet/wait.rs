@@ -1,5 +1,5 @@
-//! Waiting for a wallet: until the customer stops it or a timeout, for the first of several answers, and for no answer of an
-//! attempt that another attempt has replaced.
+//! Waiting for a wallet: until the customer stops it or a timeout, for the first of several
+//! answers, and for no answer of an attempt that another attempt has replaced.
 
 use std::{
     future::{Future, poll_fn},
@@ -8,7 +8,8 @@ use std::{
 
 use super::WalletError;
 
-/// Numbers the attempts to connect a wallet, so that an answer to an earlier attempt can be ignored.
+/// Numbers the attempts to connect a wallet, so that an answer to an earlier attempt can be
+/// ignored.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ConnectAttempts {
     last: u64,
@@ -53,8 +54,9 @@ pub trait WaitControl {
     fn next_check(&self) -> impl Future<Output = ()>;
 }
 
-/// Asks a wallet, and asks once more whenever the customer wants that. The first answer counts, since the wallet is asked the
-/// same each time. Once waiting has ended no answer counts, not even one that came before the end was noticed.
+/// Asks a wallet, and asks once more whenever the customer wants that. The first answer counts,
+/// since the wallet is asked the same each time. Once waiting has ended no answer counts, not even
+/// one that came before the end was noticed.
 ///
 /// # Errors
 /// The wallet's error, or why waiting ended.

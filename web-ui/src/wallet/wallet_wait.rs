@@ -8,7 +8,8 @@ use super::{
 };
 use crate::browser::clock;
 
-/// How long a wallet may take, in seconds. A person may have to unlock it, read, and find a second device.
+/// How long a wallet may take, in seconds. A person may have to unlock it, read, and find a second
+/// device.
 const WALLET_TIMEOUT: f64 = 120.0;
 /// The pause between two checks of the customer's decisions, in milliseconds.
 const CHECK_PAUSE: i32 = 150;

@@ -1,5 +1,5 @@
-//! `proxmox-api payments`: what is open between the operator and customers, and how a person settles
-//! it. `arguments` reads the command line, `report` writes lists and details.
+//! `proxmox-api payments`: what is open between the operator and customers, and how a person
+//! settles it. `arguments` reads the command line, `report` writes lists and details.
 
 mod arguments;
 mod report;

@@ -62,7 +62,8 @@ pub(super) fn step(plan: &FencePlan) -> String {
     )
 }
 
-/// The third layer. It closes the host's own ports as well, so these commands are printed as comments.
+/// The third layer. It closes the host's own ports as well, so these commands are printed as
+/// comments.
 pub(super) fn datacenter(plan: &FencePlan) -> String {
     let group = &plan.group;
     format!(

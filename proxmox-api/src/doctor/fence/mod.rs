@@ -1,5 +1,5 @@
-//! The fence around tenants, as commands for a root shell on the Proxmox host: a network of their own,
-//! an nft table on its bridge, a security group, and how to undo all of it. [`script`] is what
+//! The fence around tenants, as commands for a root shell on the Proxmox host: a network of their
+//! own, an nft table on its bridge, a security group, and how to undo all of it. [`script`] is what
 //! `proxmox-api doctor --setup` prints behind the account's commands. `cargo xtask fence` cuts the
 //! table out of that output and tests it, so there is no second copy.
 

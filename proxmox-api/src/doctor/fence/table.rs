@@ -27,7 +27,8 @@ pub(super) fn unit(plan: &FencePlan) -> String {
     format!("infra402-fence@{}.service", plan.device())
 }
 
-/// The nft table. Loading it again replaces the old one in one transaction, so the fence has no gap.
+/// The nft table. Loading it again replaces the old one in one transaction, so the fence has no
+/// gap.
 pub(super) fn table(plan: &FencePlan) -> String {
     let (name, device) = (name(plan), plan.device());
     let FencePlan {

@@ -1,8 +1,8 @@
-//! Whether a container can send with an address that is not its own. The guests' firewall has to close
-//! that, which the bridge's table cannot. It is switched on for the container, as for a leased one, and
-//! a free address is claimed from inside. No other machine answers to that address, so a response comes
-//! back only where the claim gets out. The same path has to be open with the container's own address
-//! before and after: otherwise silence shows nothing.
+//! Whether a container can send with an address that is not its own. The guests' firewall has to
+//! close that, which the bridge's table cannot. It is switched on for the container, as for a
+//! leased one, and a free address is claimed from inside. No other machine answers to that address,
+//! so a response comes back only where the claim gets out. The same path has to be open with the
+//! container's own address before and after: otherwise silence shows nothing.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;

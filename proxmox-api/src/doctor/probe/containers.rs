@@ -52,9 +52,9 @@ impl<'a> ProbeContainers<'a> {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Creates and starts a container outside of the guests' firewall: only the bridge's table fences it
-    /// in. Its interface is ready for that firewall, which acts once the container's own is switched
-    /// on.
+    /// Creates and starts a container outside of the guests' firewall: only the bridge's table
+    /// fences it in. Its interface is ready for that firewall, which acts once the container's own
+    /// is switched on.
     pub(super) async fn start(&self, node: &NodeName, address: Ipv4Addr) -> Result<Vmid, String> {
         let config = &self.proxmox.config;
         let client = &self.proxmox.client;
@@ -185,7 +185,8 @@ impl<'a> ProbeContainers<'a> {
                 }
                 // A container without the marker took the number.
                 Ok(config) if config.lock.is_none() => return true,
-                // Containers that are gone, and those that are not in the pool yet, may not be read.
+                // Containers that are gone, and those that are not in the pool yet, may not be
+                // read.
                 Ok(_) | Err(_) => {
                     if client.next_id(Some(vmid)).await.is_ok() {
                         seen_free += 1;

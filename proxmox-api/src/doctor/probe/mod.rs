@@ -1,8 +1,9 @@
-//! `proxmox-api doctor --probe`: makes two throwaway containers on each node, tries from inside which
-//! addresses a tenant reaches, removes the containers, and stores the proof that the bridge's own table
-//! fences this network in. The containers are outside of the guests' firewall, so that only the table
-//! can close a path. That firewall is then switched on for one of them, which tries to send with
-//! another's address, and lastly it is counted how many processes a container may have.
+//! `proxmox-api doctor --probe`: makes two throwaway containers on each node, tries from inside
+//! which addresses a tenant reaches, removes the containers, and stores the proof that the bridge's
+//! own table fences this network in. The containers are outside of the guests' firewall, so that
+//! only the table can close a path. That firewall is then switched on for one of them, which tries
+//! to send with another's address, and lastly it is counted how many processes a container may
+//! have.
 
 mod address_claim;
 mod containers;
@@ -39,7 +40,8 @@ pub enum ProbeScope {
     Only(Vec<NetworkPath>, ExtraChecks),
 }
 
-/// Checks beside those of network paths. They say nothing of the bridge's table and disprove nothing.
+/// Checks beside those of network paths. They say nothing of the bridge's table and disprove
+/// nothing.
 #[derive(Debug, Clone, Default)]
 pub struct ExtraChecks {
     /// Send with another container's address.

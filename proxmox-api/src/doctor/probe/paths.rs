@@ -1,6 +1,6 @@
-//! The network paths that are tried from inside, as a script for the container, and how its output is
-//! read. A refusal counts as reached, because something behind the fence answered. Only silence is
-//! closed.
+//! The network paths that are tried from inside, as a script for the container, and how its output
+//! is read. A refusal counts as reached, because something behind the fence answered. Only silence
+//! is closed.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -44,8 +44,8 @@ impl NetworkPath {
     }
 }
 
-/// The paths that every tenant has: to this host by its known addresses, to what must not be reached
-/// beyond it, and to a server of the internet, which has to work.
+/// The paths that every tenant has: to this host by its known addresses, to what must not be
+/// reached beyond it, and to a server of the internet, which has to work.
 pub(super) fn of_tenants(gateway: IpAddr, hosts: &[IpAddr], more: &[IpAddr]) -> Vec<NetworkPath> {
     let mut paths = Vec::new();
     for port in [8006, 22, 3128, 111] {

@@ -1,4 +1,5 @@
-//! What a probe needs before it makes a container: settings, a template, addresses that no lease has.
+//! What a probe needs before it makes a container: settings, a template, addresses that no lease
+//! has.
 
 use std::net::Ipv4Addr;
 

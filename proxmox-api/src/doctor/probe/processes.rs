@@ -1,14 +1,15 @@
 //! Whether the processes of a container are bounded. No call of Proxmox shows it, and the bound is
 //! above what a container sees of its own control groups. So processes are started until one is
-//! refused, or until there are more than the printed bound allows. They sleep, and end with the check.
+//! refused, or until there are more than the printed bound allows. They sleep, and end with the
+//! check.
 
 use pve::{NodeName, Vmid};
 
 use super::{CHECK, Finding, containers::ProbeContainers};
 use crate::doctor::fence::{PIDS, PIDS_FILE};
 
-/// Processes that are started: more than the bound that `--setup` prints. They take some 800 MB for a
-/// moment.
+/// Processes that are started: more than the bound that `--setup` prints. They take some 800 MB for
+/// a moment.
 pub(super) const PROCESSES_TRIED: u32 = PIDS + 100;
 /// `EAGAIN`, with which the kernel refuses one process too many. `ENOMEM` is another number.
 const REFUSED: u32 = 11;

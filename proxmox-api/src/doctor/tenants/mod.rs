@@ -39,8 +39,8 @@ pub(super) async fn examine(proxmox: &Proxmox, nodes: &[NodeName], proven: bool)
     findings
 }
 
-/// Whether a probe has shown that the bridge's own table fences tenants in. A store that cannot be read
-/// is a finding of its own.
+/// Whether a probe has shown that the bridge's own table fences tenants in. A store that cannot be
+/// read is a finding of its own.
 pub(super) async fn proven(config: &Config) -> bool {
     if config.proxmox.network.subnet.is_none() || config.proxmox.bridge.is_none() {
         return false;

@@ -1,4 +1,5 @@
-//! Whether the network for tenants is large enough, used by tenants only, and on a bridge of its own.
+//! Whether the network for tenants is large enough, used by tenants only, and on a bridge of its
+//! own.
 
 use std::net::IpAddr;
 

@@ -51,8 +51,8 @@ const KERNELS: [(&str, PackageFix); 3] = [
     ),
 ];
 
-/// Asks the node for its releases. Without the right to, there is no finding: that right is examined
-/// by itself.
+/// Asks the node for its releases. Without the right to, there is no finding: that right is
+/// examined by itself.
 pub(super) async fn examine(proxmox: &Proxmox, node: &NodeName) -> Vec<Finding> {
     let expected = format!("{node} has no release with a known way out of containers");
     let packages = match proxmox.client.packages(node).await {

@@ -1,4 +1,5 @@
-//! Follows a payment of unknown outcome: resumes it with backoff until it is delivered, undone or unresolved.
+//! Follows a payment of unknown outcome: resumes it with backoff until it is delivered, undone or
+//! unresolved.
 
 use std::time::Duration;
 
@@ -78,8 +79,8 @@ async fn resume_under_lock<O: Operation>(
     Ok(!work.is_open())
 }
 
-/// Resumes an unfinished payment. The caller holds its locks and has read its row under them. `late` means that the payer is not
-/// waited for any longer.
+/// Resumes an unfinished payment. The caller holds its locks and has read its row under them.
+/// `late` means that the payer is not waited for any longer.
 ///
 /// # Errors
 /// The database that replicas share cannot be reached.

@@ -1,5 +1,5 @@
-//! Performs the effects that the machine asks for, under the payment's lock. Requests, copies of requests, followers and the
-//! sweep all use it.
+//! Performs the effects that the machine asks for, under the payment's lock. Requests, copies of
+//! requests, followers and the sweep all use it.
 
 pub mod follow;
 mod storing;
@@ -21,10 +21,11 @@ use crate::{
     store::Payment,
 };
 
-/// Seconds from the end of an authorization's window until the payment counts as over: a transfer that was sent at the end of
-/// the window is mined by then.
+/// Seconds from the end of an authorization's window until the payment counts as over: a transfer
+/// that was sent at the end of the window is mined by then.
 pub const MARGIN: i64 = 60;
-/// Seconds after the end of the window for which the service waits for a chain that does not answer.
+/// Seconds after the end of the window for which the service waits for a chain that does not
+/// answer.
 pub const WAIT_FOR_CHAIN: i64 = 3600;
 
 /// A payment that is being processed.
@@ -99,7 +100,8 @@ impl<O: Operation> PaymentDriver<O> {
         }
     }
 
-    /// Whether the service has to go on by itself: the outcome is open, or a resumable operation is not delivered yet.
+    /// Whether the service has to go on by itself: the outcome is open, or a resumable operation is
+    /// not delivered yet.
     pub(super) fn is_open(&self) -> bool {
         match self.row.state {
             PaymentState::Settling | PaymentState::Unknown => true,

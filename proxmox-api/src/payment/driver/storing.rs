@@ -25,7 +25,8 @@ impl<O: Operation> PaymentDriver<O> {
     ) -> AfterEffect {
         let now = app.now();
         let mut changes = self.events(&target);
-        // Begun in the same commit, which saves one for each command: the delivery must not run twice.
+        // Begun in the same commit, which saves one for each command: the delivery must not run
+        // twice.
         let begins = then_delivers
             && O::RETRY == RetryPolicy::Once
             && self.operation.is_some()

@@ -106,7 +106,8 @@ impl<O: Operation> PaymentDriver<O> {
         }
     }
 
-    /// Reads again whether the operation was begun, which the operation itself may have changed in the row.
+    /// Reads again whether the operation was begun, which the operation itself may have changed in
+    /// the row.
     async fn read_begun(&mut self, app: &App) {
         match app.store.payment(&self.row.payment_id).await {
             Ok(Some(row)) => self.row.performed_at = row.performed_at,

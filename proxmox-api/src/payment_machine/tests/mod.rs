@@ -1,4 +1,5 @@
-//! Tests of the machine: by rows, against its document, and in a simulated world where everything fails.
+//! Tests of the machine: by rows, against its document, and in a simulated world where everything
+//! fails.
 
 mod document;
 mod money;

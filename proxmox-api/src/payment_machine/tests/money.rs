@@ -4,7 +4,8 @@ use super::super::*;
 use super::{transfer, world::World};
 
 impl World {
-    /// The facilitator moves the money or not, and may report anything; without a chain its refusals are true.
+    /// The facilitator moves the money or not, and may report anything; without a chain its
+    /// refusals are true.
     pub(super) fn settle(&mut self, first: bool) -> SettlementResult {
         let can_move = !self.truth.moved && !self.truth.is_over;
         if first && self.fails(8) {

@@ -1,4 +1,5 @@
-//! In every order of events, with a crash before any effect: money moved if and only if it was delivered or is owed.
+//! In every order of events, with a crash before any effect: money moved if and only if it was
+//! delivered or is owed.
 
 use proptest::{prelude::*, test_runner::TestRng};
 

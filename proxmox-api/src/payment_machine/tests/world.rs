@@ -1,4 +1,5 @@
-//! A simulated world around one payment: the row, the chain and the containers. All operations on it can fail.
+//! A simulated world around one payment: the row, the chain and the containers. All operations on
+//! it can fail.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -216,7 +217,8 @@ impl World {
 
     fn admit(&mut self, worker: &mut Worker) -> PaymentEvent {
         let fails = self.fails(6);
-        // The claim is stored with the payment's transition, or not at all, or its outcome is unknown.
+        // The claim is stored with the payment's transition, or not at all, or its outcome is
+        // unknown.
         if self.prepares && self.truth.state == Some(Reserved) && (!fails || self.one_in(3)) {
             self.truth.state = Some(Verified);
             self.truth.machine = worker.machine;

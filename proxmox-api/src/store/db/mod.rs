@@ -1,5 +1,5 @@
-//! The connections to either database, and how changes and reads use them: [`Db`] runs the same SQL on both, [`pool`] lends
-//! connections, [`writer`] makes changes.
+//! The connections to either database, and how changes and reads use them: [`Db`] runs the same SQL
+//! on both, [`pool`] lends connections, [`writer`] makes changes.
 
 mod pool;
 #[cfg(test)]
@@ -24,7 +24,8 @@ pub(super) enum Db<'a> {
 }
 
 impl Db<'_> {
-    /// Ends a `SELECT` that locks its rows until this change is committed; SQLite has one writer and needs no lock.
+    /// Ends a `SELECT` that locks its rows until this change is committed; SQLite has one writer
+    /// and needs no lock.
     pub(super) fn and_hold(self) -> &'static str {
         match self {
             Self::Sqlite(_) => "",

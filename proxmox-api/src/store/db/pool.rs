@@ -1,5 +1,5 @@
-//! A connection pool for blocking work. On SQLite its connections only read: they see the last commit and never wait for the
-//! writer.
+//! A connection pool for blocking work. On SQLite its connections only read: they see the last
+//! commit and never wait for the writer.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},

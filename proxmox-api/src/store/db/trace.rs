@@ -1,5 +1,5 @@
-//! Test builds look at every statement that runs on SQLite: one that goes through a table that grows with history fails at
-//! once, and a test may have the work of each statement counted.
+//! Test builds look at every statement that runs on SQLite: one that goes through a table that
+//! grows with history fails at once, and a test may have the work of each statement counted.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,8 +10,8 @@ use rusqlite::{Connection, Statement, StatementStatus};
 
 use super::{OwnedValue, Value};
 
-/// Tables with a row for each purchase, lease, customer or sign-in. The others are bounded by the installation: numbers of
-/// its range, containers without a lease, a few named values.
+/// Tables with a row for each purchase, lease, customer or sign-in. The others are bounded by the
+/// installation: numbers of its range, containers without a lease, a few named values.
 const GROWING: [&str; 13] = [
     "payments",
     "leases",
@@ -62,7 +62,8 @@ const OF_A_TEST: &str = "/* of a test */";
 pub(in crate::store) struct TracedStatement {
     pub(in crate::store) sql: String,
     pub(in crate::store) values: Vec<OwnedValue>,
-    /// Steps of SQLite's virtual machine, those for foreign keys included: the work, however fast the machine is.
+    /// Steps of SQLite's virtual machine, those for foreign keys included: the work, however fast
+    /// the machine is.
     pub(in crate::store) steps: i32,
 }
 

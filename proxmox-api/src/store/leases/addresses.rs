@@ -1,4 +1,5 @@
-//! The addresses that leases and probes get, and when the link of a lease's container may be put up.
+//! The addresses that leases and probes get, and when the link of a lease's container may be put
+//! up.
 
 use std::collections::HashSet;
 use std::net::Ipv4Addr;
@@ -12,7 +13,8 @@ use super::{
 };
 use crate::ids::LeaseId;
 
-/// Seconds before a freed address is used again: traffic for the previous lease must not reach the next one.
+/// Seconds before a freed address is used again: traffic for the previous lease must not reach the
+/// next one.
 const REST: i64 = 3600;
 
 /// The name under which the addresses of a probe's containers are kept.
@@ -61,8 +63,9 @@ fn of_probe(db: Db<'_>) -> Result<Option<OfProbe>, StoreError> {
     probe.map_err(|_| StoreError::Unreadable("the addresses of a probe"))
 }
 
-/// The addresses that leases have, or had lately. An address that was never on the bridge is free at once: otherwise failed
-/// attempts, which cost nothing, would use up a small network for an hour.
+/// The addresses that leases have, or had lately. An address that was never on the bridge is free
+/// at once: otherwise failed attempts, which cost nothing, would use up a small network for an
+/// hour.
 fn taken(db: Db<'_>, now: i64) -> Result<HashSet<Ipv4Addr>, StoreError> {
     let taken: Vec<String> = db.all(
         "SELECT address FROM leases WHERE address IS NOT NULL AND state <> 'destroyed'

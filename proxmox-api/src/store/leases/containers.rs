@@ -1,4 +1,5 @@
-//! What Proxmox shows of containers: their location, which ones run, which have no lease, and which are lost.
+//! What Proxmox shows of containers: their location, which ones run, which have no lease, and which
+//! are lost.
 
 use std::collections::HashMap;
 
@@ -195,8 +196,9 @@ impl Store {
     }
 }
 
-/// What was paid for a lease, the latest first: each renewal ends later than what was bought before it, while the clocks of replicas
-/// may differ about when it was made. Money that did not move bought nothing.
+/// What was paid for a lease, the latest first: each renewal ends later than what was bought before
+/// it, while the clocks of replicas may differ about when it was made. Money that did not move
+/// bought nothing.
 fn purchases(db: Db<'_>, id: &LeaseId) -> Result<Vec<Purchase>, StoreError> {
     db.all(
         "SELECT payments.payment_id, payments.amount, renewals.minutes, 1 AS renewed, renewals.expires_at

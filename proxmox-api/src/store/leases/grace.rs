@@ -1,10 +1,11 @@
-//! How long the data of a lease is kept after its end. A purchase keeps it for as long as it bought, and never longer than
-//! the operator's `LEASE_GRACE_MINUTES`: else a minute's price keeps a disk and a number for a day.
+//! How long the data of a lease is kept after its end. A purchase keeps it for as long as it
+//! bought, and never longer than the operator's `LEASE_GRACE_MINUTES`: else a minute's price keeps
+//! a disk and a number for a day.
 
 use crate::ids::Minutes;
 
-/// When a lease is destroyed after a purchase of `minutes` that moves its end to `end`: never before `old`, which earlier
-/// purchases have earned. Unix seconds.
+/// When a lease is destroyed after a purchase of `minutes` that moves its end to `end`: never
+/// before `old`, which earlier purchases have earned. Unix seconds.
 pub fn destroy_at(old: Option<i64>, end: i64, minutes: Minutes, most_seconds: i64) -> i64 {
     let earned = end + most_seconds.min(minutes.seconds());
     old.map_or(earned, |old| old.max(earned))

@@ -1,5 +1,5 @@
-//! Results of the comparison with Proxmox, read and written for many leases at once; only changes are
-//! written.
+//! Results of the comparison with Proxmox, read and written for many leases at once; only changes
+//! are written.
 
 use std::collections::HashMap;
 
@@ -79,8 +79,8 @@ impl Store {
         .await
     }
 
-    /// The troubles that the last comparison found with containers of live leases, named as `memory::alarms`
-    /// does.
+    /// The troubles that the last comparison found with containers of live leases, named as
+    /// `memory::alarms` does.
     ///
     /// # Errors
     /// The database failed.

@@ -40,8 +40,9 @@ pub(super) use row::{Given, cells_of};
 const UNFINISHED: &str =
     "('provisioning', 'create_sent', 'created', 'probed', 'expiring', 'undoing', 'destroying')";
 
-// Statements about live leases contain `state <> 'destroyed'` besides their own condition: SQLite uses a partial index only if its
-// condition is written out, and indexes of all leases grow with history.
+// Statements about live leases contain `state <> 'destroyed'` besides their own condition: SQLite
+// uses a partial index only if its condition is written out, and indexes of all leases grow with
+// history.
 impl Store {
     /// Moves a lease from one state to another; false if it is in another state or the move is not allowed.
     /// # Errors
@@ -201,7 +202,8 @@ fn readable(row: &Row<'_>) -> FoundOne {
     skip_damaged(row, read_lease(row))
 }
 
-/// Skips and logs a row that cannot be read: one damaged row must not keep other leases from ending in time.
+/// Skips and logs a row that cannot be read: one damaged row must not keep other leases from ending
+/// in time.
 fn skip_damaged<T>(row: &Row<'_>, read: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
     match read {
         Err(error @ (StoreError::Unreadable(_) | StoreError::Range(_))) => {
@@ -213,7 +215,8 @@ fn skip_damaged<T>(row: &Row<'_>, read: Result<T, StoreError>) -> Result<Option<
     }
 }
 
-/// Begins the paid time. False, and nothing changes, unless the lease is `probed` and waits for this payment.
+/// Begins the paid time. False, and nothing changes, unless the lease is `probed` and waits for
+/// this payment.
 pub(super) fn activate(
     db: Db<'_>,
     id: &LeaseId,

@@ -1,5 +1,5 @@
-//! The VMID that a lease gets: one that was never used, else the least recently used one. A request for the previous lease could
-//! reach a VMID that is reused soon.
+//! The VMID that a lease gets: one that was never used, else the least recently used one. A request
+//! for the previous lease could reach a VMID that is reused soon.
 
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
@@ -9,7 +9,8 @@ use pve::Vmid;
 use super::super::{Db, StoreError, values};
 use crate::ids::LeaseId;
 
-/// A number of the range that no lease holds and that is none of `busy`; `None` where there is none.
+/// A number of the range that no lease holds and that is none of `busy`; `None` where there is
+/// none.
 pub(in crate::store) fn free_vmid(
     db: Db<'_>,
     range: RangeInclusive<u32>,
@@ -29,7 +30,8 @@ pub(in crate::store) fn free_vmid(
     let enough = u32::try_from(busy.len())
         .unwrap_or(u32::MAX)
         .saturating_add(1);
-    // The sign keeps SQLite from sorting the whole range: it reads the index of last use and skips only numbers in use.
+    // The sign keeps SQLite from sorting the whole range: it reads the index of last use and skips
+    // only numbers in use.
     let rested: Vec<Vmid> = db.all(
         "SELECT vmid FROM vmids WHERE +vmid BETWEEN ?1 AND ?2 AND NOT EXISTS
              (SELECT 1 FROM leases WHERE leases.vmid = vmids.vmid AND leases.state <> 'destroyed')

@@ -58,7 +58,8 @@ impl Store {
         Ok(rows.into_iter().flatten().collect())
     }
 
-    /// The creation and the row of the lease that a page ends before; the latest possible ones without such a lease.
+    /// The creation and the row of the lease that a page ends before; the latest possible ones
+    /// without such a lease.
     async fn place(
         &self,
         owner: &Wallet,

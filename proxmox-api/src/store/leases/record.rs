@@ -16,7 +16,8 @@ use crate::{
 pub struct AddressPool {
     /// The first and the last one.
     pub range: RangeInclusive<Ipv4Addr>,
-    /// Addresses in between that are not ours: the router, name servers, and this service as containers see it.
+    /// Addresses in between that are not ours: the router, name servers, and this service as
+    /// containers see it.
     pub others: Vec<IpNet>,
 }
 

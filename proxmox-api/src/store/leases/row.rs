@@ -1,5 +1,5 @@
-//! A lease's row: the claim, the stored lease, and how both are written and read. A new column is one
-//! line in each of the four, and one in the example.
+//! A lease's row: the claim, the stored lease, and how both are written and read. A new column is
+//! one line in each of the four, and one in the example.
 
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
@@ -159,8 +159,8 @@ pub(super) fn read_lease(row: &Row<'_>) -> Result<Lease, StoreError> {
 }
 
 impl Lease {
-    /// A lease whose paid hour has just begun at `now`, Unix seconds: the one that the API's document
-    /// shows.
+    /// A lease whose paid hour has just begun at `now`, Unix seconds: the one that the API's
+    /// document shows.
     pub fn example(now: i64) -> Self {
         Self {
             lease_id: "lease_5b0c9e1f7a32".into(),

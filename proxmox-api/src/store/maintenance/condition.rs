@@ -52,7 +52,8 @@ fn of_file(path: &Path) -> Result<DatabaseCondition, StoreError> {
     })
 }
 
-/// The folder of the file, or the nearest existing one above it: missing folders are made at the start.
+/// The folder of the file, or the nearest existing one above it: missing folders are made at the
+/// start.
 fn nearest_folder(path: &Path) -> io::Result<&Path> {
     let mut folder = path.parent();
     while let Some(above) = folder {

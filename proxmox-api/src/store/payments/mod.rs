@@ -1,4 +1,5 @@
-//! Payments: one row per authorization, inserted before a facilitator is asked. The state changes by a [`Transition`] only.
+//! Payments: one row per authorization, inserted before a facilitator is asked. The state changes
+//! by a [`Transition`] only.
 
 mod record;
 mod reserve;

@@ -8,8 +8,8 @@ use crate::{
     payment_machine::{PaymentState, StoredAnswer},
 };
 
-/// The request to the facilitator as JSON, stored so that it can be sent again unchanged. It holds a signature, which is worth its
-/// amount until it is settled, so `Debug` hides it.
+/// The request to the facilitator as JSON, stored so that it can be sent again unchanged. It holds
+/// a signature, which is worth its amount until it is settled, so `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SignedRequest(pub String);
 
@@ -19,7 +19,8 @@ impl fmt::Debug for SignedRequest {
     }
 }
 
-/// A payment about to be reserved. Hexadecimal fields may come in any case; `network` must be the CAIP-2 id.
+/// A payment about to be reserved. Hexadecimal fields may come in any case; `network` must be the
+/// CAIP-2 id.
 #[derive(Debug, Clone)]
 #[allow(missing_docs)]
 pub struct NewPayment {
@@ -121,7 +122,8 @@ pub enum Reservation {
         /// The id of the payment.
         payment_id: PaymentId,
     },
-    /// The same request was seen before, with this payment or, under the same key, with another one.
+    /// The same request was seen before, with this payment or, under the same key, with another
+    /// one.
     Known {
         /// Row of the payment that was seen.
         payment_id: PaymentId,
@@ -130,7 +132,8 @@ pub enum Reservation {
     Conflict,
 }
 
-/// A payment as lists show it: without the request and the answer, which may be large and hold secrets.
+/// A payment as lists show it: without the request and the answer, which may be large and hold
+/// secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct PaymentSummary {

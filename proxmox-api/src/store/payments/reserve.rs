@@ -50,7 +50,8 @@ fn lowered(new: &NewPayment) -> [String; 2] {
 
 /// Reserves a new nonce under a new key.
 pub(super) fn fresh(new: &NewPayment, now: i64) -> Result<Step, StoreError> {
-    // A key that is used again must not be an error, which would roll back the other changes of the transaction.
+    // A key that is used again must not be an error, which would roll back the other changes of the
+    // transaction.
     let or = "ON CONFLICT DO NOTHING";
     let id = &new.payment_id;
     let step = |row: &[Cell<'_>]| Step::insert((StepTable::Payments, id), "payments", row, or);
@@ -65,7 +66,8 @@ pub(super) fn reserve(db: Db<'_>, new: &NewPayment, now: i64) -> Result<Reservat
     if let Some(known) = known.as_ref().filter(|known| known.state != Released) {
         return Ok(outcome(known, new));
     }
-    // A client that signs again under the same key gets the first outcome; its new signature is never settled.
+    // A client that signs again under the same key gets the first outcome; its new signature is
+    // never settled.
     let by_key = format!(
         "SELECT {COLUMNS} FROM payments
          WHERE payer = ?1 AND idempotency_key = ?2 AND state NOT IN ('released', 'refused')"

@@ -5,16 +5,17 @@ use crate::ids::PaymentId;
 
 /// Rows in one change, so that other writers need not wait for long.
 const AT_A_TIME: u32 = 100;
-/// Makes SQLite write a row anew. It merges nearly empty pages only when a row is removed from one, so that the room of
-/// blanked columns would stay unused for ever.
+/// Makes SQLite write a row anew. It merges nearly empty pages only when a row is removed from one,
+/// so that the room of blanked columns would stay unused for ever.
 const ANEW: &str = ", rowid = rowid";
-/// A request that is not needed any more: the chain was checked, or could not be checked for too long.
+/// A request that is not needed any more: the chain was checked, or could not be checked for too
+/// long.
 const SPARE: &str = "(request <> '' AND (payments.updated_at <= ?3
     OR NOT (checked_at IS NULL AND (payments.state = 'refused' OR transaction_hash IS NOT NULL))))";
 
 impl Store {
-    /// Removes payments that were released before `before`, and the leases of theirs that were never paid for. Says how
-    /// many payments went; more may be left.
+    /// Removes payments that were released before `before`, and the leases of theirs that were
+    /// never paid for. Says how many payments went; more may be left.
     ///
     /// # Errors
     /// The database failed.
@@ -41,9 +42,10 @@ impl Store {
         .await
     }
 
-    /// Blanks signed requests and answers of payments that were over before `before`, and of those whose lease has ended since.
-    /// A request that the chain is yet to be asked about is kept until it was, or until `unchecked_before`. The public outcome
-    /// stays. Says how many were blanked; more may be left.
+    /// Blanks signed requests and answers of payments that were over before `before`, and of those
+    /// whose lease has ended since. A request that the chain is yet to be asked about is kept until
+    /// it was, or until `unchecked_before`. The public outcome stays. Says how many were blanked;
+    /// more may be left.
     ///
     /// # Errors
     /// The database failed.

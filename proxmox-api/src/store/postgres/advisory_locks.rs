@@ -1,6 +1,7 @@
-//! Locks that all replicas share. All advisory locks of a process belong to one session of the server, so that they end with the
-//! process. While the session is lost, work goes on, guarded by compare-and-set on the rows. The next session first takes the
-//! held locks again, before it grants new ones.
+//! Locks that all replicas share. All advisory locks of a process belong to one session of the
+//! server, so that they end with the process. While the session is lost, work goes on, guarded by
+//! compare-and-set on the rows. The next session first takes the held locks again, before it grants
+//! new ones.
 
 use std::{sync::Arc, time::Duration};
 
@@ -32,14 +33,14 @@ const UNLOCK_BATCH: usize = 256;
 const NOTIFICATIONS: usize = 64;
 /// The pause between two attempts to connect.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(500);
-/// How long new locks wait after a lost session, so that other replicas, which may have lost theirs too, take their held locks
-/// again.
+/// How long new locks wait after a lost session, so that other replicas, which may have lost theirs
+/// too, take their held locks again.
 const RETAKE_GRACE: Duration = Duration::from_secs(1);
 /// Timeout of one statement.
 const LOCK_STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Settings of the session for locks. By TCP keepalive the server notices within a minute, instead of
-/// two hours, that the client's machine has vanished, and releases its locks. The session writes
+/// Settings of the session for locks. By TCP keepalive the server notices within a minute, instead
+/// of two hours, that the client's machine has vanished, and releases its locks. The session writes
 /// nothing durable, so its notifications wait for no disk and no standby.
 const GREETING: &str = "LISTEN infra402;
     SET synchronous_commit = off;
@@ -90,7 +91,8 @@ impl Drop for AdvisoryLockGuard {
 }
 
 impl AdvisoryLocks {
-    /// Starts a session of its own, which is replaced when it is lost, until the last clone is dropped.
+    /// Starts a session of its own, which is replaced when it is lost, until the last clone is
+    /// dropped.
     pub(in crate::store) fn start(server: Server) -> Self {
         let (freed, inbox) = mpsc::unbounded_channel();
         let (publish, session) = watch::channel(None);
@@ -232,7 +234,8 @@ async fn acquire(
                 let granted = granted(&rows)?;
                 let mut held = lock(&shared.held);
                 if !is_current(shared, &current) {
-                    // The locks ended with their session; the next one retakes only locks that are held.
+                    // The locks ended with their session; the next one retakes only locks that are
+                    // held.
                     drop(held);
                     if std::mem::take(&mut again) {
                         continue;
@@ -281,7 +284,8 @@ async fn session(shared: &Shared) -> Result<Arc<LockSession>, StoreError> {
     found.ok_or_else(|| ServerError::Lost("no session for locks".into()).into())
 }
 
-/// Connects, and connects again when the session is lost, until the last [`AdvisoryLocks`] and the last guard are dropped.
+/// Connects, and connects again when the session is lost, until the last [`AdvisoryLocks`] and the
+/// last guard are dropped.
 async fn keep_session(
     server: Server,
     listener: impl Listener,
@@ -360,8 +364,8 @@ async fn connect(
     })
 }
 
-/// Releases the locks whose guards were dropped, except those that this session does not hold, and counts the replicas. Returns
-/// true when all senders are dropped, false when the session is lost.
+/// Releases the locks whose guards were dropped, except those that this session does not hold, and
+/// counts the replicas. Returns true when all senders are dropped, false when the session is lost.
 async fn serve(
     session: &LockSession,
     driver: &mut JoinSet<()>,

@@ -16,8 +16,9 @@ use crate::store::sql::Value;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// Begins a transaction. The timeouts keep a replica that hangs within a change from stopping the others. `READ COMMITTED`,
-/// whatever the database's default is: statements after the lock was granted have to see commits up to then.
+/// Begins a transaction. The timeouts keep a replica that hangs within a change from stopping the
+/// others. `READ COMMITTED`, whatever the database's default is: statements after the lock was
+/// granted have to see commits up to then.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = '20s'; SET LOCAL lock_timeout = '18s'";
 /// For a database whose default is asynchronous commits, which would lose payments.
 const AND_WAIT_FOR_DISK: &str = "; SET LOCAL synchronous_commit = 'on'";

@@ -1,5 +1,5 @@
-//! The locks that this process holds. A new session takes them again, and does not release locks that ended with the previous
-//! session.
+//! The locks that this process holds. A new session takes them again, and does not release locks
+//! that ended with the previous session.
 
 use std::{
     collections::HashMap,
@@ -33,8 +33,8 @@ impl LostLocks {
     }
 }
 
-/// Takes the held locks again on a new session. A guard that was dropped while there was no session is forgotten: releasing its lock
-/// now would release one that is taken later.
+/// Takes the held locks again on a new session. A guard that was dropped while there was no session
+/// is forgotten: releasing its lock now would release one that is taken later.
 pub(super) async fn retake(
     client: &Client,
     statement: &Statement,

@@ -1,5 +1,5 @@
-//! A connection that sends the queued changes of many callers in one transaction and one round trip. If one of them is
-//! refused, all are rolled back, and each is then sent alone.
+//! A connection that sends the queued changes of many callers in one transaction and one round
+//! trip. If one of them is refused, all are rolled back, and each is then sent alone.
 
 use std::{
     borrow::Cow,
@@ -26,7 +26,8 @@ use crate::store::{
     sql::{OwnedValue, Step, StepRefusal, Value},
 };
 
-/// Changes in one transaction: enough to share the price of a commit, few enough to keep the first caller's wait short.
+/// Changes in one transaction: enough to share the price of a commit, few enough to keep the first
+/// caller's wait short.
 const GROUP: usize = 64;
 
 /// A change, and the channel to its caller.
@@ -157,8 +158,9 @@ fn is_taken_back(error: &StoreError) -> bool {
     matches!(error, StoreError::Postgres(ServerError::RolledBack(_)))
 }
 
-/// The SQL of a step. A step that has to change a row, and must roll the others back where it does not, divides by the
-/// number of rows that it changed: the error ends the transaction without another round trip.
+/// The SQL of a step. A step that has to change a row, and must roll the others back where it does
+/// not, divides by the number of rows that it changed: the error ends the transaction without
+/// another round trip.
 fn written(step: &Step, is_alone: bool) -> Cow<'_, str> {
     match step.required {
         Some(_) if !is_alone => Cow::Owned(format!(
@@ -181,7 +183,8 @@ struct SentStep<'a> {
     is_alone: bool,
 }
 
-/// Sends all steps in a pipeline, sorted by row, so that two groups with rows in common do not deadlock.
+/// Sends all steps in a pipeline, sorted by row, so that two groups with rows in common do not
+/// deadlock.
 async fn transact(
     link: &mut PreparedConnection,
     changes: &[&[Step]],
@@ -266,8 +269,8 @@ fn failure(error: &Error, step: Option<&Step>) -> SendFailure {
     SendFailure::Refused(unfit.map_or_else(why, StoreError::from))
 }
 
-/// Whether the transaction was rolled back because of the connection: it lost a prepared statement, or its server is no longer the
-/// primary. On a new connection the change may be made.
+/// Whether the transaction was rolled back because of the connection: it lost a prepared statement,
+/// or its server is no longer the primary. On a new connection the change may be made.
 fn needs_new_connection(error: &Error) -> bool {
     use tokio_postgres::error::SqlState;
     [

@@ -1,4 +1,5 @@
-//! The schema on PostgreSQL: the same steps as on SQLite, counted in a table of one row. One replica at a time makes them.
+//! The schema on PostgreSQL: the same steps as on SQLite, counted in a table of one row. One
+//! replica at a time makes them.
 
 use super::{MIGRATING, OLDEST, ServerError, Session, presence, server::Server};
 use crate::store::{

@@ -10,8 +10,8 @@ use crate::store::StoreError;
 
 /// The lock's number.
 pub(super) const PRESENCE: i64 = 0x0402_0003;
-/// The server releases a session's locks some time after its client has gone, so a lock that is held
-/// is asked for again, for two seconds in all.
+/// The server releases a session's locks some time after its client has gone, so a lock that is
+/// held is asked for again, for two seconds in all.
 const TRIES: u32 = 40;
 const PAUSE: Duration = Duration::from_millis(50);
 

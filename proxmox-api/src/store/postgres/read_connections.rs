@@ -1,5 +1,5 @@
-//! Connections for reads of one statement each. Queries of many callers are pipelined on them, and no thread waits for an
-//! answer.
+//! Connections for reads of one statement each. Queries of many callers are pipelined on them, and
+//! no thread waits for an answer.
 
 use std::{
     collections::HashMap,
@@ -62,7 +62,8 @@ impl ReadConnections {
         }))
     }
 
-    /// The rows of one statement. It is retried once, on a new connection, where the old one turns out to be lost.
+    /// The rows of one statement. It is retried once, on a new connection, where the old one turns
+    /// out to be lost.
     pub(in crate::store) async fn all(
         &self,
         sql: &str,

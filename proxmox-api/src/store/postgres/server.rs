@@ -32,7 +32,8 @@ pub struct Server {
 
 #[derive(Clone, PartialEq, Eq)]
 enum Tls {
-    /// Encrypted if the server can, without checking its certificate: the default of PostgreSQL's own clients.
+    /// Encrypted if the server can, without checking its certificate: the default of PostgreSQL's
+    /// own clients.
     Whoever,
     /// The certificate must be trusted and name the host.
     Known { authorities: Option<PathBuf> },
@@ -108,7 +109,8 @@ impl Server {
         !here && self.tls == Tls::Whoever
     }
 
-    /// Connects. The second part is the connection's task, which passes on the notifications of other sessions.
+    /// Connects. The second part is the connection's task, which passes on the notifications of
+    /// other sessions.
     pub(in crate::store) async fn connect<H: Fn(&str) + Send + 'static>(
         &self,
         told: H,

@@ -1,5 +1,5 @@
-//! A connection for blocking threads that reconnects when it is lost. Its task runs only while it is used, so a loss shows at the
-//! next use.
+//! A connection for blocking threads that reconnects when it is lost. Its task runs only while it
+//! is used, so a loss shows at the next use.
 
 use std::{
     cell::{Cell, RefCell},
@@ -81,13 +81,14 @@ impl Session {
         })
     }
 
-    /// Statements without parameters, all or none of them where they are no transaction of their own.
+    /// Statements without parameters, all or none of them where they are no transaction of their
+    /// own.
     pub(in crate::store) fn batch(&self, sql: &str) -> Result<(), StoreError> {
         self.run(async |link| link.client.batch_execute(sql).await)
     }
 
-    /// Makes a change in a transaction of its own, under this advisory lock. It is retried after a deadlock or a serialization
-    /// failure, at most [`TRIES`] times in all.
+    /// Makes a change in a transaction of its own, under this advisory lock. It is retried after a
+    /// deadlock or a serialization failure, at most [`TRIES`] times in all.
     pub(in crate::store) fn change<T>(
         &self,
         lock: Option<i64>,
@@ -238,7 +239,8 @@ impl Session {
     }
 }
 
-/// Backoff before a retry: longer each time and random, so that two changes that deadlocked do not meet again.
+/// Backoff before a retry: longer each time and random, so that two changes that deadlocked do not
+/// meet again.
 pub(super) fn pause(tries: u32) -> Duration {
     let random = u64::from(u16::from_be_bytes(crypto::random_bytes()));
     let most = 10_u64 << tries.min(7);

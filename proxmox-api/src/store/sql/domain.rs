@@ -1,5 +1,5 @@
-//! How the domain's types are stored. They are read strictly: any other value is an error that names
-//! the column.
+//! How the domain's types are stored. They are read strictly: any other value is an error that
+//! names the column.
 
 use api_types::TrafficStep;
 use pve::{NodeName, Vmid};

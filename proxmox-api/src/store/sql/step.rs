@@ -1,5 +1,6 @@
-//! A step of a change: a compare-and-set statement. The steps of a list are made together or not at all, without a read in
-//! between. On PostgreSQL a list takes one round trip and no lock but those of its rows.
+//! A step of a change: a compare-and-set statement. The steps of a list are made together or not at
+//! all, without a read in between. On PostgreSQL a list takes one round trip and no lock but those
+//! of its rows.
 
 use std::borrow::Cow;
 
@@ -12,8 +13,8 @@ macro_rules! owned_values {
 }
 pub(in crate::store) use owned_values;
 
-/// Tables that steps change, in the order in which their rows are locked, so that two groups of changes with rows in common
-/// do not deadlock.
+/// Tables that steps change, in the order in which their rows are locked, so that two groups of
+/// changes with rows in common do not deadlock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::store) enum StepTable {
     Payments,

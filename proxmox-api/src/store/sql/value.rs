@@ -6,8 +6,8 @@ use bytes::BytesMut;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
-/// Replaces a NUL character, which PostgreSQL refuses. SQLite gets the same, so that its rows can be copied to PostgreSQL. No text
-/// that is searched for contains either character.
+/// Replaces a NUL character, which PostgreSQL refuses. SQLite gets the same, so that its rows can
+/// be copied to PostgreSQL. No text that is searched for contains either character.
 const FOR_NUL: &str = "\u{fffd}";
 
 /// A value with its type, which PostgreSQL needs also for NULL.

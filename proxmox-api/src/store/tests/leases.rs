@@ -210,7 +210,8 @@ async fn a_minute_keeps_the_data_for_a_minute_however_often_it_is_bought(place: 
     renewal(2, 2 * 24 * 60, 30).await;
     let end = 60 + 2 * DAY;
     assert_eq!(deadlines().await, (end, end + DAY), "the longest grace");
-    // A minute in the middle of that day, and one at its end: the day is not taken away, and not begun anew.
+    // A minute in the middle of that day, and one at its end: the day is not taken away, and not
+    // begun anew.
     renewal(3, 1, end + DAY / 2).await;
     assert_eq!(deadlines().await, (end + DAY / 2 + 60, end + DAY));
     renewal(4, 1, end + DAY - 1).await;

@@ -1,4 +1,5 @@
-//! Databases of the release before debts, with a payment in every state, are brought up to date and lose nothing.
+//! Databases of the release before debts, with a payment in every state, are brought up to date and
+//! lose nothing.
 
 use api_types::TrafficStep;
 

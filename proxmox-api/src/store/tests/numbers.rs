@@ -79,7 +79,8 @@ async fn the_number_that_was_freed_last_is_used_again_last(place: Place) {
             other => panic!("{other:?}"),
         }
     };
-    // 500 belongs to a guest of another owner. Unused numbers come before those that were just freed.
+    // 500 belongs to a guest of another owner. Unused numbers come before those that were just
+    // freed.
     assert_eq!((leased(1).await, leased(2).await), (501, 502));
     destroyed(&store, 1, 0).await;
     assert_eq!((leased(3).await, leased(4).await), (503, 504));
@@ -200,7 +201,8 @@ async fn addresses_of_a_probe_are_no_leases_until_they_are_given_back(place: Pla
     assert_eq!(leased(2, 10).await, text(3));
     assert_eq!(leased(3, 10).await, None, "the rest are the probe's");
     assert_eq!(probe("two", 1, 3609).await, ProbeClaim::Busy(10));
-    // One that was killed has perhaps left its containers: no lease, and no probe, gets their addresses.
+    // One that was killed has perhaps left its containers: no lease, and no probe, gets their
+    // addresses.
     assert_eq!(leased(4, 100_000).await, None);
     assert_eq!(probe("two", 1, 100_000).await, ProbeClaim::TooFew);
     store.release_probe_addresses("two").await.unwrap();

@@ -1,5 +1,5 @@
-//! What a change makes of rows that another one has changed while it waited for them. Told on PostgreSQL alone: on SQLite no change
-//! waits for another.
+//! What a change makes of rows that another one has changed while it waited for them. Told on
+//! PostgreSQL alone: on SQLite no change waits for another.
 
 use std::time::Duration;
 
@@ -92,7 +92,8 @@ async fn a_key_that_is_taken_meanwhile_gives_the_outcome_of_who_took_it() {
     );
 }
 
-/// A customer who signs again and again under one key must not have the changes of others made anew each time.
+/// A customer who signs again and again under one key must not have the changes of others made anew
+/// each time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
 async fn a_key_that_is_used_again_is_no_error_of_the_server() {

@@ -246,7 +246,8 @@ async fn one_transfer_pays_for_one_purchase(place: Place) {
         .mark_settled(&"pay-2".into(), seen("0xfeed", 4), 1)
         .await;
     assert!(matches!(again, Err(StoreError::EvidenceTaken)), "{again:?}");
-    // Another log of the same transaction is another transfer, and what was only reported is no evidence.
+    // Another log of the same transaction is another transfer, and what was only reported is no
+    // evidence.
     assert!(
         store
             .mark_settled(&"pay-2".into(), seen("0xfeed", 5), 1)

@@ -1,5 +1,5 @@
-//! Invariants under concurrent writes: on SQLite one writer keeps them, on PostgreSQL constraints, compare-and-set statements,
-//! and the locks of a lease, a wallet or the claims.
+//! Invariants under concurrent writes: on SQLite one writer keeps them, on PostgreSQL constraints,
+//! compare-and-set statements, and the locks of a lease, a wallet or the claims.
 
 use std::{
     collections::BTreeSet,
@@ -114,7 +114,8 @@ async fn a_payment_that_comes_again_waits_until_its_first_machine_is_taken_back(
     assert!(matches!(told, ClaimOutcome::Claimed { .. }), "{told:?}");
 }
 
-/// A database whose default isolation gives a whole transaction the snapshot of its first statement, which here waits for a lock.
+/// A database whose default isolation gives a whole transaction the snapshot of its first
+/// statement, which here waits for a lock.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
 async fn bounds_hold_where_the_database_isolates_transactions_more() {
@@ -241,8 +242,9 @@ async fn a_nonce_that_is_taken_again_is_not_removed(place: Place) {
     }
 }
 
-/// Two changes that lock the same two rows in opposite orders: PostgreSQL ends the deadlock by rolling one of them back, and
-/// it is made again. SQLite has one writer, so that no deadlock comes about.
+/// Two changes that lock the same two rows in opposite orders: PostgreSQL ends the deadlock by
+/// rolling one of them back, and it is made again. SQLite has one writer, so that no deadlock comes
+/// about.
 async fn a_change_that_a_deadlock_rolls_back_is_made_again(place: Place) {
     let stores = two(&place).await;
     stores[0]
@@ -336,7 +338,8 @@ async fn a_lease_is_renewed_or_ended_and_never_both(place: Place) {
         let (renewed, ended) = tokio::join!(one.renew(renewal, 9), ended);
         let is_renewed = matches!(renewed.unwrap(), RenewalOutcome::Renewed { .. });
         let state = one.lease(&lease_id).await.unwrap().unwrap().state;
-        // A renewal may come first and be ended after it; a lease that is being ended is renewed by nothing.
+        // A renewal may come first and be ended after it; a lease that is being ended is renewed by
+        // nothing.
         assert!(ended.unwrap() || is_renewed);
         assert_eq!(state, LeaseState::Destroying, "renewed: {is_renewed}");
         let (from, to) = (LeaseState::Destroying, LeaseState::Destroyed);

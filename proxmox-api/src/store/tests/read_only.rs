@@ -1,4 +1,5 @@
-//! A server that takes no changes has made none: a standby that was the primary a moment ago, or one whose disk is full.
+//! A server that takes no changes has made none: a standby that was the primary a moment ago, or
+//! one whose disk is full.
 
 use super::*;
 

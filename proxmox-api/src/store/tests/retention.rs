@@ -105,7 +105,8 @@ async fn a_refusal_keeps_its_terms_until_the_chain_was_asked(place: Place) {
     assert_eq!(store.blank_answers(500, 500).await.unwrap(), 1);
 }
 
-/// The lease of a refused payment is gone within seconds, and the authorization can be sent by others until its window ends.
+/// The lease of a refused payment is gone within seconds, and the authorization can be sent by
+/// others until its window ends.
 async fn a_request_is_kept_until_the_chain_was_looked_at(place: Place) {
     use LeaseState::*;
     let store = place.open().await;

@@ -1,4 +1,5 @@
-//! Texts that PostgreSQL cannot keep: both databases give the same answer to them, and none is a failure of the service.
+//! Texts that PostgreSQL cannot keep: both databases give the same answer to them, and none is a
+//! failure of the service.
 
 use super::*;
 

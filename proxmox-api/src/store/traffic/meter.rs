@@ -1,6 +1,6 @@
 //! The traffic of a container between two samples of its counters. Nodes count from each start of a
-//! container. An implausible sample counts nothing: a customer is slowed, cut off and stopped only by
-//! traffic that was sent for certain.
+//! container. An implausible sample counts nothing: a customer is slowed, cut off and stopped only
+//! by traffic that was sent for certain.
 
 /// Seconds by which an uptime may be too long: the cluster's list lags, and clocks differ.
 const LAG: i64 = 60;

@@ -1,6 +1,7 @@
-//! The browser's Back button closes an open dialog and leaves the page as it is. Each open dialog has an entry in the browser's
-//! history, which is removed when the dialog is closed by other means. Entries are added and removed a little later, so that a
-//! dialog that replaces another changes no entries.
+//! The browser's Back button closes an open dialog and leaves the page as it is. Each open dialog
+//! has an entry in the browser's history, which is removed when the dialog is closed by other
+//! means. Entries are added and removed a little later, so that a dialog that replaces another
+//! changes no entries.
 
 use std::{
     cell::{Cell, RefCell},

@@ -1,4 +1,5 @@
-//! A modal dialog: the browser's own, which keeps the focus inside and gives it back. The browser's Back button closes it.
+//! A modal dialog: the browser's own, which keeps the focus inside and gives it back. The browser's
+//! Back button closes it.
 
 pub(crate) mod back_button;
 
@@ -10,7 +11,8 @@ use crate::{
     text::shell,
 };
 
-/// The handling of the browser's Back button. Until it is loaded, Back works as if there were no dialogs.
+/// The handling of the browser's Back button. Until it is loaded, Back works as if there were no
+/// dialogs.
 #[derive(Clone, Copy)]
 pub(crate) struct BackButton {
     pub(crate) opened: fn(RwSignal<bool>, Option<Callback<(), bool>>),
@@ -99,7 +101,8 @@ pub fn Dialog(
     // A press on the backdrop has the dialog itself as its target.
     let pressed = move |event: web_sys::MouseEvent| {
         if event.target() == event.current_target() && class != "terminal-dialog" {
-            // Otherwise the press would move the focus away from the element to which the dialog returns it.
+            // Otherwise the press would move the focus away from the element to which the dialog
+            // returns it.
             event.prevent_default();
             leave();
         }

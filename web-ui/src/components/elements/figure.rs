@@ -1,5 +1,6 @@
-//! Texts that change, set as the element's text content. A page translator replaces text nodes, so that changes of the old node
-//! are no longer visible. Views of the first visit use the class `notranslate`, which is smaller than the attribute.
+//! Texts that change, set as the element's text content. A page translator replaces text nodes, so
+//! that changes of the old node are no longer visible. Views of the first visit use the class
+//! `notranslate`, which is smaller than the attribute.
 
 use leptos::prelude::*;
 

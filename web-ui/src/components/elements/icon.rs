@@ -1,5 +1,5 @@
-//! The icons, drawn with one stroke width. They are decoration: their meaning is in the text beside them or in the label of
-//! their button.
+//! The icons, drawn with one stroke width. They are decoration: their meaning is in the text beside
+//! them or in the label of their button.
 
 use leptos::prelude::*;
 

@@ -1,4 +1,5 @@
-//! Views of a lazily loaded chunk: a line is shown while it loads, and a button to retry if it cannot be loaded.
+//! Views of a lazily loaded chunk: a line is shown while it loads, and a button to retry if it
+//! cannot be loaded.
 
 use std::sync::Arc;
 
@@ -12,7 +13,8 @@ use crate::{
 };
 
 impl<T: Copy + Send + Sync + 'static> LazyTable<T> {
-    /// Shows a view of the chunk: at once if it is loaded, otherwise after a line that says that it is loading.
+    /// Shows a view of the chunk: at once if it is loaded, otherwise after a line that says that it
+    /// is loading.
     pub fn show(&'static self, view: impl Fn(T) -> AnyView + Send + Sync + 'static) -> AnyView {
         self.show_after(loading, view)
     }
@@ -30,7 +32,8 @@ impl<T: Copy + Send + Sync + 'static> LazyTable<T> {
         )
     }
 
-    /// Shows a view of the chunk once it is loaded, and nothing before: for views that the customer has not asked for.
+    /// Shows a view of the chunk once it is loaded, and nothing before: for views that the customer
+    /// has not asked for.
     pub fn show_once_loaded(
         &'static self,
         view: impl Fn(T) -> AnyView + Send + Sync + 'static,

@@ -1,4 +1,5 @@
-//! Small elements: icons, notices, facts, copy buttons, times, changing texts, and views of lazily loaded chunks.
+//! Small elements: icons, notices, facts, copy buttons, times, changing texts, and views of lazily
+//! loaded chunks.
 
 mod copy;
 mod fact;

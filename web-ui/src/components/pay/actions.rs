@@ -50,7 +50,8 @@ pub(super) fn Actions(
     let open = is_open(card);
     let agent = is_agent(card);
     let obstacle = obstacle(card, form);
-    // The button is gone. The focus goes to the status of the payment instead of the top of the page.
+    // The button is gone. The focus goes to the status of the payment instead of the top of the
+    // page.
     let follow = move || {
         if let Some(status) = status_node.get_untracked() {
             request_animation_frame(move || drop(status.focus()));
@@ -186,7 +187,8 @@ fn obstacle(card: Signal<Option<PayCard>>, form: CredentialForm) -> Memo<Option<
     })
 }
 
-/// Why the previous payment was refused, why this one cannot be paid now, and what the customer can do.
+/// Why the previous payment was refused, why this one cannot be paid now, and what the customer can
+/// do.
 #[component]
 fn Hints(
     id: CardId,

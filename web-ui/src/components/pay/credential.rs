@@ -1,4 +1,5 @@
-//! How the owner of a new container logs in: a generated password, their own password, or an SSH key.
+//! How the owner of a new container logs in: a generated password, their own password, or an SSH
+//! key.
 
 use api_types::{LeaseRequest, Secret};
 use leptos::prelude::*;

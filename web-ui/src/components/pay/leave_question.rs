@@ -1,4 +1,5 @@
-//! The end of the sheet once a payment is over, with the question before a password is left that was not copied.
+//! The end of the sheet once a payment is over, with the question before a password is left that
+//! was not copied.
 
 use leptos::prelude::*;
 

@@ -30,7 +30,8 @@ pub fn PurchaseResult(
     }
 }
 
-/// What was bought. It scrolls into view and takes the focus, because a password is shown only once.
+/// What was bought. It scrolls into view and takes the focus, because a password is shown only
+/// once.
 fn bought(receipt: &PurchaseReceipt) -> Option<AnyView> {
     let node = NodeRef::<html::Div>::new();
     let content = if let Some(lease) = receipt.read::<LeaseResponse>() {

@@ -1,4 +1,5 @@
-//! A purchase from a panel: the price is requested, the sheet opens, and the panel is called back once it is paid and delivered.
+//! A purchase from a panel: the price is requested, the sheet opens, and the panel is called back
+//! once it is paid and delivered.
 
 use leptos::prelude::*;
 

@@ -1,4 +1,5 @@
-//! What the page knows of a paid operation before its price is requested: the container's name, and the lines of the price.
+//! What the page knows of a paid operation before its price is requested: the container's name, and
+//! the lines of the price.
 
 use api_types::Size;
 use leptos::prelude::*;

@@ -1,5 +1,5 @@
-//! The request that is paid for, in full, beside the button. An automatic payment starts here, once all of the card was on the
-//! screen.
+//! The request that is paid for, in full, beside the button. An automatic payment starts here, once
+//! all of the card was on the screen.
 
 use std::time::Duration;
 
@@ -23,7 +23,8 @@ use crate::{
 
 /// How often the visibility is checked.
 const CHECK_INTERVAL: Duration = Duration::from_millis(200);
-/// The elements of a card that must be visible before an automatic payment: summary, price and request.
+/// The elements of a card that must be visible before an automatic payment: summary, price and
+/// request.
 const REQUIRED_VISIBLE: &str = ".slip-head > *, .sends-text";
 
 /// The request.
@@ -60,7 +61,8 @@ pub(super) fn RequestBlock(
     });
     let body = move || {
         let sends = sends.clone().filter(|_| open.get())?;
-        // A command is free text and is always shown. All other requests are described by the summary, so they are folded.
+        // A command is free text and is always shown. All other requests are described by the
+        // summary, so they are folded.
         Some(if sends.has_command || waits.get() {
             view! { <Members sends=sends /> }.into_any()
         } else {

@@ -1,5 +1,6 @@
-//! The sheet: the dialog for payments that do not belong to a conversation. It shows a generated password once: it opens again for
-//! the password, and asks before it closes if the password was not copied.
+//! The sheet: the dialog for payments that do not belong to a conversation. It shows a generated
+//! password once: it opens again for the password, and asks before it closes if the password was
+//! not copied.
 
 use leptos::prelude::*;
 
@@ -21,7 +22,8 @@ pub struct Sheet {
 }
 
 impl Sheet {
-    /// Provides the sheet for the whole application. A payment that a reload interrupted is shown again.
+    /// Provides the sheet for the whole application. A payment that a reload interrupted is shown
+    /// again.
     pub fn provide(engine: Engine) {
         let interrupted = engine.pay.cards().with_untracked(|cards| {
             let direct = cards
@@ -62,8 +64,8 @@ impl Sheet {
         self.open.set(true);
     }
 
-    /// A purchase is paid and delivered. The sheet closes if its result is shown elsewhere. A new container has a password to show,
-    /// and a renewal a receipt.
+    /// A purchase is paid and delivered. The sheet closes if its result is shown elsewhere. A new
+    /// container has a password to show, and a renewal a receipt.
     pub fn settled(self, card: CardId) {
         let shows_more = self.engine.pay.cards().with_untracked(|cards| {
             let card = cards.iter().find(|one| one.id == card);
@@ -114,7 +116,8 @@ impl Sheet {
         closes
     }
 
-    /// A purchase is paid. If it has a password, the sheet shows it, even if it is closed or shows another card.
+    /// A purchase is paid. If it has a password, the sheet shows it, even if it is closed or shows
+    /// another card.
     pub fn paid(self, card: &PayCard) {
         if !matches!(card.via, PurchaseVia::Direct(_)) || !card.shows_password() {
             return;
@@ -147,7 +150,8 @@ impl Sheet {
         holds && !self.copied.get_untracked()
     }
 
-    /// After closing: a purchase that is not signed is cancelled, a signed one goes on without the sheet.
+    /// After closing: a purchase that is not signed is cancelled, a signed one goes on without the
+    /// sheet.
     pub(super) fn closed(self) {
         self.copied.set(false);
         self.leaving.set(false);

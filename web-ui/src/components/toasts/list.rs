@@ -21,7 +21,8 @@ use crate::{
 
 /// How often the place of the toasts is checked.
 const PLACEMENT_INTERVAL: Duration = Duration::from_millis(100);
-/// Interactive elements outside of toasts, and texts that must be readable before a button is pressed.
+/// Interactive elements outside of toasts, and texts that must be readable before a button is
+/// pressed.
 const CONTROLS: &str =
     ".running, .sends-text, .app :is(a, button, input, textarea, select, summary):not(.toast *)";
 

@@ -1,4 +1,5 @@
-//! The card of a tool call: its title and state, its arguments and result, and the payment or the question that it waits for.
+//! The card of a tool call: its title and state, its arguments and result, and the payment or the
+//! question that it waits for.
 
 use api_types::{ExecResponse, LeaseResponse};
 use leptos::prelude::*;

@@ -1,4 +1,5 @@
-//! A terminal that was bought in the conversation: it opens at once, and can be opened from its card while its ticket is valid.
+//! A terminal that was bought in the conversation: it opens at once, and can be opened from its
+//! card while its ticket is valid.
 
 use api_types::ConsoleResponse;
 use leptos::prelude::*;

@@ -46,7 +46,8 @@ fn WalletList() -> impl IntoView {
     let asked = RwSignal::new(None::<String>);
     let problem = RwSignal::new(None::<String>);
     let wait = StoredValue::new_local(WalletWait::default());
-    // An answer that comes after the dialog was left, or after another wallet was asked, connects nothing.
+    // An answer that comes after the dialog was left, or after another wallet was asked, connects
+    // nothing.
     on_cleanup(move || wait.with_value(WalletWait::stop));
     let connect = move |wallet: WalletInfo| {
         wait.with_value(WalletWait::stop);

@@ -1,4 +1,5 @@
-//! The log of a conversation. It follows its end until the reader scrolls up, and keeps its scroll position on a page change.
+//! The log of a conversation. It follows its end until the reader scrolls up, and keeps its scroll
+//! position on a page change.
 
 use leptos::{html, prelude::*};
 use wasm_bindgen::{JsCast, closure::Closure};
@@ -24,7 +25,8 @@ pub(crate) struct LogTurns {
 
 pub(crate) static LOG_TURNS: LazyTable<LogTurns> = LazyTable::new(&TALK_CHUNK);
 
-/// The scroll position of a log at its end. A question to the customer stays in view, even if there is more text below it.
+/// The scroll position of a log at its end. A question to the customer stays in view, even if there
+/// is more text below it.
 pub(crate) fn scroll_end(log: &HtmlDivElement) -> i32 {
     let end = log.scroll_height() - log.client_height();
     let question = log.query_selector(".turn:last-child [data-step=waiting] .actions");

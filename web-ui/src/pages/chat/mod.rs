@@ -1,5 +1,5 @@
-//! The chat: the stored conversations at the side, the log, the message box, and the quick form if there is room. On a phone there is a
-//! line with the wallet's leases above the box.
+//! The chat: the stored conversations at the side, the log, the message box, and the quick form if
+//! there is room. On a phone there is a line with the wallet's leases above the box.
 
 mod composer;
 pub(crate) mod history;

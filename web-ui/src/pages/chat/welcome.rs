@@ -1,4 +1,5 @@
-//! An empty conversation: what the agent can do, and suggested messages that are sent when they are pressed.
+//! An empty conversation: what the agent can do, and suggested messages that are sent when they are
+//! pressed.
 
 use leptos::prelude::*;
 

@@ -1,5 +1,5 @@
-//! The quick lease form: four sliders, the price, and the button to the payment. The price is computed here by the service's own
-//! formula, and then confirmed by the service's quote.
+//! The quick lease form: four sliders, the price, and the button to the payment. The price is
+//! computed here by the service's own formula, and then confirmed by the service's quote.
 
 use std::time::Duration;
 
@@ -205,7 +205,8 @@ fn request_quote(request: Memo<LeaseRequest>) -> RwSignal<Option<(LeaseRequest, 
         forget();
         let ask = move || {
             spawn_local(async move {
-                // Without a quote the price stays an estimate by the same formula. The payment requests the price again.
+                // Without a quote the price stays an estimate by the same formula. The payment
+                // requests the price again.
                 if let Ok(answer) = engine.lease.quote(&asked).await {
                     quote.try_set(Some((asked, answer)));
                 }

@@ -1,4 +1,5 @@
-//! What customers with leases see on every page. It is loaded once leases are known, so that a first visit does without it.
+//! What customers with leases see on every page. It is loaded once leases are known, so that a
+//! first visit does without it.
 
 use leptos::prelude::*;
 

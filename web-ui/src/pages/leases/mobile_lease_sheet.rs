@@ -1,4 +1,5 @@
-//! The leases beside a conversation on a phone: a line above the message box, and a sheet with the cards of the leases.
+//! The leases beside a conversation on a phone: a line above the message box, and a sheet with the
+//! cards of the leases.
 
 use leptos::{html, prelude::*};
 use wasm_bindgen::{JsCast, closure::Closure};
@@ -79,7 +80,8 @@ fn Cards() -> impl IntoView {
     view! { <LeaseGrid leases=select_leases(false) /> }
 }
 
-/// The handle at the upper edge, by which the sheet is pulled down. Esc and the button close it as well.
+/// The handle at the upper edge, by which the sheet is pulled down. Esc and the button close it as
+/// well.
 #[component]
 fn Handle(open: RwSignal<bool>) -> impl IntoView {
     let node = NodeRef::<html::Div>::new();

@@ -70,7 +70,8 @@ fn is_past(lease: &LeaseView) -> bool {
     lease.status == LeaseStatus::Destroyed
 }
 
-/// Cards side by side, if there is room. A card stays when its lease is updated, with all that is typed in it.
+/// Cards side by side, if there is room. A card stays when its lease is updated, with all that is
+/// typed in it.
 #[component]
 fn LeaseGrid(leases: Memo<Vec<LeaseView>>) -> impl IntoView {
     let order = CardOrder::new(leases);

@@ -53,7 +53,8 @@ impl CardOrder {
         });
     }
 
-    /// If a card is removed and no element has the focus then, the heading of the next card gets it.
+    /// If a card is removed and no element has the focus then, the heading of the next card gets
+    /// it.
     fn restore_focus(self) {
         Effect::new(move |before: Option<Vec<String>>| {
             let now = self.ids.get();

@@ -1,4 +1,5 @@
-//! Carries out an action that was chosen on another page, once its lease or the form is on the board.
+//! Carries out an action that was chosen on another page, once its lease or the form is on the
+//! board.
 
 use api_types::LeaseView;
 use leptos::{html, prelude::*};
@@ -47,7 +48,8 @@ pub(super) fn show_form(form: NodeRef<html::Aside>) {
     }
 }
 
-/// Takes the action if it is for this place, carries it out, scrolls to the place, and focuses the first `field`.
+/// Takes the action if it is for this place, carries it out, scrolls to the place, and focuses the
+/// first `field`.
 fn carry_out(
     is_here: impl Fn(&PendingAction) -> bool + 'static,
     place: impl Fn() -> Option<Element> + 'static,

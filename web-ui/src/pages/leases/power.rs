@@ -13,8 +13,8 @@ use crate::{
     text::{leases, shell},
 };
 
-/// The button. It is shown during the paid time while the state of the container is known. It is one button for both actions, so
-/// that it keeps the focus.
+/// The button. It is shown during the paid time while the state of the container is known. It is
+/// one button for both actions, so that it keeps the focus.
 #[component]
 pub fn PowerButton(
     /// The lease.

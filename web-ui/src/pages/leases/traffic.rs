@@ -1,4 +1,5 @@
-//! How much traffic a container has sent of what is included. The lease's notice tells why it is slowed down or cut off.
+//! How much traffic a container has sent of what is included. The lease's notice tells why it is
+//! slowed down or cut off.
 
 use std::time::Duration;
 

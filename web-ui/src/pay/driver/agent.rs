@@ -1,4 +1,5 @@
-//! One attempt to send a signed request to the agent: its turn resumes the suspended call, and then goes on with the model.
+//! One attempt to send a signed request to the agent: its turn resumes the suspended call, and then
+//! goes on with the model.
 
 use api_types::{ChatEvent, ChatRequest};
 use leptos::prelude::*;
@@ -14,8 +15,8 @@ use crate::{
     },
 };
 
-/// Sends the signed request once. The payment's outcome is passed to `on_outcome` as soon as it is known, while the model is
-/// still answering. Returns the outcome of the whole attempt.
+/// Sends the signed request once. The payment's outcome is passed to `on_outcome` as soon as it is
+/// known, while the model is still answering. Returns the outcome of the whole attempt.
 pub(super) async fn attempt(
     pay: Pay,
     conversation: &str,
@@ -48,7 +49,8 @@ pub(super) async fn attempt(
                 }
                 known = Some(outcome);
             }
-            // In doubt the turn's events are not shown: they could ask the customer to pay for the same again.
+            // In doubt the turn's events are not shown: they could ask the customer to pay for the
+            // same again.
             if !matches!(known, Some(PaymentOutcome::Doubtful { .. })) {
                 notify(TurnUpdate::Event(Box::new(event)));
             }
@@ -58,7 +60,8 @@ pub(super) async fn attempt(
     if let (None, Err(RequestError::Refused { error, .. })) = (&known, &ended) {
         known = Some(outcome::from_error(error).after_earlier_copies(was_open));
     }
-    // Without an outcome the request is sent again, and in doubt it stays stored. A failed turn would offer a retry instead.
+    // Without an outcome the request is sent again, and in doubt it stays stored. A failed turn
+    // would offer a retry instead.
     let on_hold = matches!(
         (&known, &ended),
         (None, Err(_)) | (Some(PaymentOutcome::Doubtful { .. }), _)
@@ -112,7 +115,8 @@ fn outcome_of_tool(
     }
 }
 
-/// A failed call: the lease API's error, if the agent passes one on. Without one the agent did not send the request.
+/// A failed call: the lease API's error, if the agent passes one on. Without one the agent did not
+/// send the request.
 fn outcome_of_failure(summary: &str, body: &Value, receipt: Option<Receipt>) -> PaymentOutcome {
     let passed_on = outcome::from_agent_error(body, summary, receipt.clone());
     passed_on.unwrap_or_else(|| match receipt.filter(|receipt| receipt.success) {

@@ -1,6 +1,6 @@
-//! One payment at a time in all tabs of this browser. The lock is the browser's (Web Locks), which releases it when its tab
-//! closes. A broadcast channel tells the other tabs why they wait. They also ask the browser whether the lock is still held,
-//! because a tab can close without a message.
+//! One payment at a time in all tabs of this browser. The lock is the browser's (Web Locks), which
+//! releases it when its tab closes. A broadcast channel tells the other tabs why they wait. They
+//! also ask the browser whether the lock is still held, because a tab can close without a message.
 
 use std::cell::Cell;
 
@@ -33,8 +33,8 @@ impl Drop for LockGuard {
     }
 }
 
-/// Takes the lock, unless another tab holds it. If this tab itself holds it, waits until it is released. A page without a secure
-/// origin has no Web Locks and works without them.
+/// Takes the lock, unless another tab holds it. If this tab itself holds it, waits until it is
+/// released. A page without a secure origin has no Web Locks and works without them.
 pub(super) async fn acquire() -> Option<LockGuard> {
     let Some((locks, request)) = manager() else {
         return Some(LockGuard(None));

@@ -1,6 +1,7 @@
-//! Performs purchases in the browser. [`Pay`] is what the pages use; `start` makes the card, `offer` requests the price, `sign`
-//! opens the wallet, `send` sends the signed request until its outcome is known, to the lease API (`direct`) or to the agent
-//! (`agent`); `stored` has it in the browser's storage meanwhile, and `lock` keeps tabs from paying at the same time.
+//! Performs purchases in the browser. [`Pay`] is what the pages use; `start` makes the card,
+//! `offer` requests the price, `sign` opens the wallet, `send` sends the signed request until its
+//! outcome is known, to the lease API (`direct`) or to the agent (`agent`); `stored` has it in the
+//! browser's storage meanwhile, and `lock` keeps tabs from paying at the same time.
 
 mod agent;
 mod direct;
@@ -35,7 +36,8 @@ const BUDGET_AT: &str = "infra402.budget";
 /// Where the spent sum of this tab is stored.
 const SPENT_AT: &str = "infra402.spent";
 
-/// What is needed from the first payment on. Everything after the offer is reached from the pay card, which is in the same chunk.
+/// What is needed from the first payment on. Everything after the offer is reached from the pay
+/// card, which is in the same chunk.
 #[derive(Clone, Copy)]
 pub(crate) struct PayDriver {
     pub(crate) start_direct: fn(Pay, CardId, PurchaseItem),
@@ -66,7 +68,8 @@ pub enum TurnUpdate {
     Started,
     /// An event of the turn.
     Event(Box<ChatEvent>),
-    /// The connection was lost and the outcome of the payment is not known: nothing may be offered in its place.
+    /// The connection was lost and the outcome of the payment is not known: nothing may be offered
+    /// in its place.
     OnHold,
     /// It is over, or failed.
     Ended(Result<(), RequestError>),
@@ -87,7 +90,8 @@ pub struct SuspendedPurchase {
     pub replaces: Option<CardId>,
     /// The account that it is for.
     pub made_for: Option<String>,
-    /// Whether it came just now. Its time is then counted from now, whatever the service's clock says.
+    /// Whether it came just now. Its time is then counted from now, whatever the service's clock
+    /// says.
     pub fresh: bool,
 }
 
@@ -133,7 +137,8 @@ pub struct Pay {
 }
 
 impl Pay {
-    /// Whether an earlier page has left payments under way. [`PAY_CHUNK`] must then be loaded before [`Self::start_up`].
+    /// Whether an earlier page has left payments under way. [`PAY_CHUNK`] must then be loaded
+    /// before [`Self::start_up`].
     pub fn is_interrupted() -> bool {
         stored::any()
     }
@@ -209,7 +214,8 @@ impl Pay {
         self.on_settled.set_value(Some(callback));
     }
 
-    /// Sets the callback for turns that go on after a payment, with the id of the conversation; also after a reload.
+    /// Sets the callback for turns that go on after a payment, with the id of the conversation;
+    /// also after a reload.
     pub fn on_turn(&self, callback: Callback<(String, TurnUpdate)>) {
         self.on_turn.set_value(Some(callback));
     }
@@ -269,13 +275,15 @@ impl Pay {
         });
     }
 
-    /// The request that a card's payment is for, without secrets; none if an earlier page has sent it.
+    /// The request that a card's payment is for, without secrets; none if an earlier page has sent
+    /// it.
     pub fn request(&self, id: CardId) -> Option<RequestText> {
         self.pending
             .with_value(|all| all.get(&id).map(|pending| pending.request.clone()))
     }
 
-    /// All of a card is on the screen: starts its payment, if it starts without a press of the button.
+    /// All of a card is on the screen: starts its payment, if it starts without a press of the
+    /// button.
     pub fn viewed(&self, id: CardId) {
         if self.change(id, PayCard::viewed) && self.wallet.account().with_untracked(Option::is_some)
         {
@@ -291,7 +299,8 @@ impl Pay {
         }
     }
 
-    /// Removes a doubtful payment whose signature has expired. If it was charged before, the receipts show it.
+    /// Removes a doubtful payment whose signature has expired. If it was charged before, the
+    /// receipts show it.
     pub fn set_aside(&self, id: CardId) {
         let is_expired =
             |card: &PayCard| matches!(card.phase, PaymentPhase::Doubtful { expired: true, .. });
@@ -311,7 +320,8 @@ impl Pay {
         });
     }
 
-    /// Aborts an agent's turn that goes on after its payment. Before the payment is done, it is not aborted.
+    /// Aborts an agent's turn that goes on after its payment. Before the payment is done, it is not
+    /// aborted.
     pub fn stop_turn(&self, conversation: &str) {
         if let Some(turn) = self.turns.with_value(|all| all.get(conversation).cloned()) {
             turn.abort();

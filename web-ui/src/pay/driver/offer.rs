@@ -1,5 +1,5 @@
-//! The offer of a purchase: the lease API's challenge (402), requested by the page or passed on by the agent. The amount is
-//! always the one that will be signed.
+//! The offer of a purchase: the lease API's challenge (402), requested by the page or passed on by
+//! the agent. The amount is always the one that will be signed.
 
 use api_types::{LeaseRequest, PaymentRequest, Price, Timestamp, Usdc};
 use leptos::prelude::*;
@@ -111,7 +111,8 @@ async fn request_challenge(
     Ok((chosen, price))
 }
 
-/// The lines of a lease's price. The request is sent without the password, on which the price does not depend.
+/// The lines of a lease's price. The request is sent without the password, on which the price does
+/// not depend.
 async fn request_price(pay: Pay, request: &LeaseRequest) -> Option<Price> {
     let request = LeaseRequest {
         password: None,

@@ -1,4 +1,5 @@
-//! Sends a signed request until its outcome is known. It is the same request each time: this module cannot sign.
+//! Sends a signed request until its outcome is known. It is the same request each time: this module
+//! cannot sign.
 
 use leptos::prelude::*;
 
@@ -114,8 +115,8 @@ pub(super) async fn send_until_known(
     }
 }
 
-/// No response tells the outcome. If the wallet is signed in, the list of its payments does; otherwise the signed request stays
-/// stored until the customer sends it again.
+/// No response tells the outcome. If the wallet is signed in, the list of its payments does;
+/// otherwise the signed request stays stored until the customer sends it again.
 async fn leave_in_doubt(
     pay: Pay,
     id: CardId,

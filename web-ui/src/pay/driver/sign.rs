@@ -70,7 +70,8 @@ pub(super) async fn pay(pay: Pay, id: CardId, credential: LoginCredential) {
     }
 }
 
-/// Asks for the signature. Returns the nonce and what is to be stored, or the phase of the card if nothing was signed.
+/// Asks for the signature. Returns the nonce and what is to be stored, or the phase of the card if
+/// nothing was signed.
 async fn sign(
     pay: Pay,
     id: CardId,
@@ -97,7 +98,8 @@ async fn sign(
     let (authorization, signature) = ask_wallet(pay, chosen, &account, wait).await?;
     let nonce = authorization.nonce.to_string();
     let valid_before = u64::try_from(authorization.valid_before).unwrap_or(u64::MAX);
-    // The idempotency key is not part of the payment, which the facilitator sees: the key gives access to the response.
+    // The idempotency key is not part of the payment, which the facilitator sees: the key gives
+    // access to the response.
     let (name, value) = chosen.payment(authorization, signature, None).to_header();
     let header = (name.to_owned(), Secret::new(value));
     let shown = pay.with(id, |card| {
@@ -158,7 +160,8 @@ fn signed_request(
     }
 }
 
-/// The idempotency key of a request that the page sends. For a suspended call, the agent has its own.
+/// The idempotency key of a request that the page sends. For a suspended call, the agent has its
+/// own.
 fn random_key() -> String {
     stored_payment::idempotency_key(FixedBytes::<16>::random().0)
 }
@@ -195,7 +198,8 @@ async fn ensure_chain(
     }
 }
 
-/// Asks the wallet for the signature. Asked again, it is for the same authorization, so that two answers are one payment.
+/// Asks the wallet for the signature. Asked again, it is for the same authorization, so that two
+/// answers are one payment.
 async fn ask_wallet(
     pay: Pay,
     chosen: &Chosen,

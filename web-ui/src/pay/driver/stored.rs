@@ -1,5 +1,5 @@
-//! The payments under way, in this browser's storage, so that the next page finds them. What the browser does not store is kept
-//! in memory as long as the page lives.
+//! The payments under way, in this browser's storage, so that the next page finds them. What the
+//! browser does not store is kept in memory as long as the page lives.
 
 use std::cell::RefCell;
 

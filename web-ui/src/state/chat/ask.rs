@@ -78,7 +78,8 @@ impl Chat {
         let request = ChatRequest {
             pending: Some(pending),
             cancel: Some(text::chat::CANCEL_REASON.to_owned()),
-            // The agent accepts it from the account that asked, which may not be connected any more.
+            // The agent accepts it from the account that asked, which may not be connected any
+            // more.
             wallet: cell.turn.with_untracked(|turn| turn.asked_by.clone()),
             ..self.request(cell.id)
         };

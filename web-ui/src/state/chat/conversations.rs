@@ -80,7 +80,8 @@ impl Chat {
         storage::remove(STORED_AT);
     }
 
-    /// Stops the agent's answer. A paid call goes on, and its events are applied to the stored conversation.
+    /// Stops the agent's answer. A paid call goes on, and its events are applied to the stored
+    /// conversation.
     fn leave(self) {
         let abort = self.abort.try_update_value(Option::take).flatten();
         if let Some(abort) = abort {

@@ -1,6 +1,6 @@
-//! The conversation on the screen: asks the agent, applies its events, and stores everything in this browser. A turn that waits
-//! for a payment is resumed by `pay`. `ask` has the agent's turns, `payments` the calls that cost money, `conversations` the
-//! stored conversations.
+//! The conversation on the screen: asks the agent, applies its events, and stores everything in
+//! this browser. A turn that waits for a payment is resumed by `pay`. `ask` has the agent's turns,
+//! `payments` the calls that cost money, `conversations` the stored conversations.
 
 mod ask;
 mod conversations;
@@ -56,17 +56,20 @@ pub struct Chat {
     pub draft: RwSignal<String>,
     unsent: RwSignal<bool>,
     sending: RwSignal<Option<String>>,
-    /// The scroll position of a reader who is not at the end: the conversation's id, and the pixels above the window.
+    /// The scroll position of a reader who is not at the end: the conversation's id, and the pixels
+    /// above the window.
     pub scrolled_to: StoredValue<Option<(String, i32)>>,
 }
 
 impl Chat {
-    /// Whether an earlier visit has stored conversations. [`TALK_CHUNK`] must then be loaded before [`Self::provide`].
+    /// Whether an earlier visit has stored conversations. [`TALK_CHUNK`] must then be loaded before
+    /// [`Self::provide`].
     pub fn has_stored() -> bool {
         conversations::any_stored()
     }
 
-    /// Reads the stored conversations and opens the one that this tab has shown, or an empty one, for the whole application.
+    /// Reads the stored conversations and opens the one that this tab has shown, or an empty one,
+    /// for the whole application.
     pub fn provide(engine: Engine) {
         let chat = Self {
             engine,
@@ -136,7 +139,8 @@ impl Chat {
         });
     }
 
-    /// Puts a message that could not be sent back into the box, before the text that was written since.
+    /// Puts a message that could not be sent back into the box, before the text that was written
+    /// since.
     fn return_to_draft(self, mut message: String) {
         self.unsent.set(true);
         self.draft.update(|draft| {

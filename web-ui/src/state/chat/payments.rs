@@ -26,7 +26,8 @@ impl Chat {
         }
     }
 
-    /// Applies what happens in a turn that goes on after its payment. Its conversation may not be on the screen any more.
+    /// Applies what happens in a turn that goes on after its payment. Its conversation may not be
+    /// on the screen any more.
     pub(crate) fn take_payment_news(self, conversation: &str, news: TurnUpdate) {
         if self.id.with_untracked(|current| current == conversation) {
             let last = self.turns.with_untracked(|turns| turns.last().cloned());
@@ -57,8 +58,8 @@ impl Chat {
         }
     }
 
-    /// Asks the agent for a new offer in place of one that can no longer be paid. If another call of the turn is paid already, only
-    /// the waiting call is asked for again.
+    /// Asks the agent for a new offer in place of one that can no longer be paid. If another call
+    /// of the turn is paid already, only the waiting call is asked for again.
     pub fn ask_again(self, cell: &TurnCell) {
         let (waiting, paid) = cell.turn.with_untracked(|turn| {
             let waiting = turn.waiting().map(|call| (call.card, call.title.clone()));

@@ -67,8 +67,8 @@ impl Turn {
                 self.state = TurnState::Suspended;
             }
             ChatEvent::Final { reply, .. } => {
-                // An agent that sends no tokens sends its text here. While the turn waits, the text repeats what the card asks and
-                // would stay after the customer has answered.
+                // An agent that sends no tokens sends its text here. While the turn waits, the text
+                // repeats what the card asks and would stay after the customer has answered.
                 let waits = self.waiting().is_some();
                 if !waits && self.reply().trim().is_empty() && !reply.trim().is_empty() {
                     self.parts.push(AnswerPart::Text(reply));
@@ -139,7 +139,8 @@ impl Turn {
         }
     }
 
-    /// The paid call is sent, perhaps once more after a lost connection. The parts after it are removed and come again.
+    /// The paid call is sent, perhaps once more after a lost connection. The parts after it are
+    /// removed and come again.
     pub fn restart_paid_call(&mut self) {
         let is_paid =
             |part: &AnswerPart| matches!(part, AnswerPart::Tool(call) if call.card.is_some());
@@ -221,7 +222,8 @@ impl ToolCall {
         }
     }
 
-    /// A call that the customer declined is reported to the model as failed. For the customer it stays declined.
+    /// A call that the customer declined is reported to the model as failed. For the customer it
+    /// stays declined.
     fn finish(&mut self, ok: bool) {
         self.step = match (ok, &self.step) {
             (true, _) => ToolStep::Completed,

@@ -1,5 +1,5 @@
-//! A conversation as it is shown and stored: turns, each a question and the parts of its answer. [`apply`](Turn::apply) applies
-//! the agent's events.
+//! A conversation as it is shown and stored: turns, each a question and the parts of its answer.
+//! [`apply`](Turn::apply) applies the agent's events.
 
 mod apply;
 mod redact;
@@ -38,7 +38,8 @@ pub struct Turn {
     pub parts: Vec<AnswerPart>,
     /// Its state.
     pub state: TurnState,
-    /// The account that was connected when the question was asked. The agent's offers are for this account.
+    /// The account that was connected when the question was asked. The agent's offers are for this
+    /// account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked_by: Option<String>,
 }
@@ -153,7 +154,8 @@ impl Conversation {
         Some(title)
     }
 
-    /// Prepares a conversation that an earlier page has stored: turns that were running are stopped.
+    /// Prepares a conversation that an earlier page has stored: turns that were running are
+    /// stopped.
     pub fn restored(mut self) -> Self {
         for turn in &mut self.turns {
             if turn.is_running() {
@@ -199,7 +201,8 @@ impl Turn {
         matches!(self.state, TurnState::Asking | TurnState::Answering)
     }
 
-    /// Whether the same question can be asked again in its place: a call failed, and nothing was paid for.
+    /// Whether the same question can be asked again in its place: a call failed, and nothing was
+    /// paid for.
     pub fn can_be_retried(&self) -> bool {
         let failed = self.calls().any(|call| call.step == ToolStep::Failed);
         self.state == TurnState::Done && failed && !self.has_paid()
@@ -234,7 +237,8 @@ impl Turn {
         })
     }
 
-    /// What later requests tell the agent of this turn: the texts, or without texts the outcomes of the calls.
+    /// What later requests tell the agent of this turn: the texts, or without texts the outcomes of
+    /// the calls.
     fn as_history(&self) -> String {
         let reply = self.reply();
         if !reply.trim().is_empty() {
@@ -248,7 +252,8 @@ impl Turn {
     }
 }
 
-/// The earlier turns as the agent is told of them, the oldest first. If they are too long, the oldest turns are left out.
+/// The earlier turns as the agent is told of them, the oldest first. If they are too long, the
+/// oldest turns are left out.
 pub fn history<'t>(turns: impl DoubleEndedIterator<Item = &'t Turn>) -> Vec<ChatMessage> {
     let mut room = LONGEST_HISTORY;
     let mut messages = Vec::new();

@@ -1,4 +1,5 @@
-//! Removes secrets that must not outlive the page: a generated password is shown once, and a ticket opens a terminal.
+//! Removes secrets that must not outlive the page: a generated password is shown once, and a ticket
+//! opens a terminal.
 
 use serde_json::Value;
 

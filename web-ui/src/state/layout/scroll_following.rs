@@ -15,8 +15,8 @@ pub struct ScrollPosition {
 }
 
 impl ScrollPosition {
-    /// Whether the log follows its end after it has moved here from `before`. Content that grows or shrinks moves it as well: only
-    /// a movement up over unchanged content is the reader's.
+    /// Whether the log follows its end after it has moved here from `before`. Content that grows or
+    /// shrinks moves it as well: only a movement up over unchanged content is the reader's.
     pub const fn follows(self, before: Self, followed: bool) -> bool {
         let left = self.height - self.window - self.top;
         let up = self.top < before.top;

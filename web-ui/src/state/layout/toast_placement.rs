@@ -1,4 +1,5 @@
-//! Toast placement that avoids interactive elements: as near to the lower right corner as they allow.
+//! Toast placement that avoids interactive elements: as near to the lower right corner as they
+//! allow.
 
 use super::area::ScreenArea;
 
@@ -24,7 +25,8 @@ pub fn is_free(place: ScreenArea, window: (f64, f64), occupied: &[ScreenArea]) -
     inside && occupied.iter().all(|other| covered(place, *other) == 0.0)
 }
 
-/// The place for toasts of a size (width and height) in a window of a size. If no place is free, it is the one that covers least.
+/// The place for toasts of a size (width and height) in a window of a size. If no place is free, it
+/// is the one that covers least.
 pub fn find_place(size: (f64, f64), window: (f64, f64), occupied: &[ScreenArea]) -> ScreenArea {
     let (right, lowest) = (window.0 - size.0 - GAP, window.1 - size.1 - GAP);
     let columns = [right, right / 2.0 + GAP / 2.0, GAP];

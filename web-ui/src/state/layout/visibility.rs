@@ -16,7 +16,8 @@ pub fn is_unclipped(area: ScreenArea, frames: &[ScreenArea]) -> bool {
     area.width > 0.0 && area.height > 0.0 && frames.iter().all(within)
 }
 
-/// Points at which to check whether another element covers the area: near its corners, and in its middle.
+/// Points at which to check whether another element covers the area: near its corners, and in its
+/// middle.
 pub fn sample_points(area: ScreenArea) -> [(f64, f64); 5] {
     let inset = |size: f64| (size / 2.0).min(3.0);
     let (left, right) = (

@@ -103,7 +103,8 @@ pub fn is_off(lease: &LeaseView) -> bool {
     is_usable(lease.status) && lease.live_status.as_deref() == Some("stopped")
 }
 
-/// Whether the state of the container is not known at the moment: Proxmox does not answer, or does not list it.
+/// Whether the state of the container is not known at the moment: Proxmox does not answer, or does
+/// not list it.
 pub fn is_unreachable(lease: &LeaseView) -> bool {
     let live = lease.live_status.as_deref();
     is_usable(lease.status) && live.is_none_or(|live| matches!(live, "unknown" | "missing"))

@@ -1,5 +1,5 @@
-//! Warnings before a lease expires: one when a fifth of its time is left, one when a twentieth is. After a renewal the warnings
-//! come again, for the new expiry.
+//! Warnings before a lease expires: one when a fifth of its time is left, one when a twentieth is.
+//! After a renewal the warnings come again, for the new expiry.
 
 use std::collections::BTreeSet;
 

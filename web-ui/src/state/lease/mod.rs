@@ -1,4 +1,5 @@
-//! Leases: their clock, warnings, order and summary, the form for a new one, and the board that is kept up to date.
+//! Leases: their clock, warnings, order and summary, the form for a new one, and the board that is
+//! kept up to date.
 
 #[cfg(target_arch = "wasm32")]
 pub mod board;

@@ -18,8 +18,8 @@ pub fn by_expiry(leases: &[LeaseView], now: u64) -> Vec<String> {
         .collect()
 }
 
-/// The leases in their earlier order, while the customer uses one of the cards: leases that are gone are left out, new ones come
-/// last.
+/// The leases in their earlier order, while the customer uses one of the cards: leases that are
+/// gone are left out, new ones come last.
 pub fn keep_order(before: &[String], now: Vec<String>) -> Vec<String> {
     let mut order: Vec<String> = before.to_vec();
     order.retain(|id| now.contains(id));

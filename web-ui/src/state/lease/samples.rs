@@ -25,7 +25,8 @@ impl UsageSamples {
         }
     }
 
-    /// The points of the line in a box of 100 by 24, the newest at the right; none while there are too few.
+    /// The points of the line in a box of 100 by 24, the newest at the right; none while there are
+    /// too few.
     pub fn points(&self) -> Option<String> {
         if self.0.len() < FEWEST {
             return None;

@@ -96,10 +96,12 @@ impl LeaseSummary {
 
 /// A sheet that is pulled down by this share of its height closes.
 const FAR: f64 = 0.3;
-/// A sheet also closes if it is pulled by more pixels than the first number, at more pixels per millisecond than the second.
+/// A sheet also closes if it is pulled by more pixels than the first number, at more pixels per
+/// millisecond than the second.
 const FLICK: (f64, f64) = (32.0, 0.5);
 
-/// Whether a sheet closes that was pulled down by some pixels within some milliseconds and released.
+/// Whether a sheet closes that was pulled down by some pixels within some milliseconds and
+/// released.
 pub fn is_dismissed(pulled: f64, height: f64, milliseconds: f64) -> bool {
     let (distance, speed) = FLICK;
     pulled > height * FAR || (pulled > distance && pulled > speed * milliseconds)

@@ -51,7 +51,8 @@ pub fn json(payments: &[ListedPayment]) -> String {
     serde_json::to_string_pretty(payments).expect("payments are texts and numbers")
 }
 
-/// A field of the CSV, quoted if necessary. Spreadsheets run a text that begins like a formula, so it gets an apostrophe.
+/// A field of the CSV, quoted if necessary. Spreadsheets run a text that begins like a formula, so
+/// it gets an apostrophe.
 fn field(text: &str) -> String {
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
     let prefix = if formula { "'" } else { "" };

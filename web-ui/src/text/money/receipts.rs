@@ -82,7 +82,8 @@ pub fn meaning(state: &str) -> &'static str {
 /// What is owed in all.
 pub const OWED: &str = "Owed to you";
 
-/// What a payment was for, from method and path. The path is the route's own, with no container's number in it.
+/// What a payment was for, from method and path. The path is the route's own, with no container's
+/// number in it.
 pub fn operation(operation: &str) -> &str {
     match operation {
         "POST /lease/container" => "New lease",

@@ -29,7 +29,8 @@ impl Wallet {
         wait.first_answer(ask).await
     }
 
-    /// Reconnects the wallet of an earlier visit without asking the customer, if the wallet still allows it.
+    /// Reconnects the wallet of an earlier visit without asking the customer, if the wallet still
+    /// allows it.
     pub(crate) fn reconnect(self, id: String, attempt: ConnectAttempt) {
         spawn_local(async move {
             drop(self.connect_injected(&id, "eth_accounts", attempt).await);
@@ -43,15 +44,16 @@ impl Wallet {
         attempt
     }
 
-    /// Disconnects the wallet and removes the choice. The wallet itself may still allow this page to see its accounts.
+    /// Disconnects the wallet and removes the choice. The wallet itself may still allow this page
+    /// to see its accounts.
     pub fn disconnect(&self) {
         self.begin_attempt();
         storage::remove(CHOSEN_AT);
         self.set_account(None);
     }
 
-    /// Takes over another tab's choice of a wallet, and its key of the burner wallet. `key` is the changed key of the storage,
-    /// none if all were cleared.
+    /// Takes over another tab's choice of a wallet, and its key of the burner wallet. `key` is the
+    /// changed key of the storage, none if all were cleared.
     pub fn sync(&self, key: Option<&str>) {
         if key.is_some_and(|key| key != CHOSEN_AT && key != burner::STORED_AT) {
             return;
@@ -96,7 +98,8 @@ impl Wallet {
         if is_untouched && storage::read(CHOSEN_AT).as_deref() == Some(&id) {
             let wallet = *self;
             WALLET_ENTRIES.then(move |entries| {
-                // If the chunk cannot be loaded, the customer connects by hand, as on a first visit.
+                // If the chunk cannot be loaded, the customer connects by hand, as on a first
+                // visit.
                 if let Ok(entries) = entries {
                     (entries.reconnect)(wallet, id, attempts.current());
                 }
@@ -131,7 +134,8 @@ impl Wallet {
         }
     }
 
-    /// Asks a wallet for its account. An answer that comes after another attempt has begun changes nothing.
+    /// Asks a wallet for its account. An answer that comes after another attempt has begun changes
+    /// nothing.
     async fn connect_injected(
         &self,
         id: &str,

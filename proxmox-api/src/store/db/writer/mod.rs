@@ -1,5 +1,5 @@
-//! The writers: on SQLite one thread, on PostgreSQL several connections. A change is either a list of [`Step`]s, or reads rows
-//! before it writes and names the lock that it needs by [`ChangeLock`].
+//! The writers: on SQLite one thread, on PostgreSQL several connections. A change is either a list
+//! of [`Step`]s, or reads rows before it writes and names the lock that it needs by [`ChangeLock`].
 
 mod postgres;
 mod sqlite;
@@ -49,7 +49,8 @@ impl Writer {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// A change that reads before it writes. It may be called again, after its first attempt was rolled back.
+    /// A change that reads before it writes. It may be called again, after its first attempt was
+    /// rolled back.
     pub(in crate::store) async fn change<T, F>(
         &self,
         lock: ChangeLock,

@@ -1,4 +1,5 @@
-//! The connections that write to PostgreSQL: a lane for steps, and sessions for changes that read before they write.
+//! The connections that write to PostgreSQL: a lane for steps, and sessions for changes that read
+//! before they write.
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -28,8 +29,8 @@ impl PostgresWriters {
     /// Starts them in the current runtime. Each connects at its first use.
     pub(in crate::store) fn start(server: &Server) -> Result<Self, StoreError> {
         let (jobs, queue) = mpsc::channel(QUEUE);
-        // A single lane: two of one replica would wait for each other's row locks, in smaller groups. The task ends when the last
-        // handle is dropped and the queue is empty.
+        // A single lane: two of one replica would wait for each other's row locks, in smaller
+        // groups. The task ends when the last handle is dropped and the queue is empty.
         tokio::spawn(lane::serve(server.clone(), queue));
         let session = |_| {
             Ok(Connection::Postgres(Box::new(Session::new(

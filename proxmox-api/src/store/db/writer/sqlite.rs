@@ -1,5 +1,6 @@
-//! The one thread that writes to SQLite. It takes all queued jobs, runs each in a savepoint of one transaction, commits
-//! once, and only then answers: a caller that has its answer has it on disk, and a burst shares the price of one disk flush.
+//! The one thread that writes to SQLite. It takes all queued jobs, runs each in a savepoint of one
+//! transaction, commits once, and only then answers: a caller that has its answer has it on disk,
+//! and a burst shares the price of one disk flush.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -82,7 +83,8 @@ fn commit_group(connection: &mut Connection, group: Vec<Job>) {
     };
     let mut replies = Vec::with_capacity(group.len());
     for job in group {
-        // A full disk can make SQLite roll back everything; a job run after that would commit on its own.
+        // A full disk can make SQLite roll back everything; a job run after that would commit on
+        // its own.
         if transaction.is_autocommit() {
             break;
         }

@@ -1,5 +1,5 @@
-//! The tables to copy: all of the file's schema with all their columns, as both databases list them.
-//! A table that a later migration adds needs no change here.
+//! The tables to copy: all of the file's schema with all their columns, as both databases list
+//! them. A table that a later migration adds needs no change here.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,5 @@
-//! The progress of a copy: a table of the target that exists only while the copy is unfinished, and is
-//! changed in the transaction of the rows. A service does not start on a database that has it.
+//! The progress of a copy: a table of the target that exists only while the copy is unfinished, and
+//! is changed in the transaction of the rows. A service does not start on a database that has it.
 
 use serde::{Deserialize, Serialize};
 

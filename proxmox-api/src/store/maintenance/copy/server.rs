@@ -1,5 +1,5 @@
-//! A PostgreSQL as one side of a copy. Its session does not reconnect: a copy whose connection is lost
-//! ends, and is resumed when it is started again.
+//! A PostgreSQL as one side of a copy. Its session does not reconnect: a copy whose connection is
+//! lost ends, and is resumed when it is started again.
 
 use std::{fmt::Write as _, pin::pin, sync::Arc};
 

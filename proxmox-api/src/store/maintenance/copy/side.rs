@@ -119,7 +119,8 @@ impl CopySide {
         self.batch(sql).await
     }
 
-    /// Sends the rows after a key, in batches and in order, until they end or the receiver is dropped.
+    /// Sends the rows after a key, in batches and in order, until they end or the receiver is
+    /// dropped.
     pub(super) async fn read(
         &self,
         table: &Arc<Table>,

@@ -1,5 +1,5 @@
-//! The history of a wallet and its installation: final payments, ended leases and their traces, and sign-ins that are still
-//! valid.
+//! The history of a wallet and its installation: final payments, ended leases and their traces, and
+//! sign-ins that are still valid.
 
 use super::super::*;
 
@@ -70,8 +70,9 @@ const ROWS: [(&str, &str); 13] = [
     ),
 ];
 
-/// Fills a store that has `begun` payments of [`PAYER`]'s already up to `payments` of them, with a lease for each fourth, and as
-/// many of everything else. The range of numbers is the same for any history.
+/// Fills a store that has `begun` payments of [`PAYER`]'s already up to `payments` of them, with a
+/// lease for each fourth, and as many of everything else. The range of numbers is the same for any
+/// history.
 pub(super) async fn fill(store: &Store, begun: i64, payments: i64) {
     let filled = store.write(ChangeLock::None, move |db| {
         for (table, rows) in ROWS {

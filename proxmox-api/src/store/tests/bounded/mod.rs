@@ -1,6 +1,6 @@
-//! No statement of the store costs more after a long history than after a short one: by the steps of SQLite's virtual machine,
-//! and by PostgreSQL's plans and the rows that they read. [`tour`] does everything once, on the same few live leases and open
-//! payments beside each history.
+//! No statement of the store costs more after a long history than after a short one: by the steps
+//! of SQLite's virtual machine, and by PostgreSQL's plans and the rows that they read. [`tour`]
+//! does everything once, on the same few live leases and open payments beside each history.
 
 mod history;
 mod tour;
@@ -16,9 +16,11 @@ use super::{
 const YOUNG: i64 = 12;
 const SHORT: i64 = 400;
 const LONG: i64 = 6_000;
-/// Steps by which the work of a statement may differ: pages that are not full, a deeper look into an index.
+/// Steps by which the work of a statement may differ: pages that are not full, a deeper look into
+/// an index.
 const TOLERATED: i32 = 100;
-/// Rows that a statement of the tour may read on PostgreSQL: the live or open ones, and a page of the rest.
+/// Rows that a statement of the tour may read on PostgreSQL: the live or open ones, and a page of
+/// the rest.
 const MOST_ROWS: u64 = 150;
 
 /// Statements whose work may grow with history, and why.

@@ -1,5 +1,5 @@
-//! Calls every method of the store once, so that a test can count the work of each. A new method of [`Store`] is called here,
-//! or the test fails.
+//! Calls every method of the store once, so that a test can count the work of each. A new method of
+//! [`Store`] is called here, or the test fails.
 
 use alloy::primitives::{Address, B256, Bytes};
 use api_types::TrafficStep;
