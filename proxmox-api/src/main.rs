@@ -97,7 +97,7 @@ where
 
 async fn serve(config: Config, metrics: Metrics) -> anyhow::Result<()> {
     let listener = serve::bind(config.listen, "PORT").await?;
-    let _hold = proxmox_api::state::hold_database(&config.database)?;
+    let _file_lock = proxmox_api::state::lock_database(&config.database)?;
     let state = App::start(config, proxmox_api::clock()).await?;
     let _workers = start_work(&state).await?;
     // In a task of its own, because a host that cannot be reached may take long. Dropping the set

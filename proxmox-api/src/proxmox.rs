@@ -106,7 +106,7 @@ impl Proxmox {
     }
 
     /// A permit to create a container on a node.
-    pub async fn create_turn(&self, node: &NodeName) -> ResizablePermit {
+    pub async fn create_permit(&self, node: &NodeName) -> ResizablePermit {
         self.creates.acquire(node).await
     }
 

@@ -317,7 +317,7 @@ fn make_folder(database: &Database) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// Another process works on it.
-pub fn hold_database(database: &Database) -> anyhow::Result<Option<FileLock>> {
+pub fn lock_database(database: &Database) -> anyhow::Result<Option<FileLock>> {
     use anyhow::Context as _;
     make_folder(database)?;
     match database {

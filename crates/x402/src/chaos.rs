@@ -13,15 +13,15 @@ pub enum Bug {
     ClaimsSideBySide,
 }
 
-/// Whether this process was told to have the bug.
+/// Whether this process was selected to have the bug.
 #[must_use]
 pub fn has(bug: Bug) -> bool {
-    static TOLD: OnceLock<Option<Bug>> = OnceLock::new();
-    let told = TOLD.get_or_init(|| match std::env::var("CHAOS_BUG").ok()?.as_str() {
+    static SELECTED_BUG: OnceLock<Option<Bug>> = OnceLock::new();
+    let selected = SELECTED_BUG.get_or_init(|| match std::env::var("CHAOS_BUG").ok()?.as_str() {
         "skip-undo" => Some(Bug::SkipUndo),
         "any-transfer" => Some(Bug::AnyTransfer),
         "claims-side-by-side" => Some(Bug::ClaimsSideBySide),
         _ => None,
     });
-    *told == Some(bug)
+    *selected == Some(bug)
 }

@@ -16,9 +16,9 @@ use crate::{
 };
 
 /// Between two sweeps, in seconds.
-const EVERY: i64 = 60;
+const SWEEP_INTERVAL: i64 = 60;
 /// Seconds without a move after which a row without a lock holder counts as orphaned.
-const STILL: i64 = 60;
+const ORPHANED_AFTER: i64 = 60;
 /// Rows that are resumed at a time.
 const AT_ONCE: usize = 8;
 /// How long a paid call may be asked for again before it is owed, in seconds: without a key that
@@ -48,7 +48,7 @@ pub async fn recover(app: &App) -> Result<(), StoreError> {
 pub async fn run(app: App) {
     let mut duty = Duty::new("sweep");
     loop {
-        let wake = (app.now() + EVERY).unsigned_abs() * 1000;
+        let wake = (app.now() + SWEEP_INTERVAL).unsigned_abs() * 1000;
         app.clock.sleep_until(wake).await;
         let is_ours = duty.is_ours(&app.payments_in_work).await;
         let is_ours = is_ours.unwrap_or_else(|error| {
@@ -78,7 +78,7 @@ pub async fn sweep(app: &App) -> Result<(), StoreError> {
 
 /// The part of every replica: it resumes rows whose locks it gets, and skips the others.
 async fn sweep_shared(app: &App) -> Result<(), StoreError> {
-    let still = app.now() - STILL;
+    let still = app.now() - ORPHANED_AFTER;
     let parts = [
         resume_payments(app, still).await,
         undo_abandoned_leases(app, still).await,

@@ -45,8 +45,8 @@ impl PaymentLocks {
     pub async fn try_take(app: &App, signature: &str) -> Result<Option<Self>, StoreError> {
         let payment_id = fresh_id(app.clock.unix_seconds());
         let names = [signature, &payment_id];
-        let turns = app.payments_in_work.try_take_all(names).await?;
-        Ok(turns.map(|[signature, own]| Self {
+        let guards = app.payments_in_work.try_take_all(names).await?;
+        Ok(guards.map(|[signature, own]| Self {
             signature,
             payment_id,
             own,
@@ -68,8 +68,8 @@ fn fresh_id(now: u64) -> PaymentId {
 pub async fn idle(app: &App, row: &Payment) -> Result<Option<(LockGuard, LockGuard)>, StoreError> {
     let name = signature_name(&row.payer, &row.nonce);
     let names = [name.as_str(), &row.payment_id];
-    let turns = app.payments_in_work.try_take_all(names).await?;
-    Ok(turns.map(|[signature, own]| (signature, own)))
+    let guards = app.payments_in_work.try_take_all(names).await?;
+    Ok(guards.map(|[signature, own]| (signature, own)))
 }
 
 /// The name of a signature's lock, which is known before there is a row.

@@ -103,13 +103,13 @@ pub async fn buy<O: Operation>(
     match app.store.reserve(new.clone(), now).await {
         Ok(Reservation::Reserved { payment_id }) => {
             // A released row keeps its id when it is reserved again.
-            let turn = if payment_id == new.payment_id {
+            let guard = if payment_id == new.payment_id {
                 Ok(own)
             } else {
                 app.payments_in_work.take(&payment_id).await
             };
-            let _turn = match turn {
-                Ok(turn) => turn,
+            let _guard = match guard {
+                Ok(guard) => guard,
                 Err(error) => return error.into(),
             };
             let row = new.reserved_as(payment_id.clone(), now);

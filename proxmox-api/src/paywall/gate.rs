@@ -72,7 +72,7 @@ async fn serve<O: Operation>(
         Ok(body) => body,
         Err(rejection) => return body::unread(&rejection, &id),
     };
-    let asked = IncomingRequest {
+    let incoming = IncomingRequest {
         client,
         ctid: parameters.get("ctid").cloned(),
         lease_id: lease_id_of(uri.query()),
@@ -81,28 +81,28 @@ async fn serve<O: Operation>(
         headers,
         body,
     };
-    match decide::<O>(&app, &asked).await {
+    match decide::<O>(&app, &incoming).await {
         Ok(PaymentLookup::Known(presented, row)) => {
-            let frame = ReplyContext {
+            let context = ReplyContext {
                 version: presented.payment.version(),
-                offer: challenge::offer::<O>(&app, &asked.path, row.amount),
+                offer: challenge::offer::<O>(&app, &incoming.path, row.amount),
                 id,
             };
-            let wait = ResponseMode::from_headers(&asked.headers, &presented);
+            let mode = ResponseMode::from_headers(&incoming.headers, &presented);
             let public = app.config.public_base_url.clone();
-            let work = move |progress| known::<O>(app, *presented, row, progress);
-            respond::respond(frame, wait, &public, work).await
+            let work = move |progress| replay_known::<O>(app, *presented, row, progress);
+            respond::respond(context, mode, &public, work).await
         }
         Ok(PaymentLookup::New(entry)) => {
-            let frame = ReplyContext {
+            let context = ReplyContext {
                 version: entry.presented.payment.version(),
                 offer: entry.offer.clone(),
                 id,
             };
-            let wait = ResponseMode::from_headers(&asked.headers, &entry.presented);
+            let mode = ResponseMode::from_headers(&incoming.headers, &entry.presented);
             let public = app.config.public_base_url.clone();
             let work = move |progress| async move { process(&app, *entry, progress).await };
-            respond::respond(frame, wait, &public, work).await
+            respond::respond(context, mode, &public, work).await
         }
         Err(GateRefusal::Challenge(offer, None)) => challenge::required(&offer, "Payment required"),
         Err(GateRefusal::Challenge(offer, Some(reason))) => challenge::refused(&offer, &reason),
@@ -161,31 +161,31 @@ impl From<ApiError> for GateRefusal {
 
 async fn decide<O: Operation>(
     app: &App,
-    asked: &IncomingRequest,
+    incoming: &IncomingRequest,
 ) -> Result<PaymentLookup<O>, GateRefusal> {
     // First, also for requests without a payment: an invalid key is refused before the customer
     // signs.
-    let key = idempotency_key::from_header(&asked.headers)?;
-    let payment = match asked.payment() {
+    let key = idempotency_key::from_header(&incoming.headers)?;
+    let payment = match incoming.payment() {
         Ok(Some(payment)) => payment,
-        Ok(None) => return Err(challenged::<O>(app, asked, |_| None).await),
-        Err(reason) => return Err(challenged::<O>(app, asked, |_| Some(reason)).await),
+        Ok(None) => return Err(challenged::<O>(app, incoming, |_| None).await),
+        Err(reason) => return Err(challenged::<O>(app, incoming, |_| Some(reason)).await),
     };
     let identifier = match payment.payment_identifier() {
         Ok(identifier) => identifier.map(str::to_owned),
-        Err(reason) => return Err(challenged::<O>(app, asked, |_| Some(reason)).await),
+        Err(reason) => return Err(challenged::<O>(app, incoming, |_| Some(reason)).await),
     };
     let network = app.config.payments.network;
     if Network::by_name(payment.network()) != Some(network) {
         // It is signed for another network's token, so there is no signer to recover and no row to
         // look up.
         let refused = |offer: &Offer| offer.match_payment(&payment).err();
-        return Err(challenged::<O>(app, asked, refused).await);
+        return Err(challenged::<O>(app, incoming, refused).await);
     }
-    let proof = match payer_proof::prove(app, &payment, asked.client).await {
+    let proof = match payer_proof::prove(app, &payment, incoming.client).await {
         Ok(proof) => proof,
         Err(ProofError::Payment(reason)) => {
-            return Err(challenged::<O>(app, asked, |_| Some(reason)).await);
+            return Err(challenged::<O>(app, incoming, |_| Some(reason)).await);
         }
         Err(ProofError::Error(error)) => return Err(error.into()),
     };
@@ -203,14 +203,14 @@ async fn decide<O: Operation>(
     let known = known.map_err(ApiError::from)?.filter(is_taken);
     let presented = PresentedPayment {
         proof,
-        digest: digest::request_digest(asked.method.as_str(), &asked.path, &asked.body),
+        digest: digest::request_digest(incoming.method.as_str(), &incoming.path, &incoming.body),
         key: idempotency_key::unless_public(key.or(identifier), &payment),
-        wallet: sessions::wallet_of(app, &asked.headers).await,
-        client: asked.client,
-        path: asked.path.clone(),
-        ctid: asked.ctid.clone(),
-        lease_id: asked.lease_id.clone(),
-        body: asked.body.clone(),
+        wallet: sessions::wallet_of(app, &incoming.headers).await,
+        client: incoming.client,
+        path: incoming.path.clone(),
+        ctid: incoming.ctid.clone(),
+        lease_id: incoming.lease_id.clone(),
+        body: incoming.body.clone(),
         payment,
         locked: locked.map_err(ApiError::from)?,
     };
@@ -241,7 +241,7 @@ fn is_taken(row: &Row) -> bool {
 
 /// Replays a payment that was seen before. One that is released while its copies wait is processed
 /// as a new one.
-async fn known<O: Operation>(
+async fn replay_known<O: Operation>(
     app: App,
     mut presented: PresentedPayment,
     row: Box<Row>,
@@ -335,14 +335,14 @@ async fn price_and_check<O: Operation>(
 /// price.
 async fn challenged<O: Operation>(
     app: &App,
-    asked: &IncomingRequest,
+    incoming: &IncomingRequest,
     reason: impl FnOnce(&Offer) -> Option<Reason> + Send,
 ) -> GateRefusal {
-    let operation = match O::read(app, asked.call()).await {
+    let operation = match O::read(app, incoming.call()).await {
         Ok(operation) => operation,
         Err(error) => return GateRefusal::Error(error),
     };
-    match offered(app, &operation, app.tariff(), &asked.path) {
+    match offered(app, &operation, app.tariff(), &incoming.path) {
         Ok((offer, _)) => {
             let reason = reason(&offer);
             GateRefusal::Challenge(Box::new(offer), reason)

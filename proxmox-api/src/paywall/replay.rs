@@ -35,8 +35,8 @@ pub(super) async fn replay<O: Operation>(
     payment_id: &PaymentId,
     progress: Progress,
 ) -> Result<PaymentReply, PaymentReleased> {
-    let _turn = match timeout(COPY_TIMEOUT, app.payments_in_work.take(payment_id)).await {
-        Ok(Ok(turn)) => turn,
+    let _guard = match timeout(COPY_TIMEOUT, app.payments_in_work.take(payment_id)).await {
+        Ok(Ok(guard)) => guard,
         Ok(Err(error)) => return Ok(ApiError::from(error).into()),
         Err(_) => return Ok(in_progress().into()),
     };

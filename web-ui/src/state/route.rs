@@ -1,12 +1,17 @@
 //! The address of a page: the part of the URL behind the `#`. It needs no server that knows the
 //! pages, so that the interface also works from any static host. `pages` has the table of all
-//! pages; here are only those that other modules link to.
+//! pages; the constants here are those that other modules link to.
 
 /// The address of a page, by its slug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Route(&'static str);
 
 impl Route {
+    /// The address `#/SLUG`, for the table of pages.
+    pub const fn new(address: &'static str) -> Self {
+        Self(address)
+    }
+
     /// The chat, which is also the page of an address without a slug.
     pub const CHAT: Self = Self("#/");
     /// The board of leases.

@@ -13,16 +13,16 @@ use crate::{memory::locations::ContainerLocation, state::App, store::Lease};
 const SHUTDOWN: Duration = Duration::from_secs(20);
 /// Seconds for which Proxmox is asked in vain to stop a container; after that it is powered off
 /// from inside.
-const INSIDE_AFTER: i64 = 3600;
+const POWER_OFF_FROM_INSIDE_AFTER: i64 = 3600;
 /// How long high availability may take to do what it was asked for.
 pub(crate) const HA_TIMEOUT: Duration = Duration::from_secs(120);
 /// Between two looks at whether a container has stopped.
 const POLL: Duration = Duration::from_millis(500);
 /// Shortest interval between polls of a task while no customer waits for it: hundreds of leases may
 /// end in a minute.
-pub(crate) const UNHURRIED: Duration = Duration::from_millis(200);
+pub(crate) const BACKGROUND_POLL: Duration = Duration::from_millis(200);
 /// Shortest interval between polls of a task while a customer waits for it.
-const HURRIED: Duration = Duration::from_millis(60);
+const CUSTOMER_POLL: Duration = Duration::from_millis(60);
 
 /// Halts the container; one that does not run is left as it is.
 ///
@@ -41,7 +41,7 @@ pub async fn halt_within(
     location: &ContainerLocation,
     ha_timeout: Duration,
 ) -> Result<(), ContainerError> {
-    halt_by(app, location, ha_timeout, HURRIED).await
+    halt_by(app, location, ha_timeout, CUSTOMER_POLL).await
 }
 
 /// As [`halt`], with a shortest interval between polls of the task.
@@ -80,7 +80,7 @@ async fn halt_by(
 
 /// Halts a container that may not run any more: by Proxmox, and from inside where Proxmox is asked
 /// in vain for an hour, because of a lock or because high availability does not do it. The caller
-/// has the lease's turn.
+/// has the lease's lock.
 ///
 /// # Errors
 /// As [`halt`].
@@ -90,13 +90,13 @@ pub async fn halt_for_good(
     location: &ContainerLocation,
 ) -> Result<(), ContainerError> {
     app.locations.forget(location.vmid);
-    let error = match halt_by(app, location, HA_TIMEOUT, UNHURRIED).await {
+    let error = match halt_by(app, location, HA_TIMEOUT, BACKGROUND_POLL).await {
         Err(error @ (ContainerError::Locked(_) | ContainerError::Proxmox(_))) => error,
         halted => return halted,
     };
     let client = &app.proxmox.client;
     let in_vain = app.retries.since(&lease.lease_id);
-    if in_vain.is_none_or(|since| app.now() - since < INSIDE_AFTER)
+    if in_vain.is_none_or(|since| app.now() - since < POWER_OFF_FROM_INSIDE_AFTER)
         // What is off and locked is started again perhaps, and cannot be told anything now.
         || !client.container(&location.node, location.vmid).await?.is_running()
     {

@@ -52,7 +52,7 @@ fn step_by_times(held: &HeldMachine, settle_seconds: i64, held_seconds: i64) -> 
     match held.power {
         HeldPower::Running => (HeldStep::Stop, stop_at),
         HeldPower::Stopping => (HeldStep::Stop, held.since),
-        // Whenever its payment came to the state that it is in.
+        // Counted from the end of the window, however long ago the payment became unknown.
         HeldPower::Stopped => (HeldStep::Destroy, held.valid_before + held_seconds),
     }
 }

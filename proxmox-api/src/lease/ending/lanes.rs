@@ -21,7 +21,7 @@ use crate::ids::LeaseId;
 pub const SLOW_AFTER: Duration = Duration::from_secs(10);
 /// Slow work that may go on without a slot, for each slot of a lane. Further slow work keeps its
 /// slot.
-const ASIDE: usize = 4;
+const SLOW_PER_SLOT: usize = 4;
 
 /// The kinds of work on a container. They load a node differently: a stop waits for the guest; a
 /// removal holds the storage's lock, for which Proxmox lets a task wait ten seconds only.
@@ -89,8 +89,8 @@ pub struct Lanes<T> {
     waiting: HashMap<NodeLane, VecDeque<LeaseId>>,
     in_progress: HashMap<LeaseId, WorkInProgress>,
     tasks: JoinSet<()>,
-    tell: mpsc::UnboundedSender<LaneNews<T>>,
-    news: mpsc::UnboundedReceiver<LaneNews<T>>,
+    tell: mpsc::UnboundedSender<WorkerMessage<T>>,
+    news: mpsc::UnboundedReceiver<WorkerMessage<T>>,
 }
 
 struct WorkInProgress {
@@ -98,7 +98,8 @@ struct WorkInProgress {
     is_slow: bool,
 }
 
-enum LaneNews<T> {
+/// What a worker reports to the lane: its work takes long, or has ended.
+enum WorkerMessage<T> {
     IsSlow(LeaseId),
     Ended(WorkResult<T>),
 }
@@ -107,13 +108,13 @@ enum LaneNews<T> {
 struct Reporter<T> {
     lease_id: LeaseId,
     outcome: Option<T>,
-    tell: mpsc::UnboundedSender<LaneNews<T>>,
+    tell: mpsc::UnboundedSender<WorkerMessage<T>>,
 }
 
 impl<T> Drop for Reporter<T> {
     fn drop(&mut self) {
         // Sending fails only once the lanes, and with them the receiver, are dropped.
-        let _ = self.tell.send(LaneNews::Ended(WorkResult {
+        let _ = self.tell.send(WorkerMessage::Ended(WorkResult {
             lease_id: self.lease_id.clone(),
             outcome: self.outcome.take(),
         }));
@@ -169,7 +170,7 @@ impl<T: Send + 'static> Lanes<T> {
         let places = self.capacity.of(lane.task);
         let own = self.in_progress.values().filter(|one| one.lane == *lane);
         let (slow, prompt): (Vec<_>, Vec<_>) = own.partition(|one| one.is_slow);
-        let too_slow = slow.len().saturating_sub(places * ASIDE);
+        let too_slow = slow.len().saturating_sub(places * SLOW_PER_SLOT);
         places.saturating_sub(prompt.len() + too_slow)
     }
 
@@ -193,7 +194,7 @@ impl<T: Send + 'static> Lanes<T> {
             let outcome = match timeout(SLOW_AFTER, &mut work).await {
                 Ok(outcome) => outcome,
                 Err(_) => {
-                    let slow = LaneNews::IsSlow(reporter.lease_id.clone());
+                    let slow = WorkerMessage::IsSlow(reporter.lease_id.clone());
                     let _ = reporter.tell.send(slow);
                     work.await
                 }
@@ -213,13 +214,13 @@ impl<T: Send + 'static> Lanes<T> {
         };
         while self.tasks.try_join_next().is_some() {}
         match news {
-            LaneNews::IsSlow(lease_id) => {
+            WorkerMessage::IsSlow(lease_id) => {
                 if let Some(in_progress) = self.in_progress.get_mut(&lease_id) {
                     in_progress.is_slow = true;
                 }
                 None
             }
-            LaneNews::Ended(ended) => {
+            WorkerMessage::Ended(ended) => {
                 self.in_progress.remove(&ended.lease_id);
                 Some(ended)
             }

@@ -91,7 +91,7 @@ pub async fn remove_container(
         Err(error) => return Err(error.into()),
     };
     let options = WaitOptions {
-        poll_first: halt::UNHURRIED,
+        poll_first: halt::BACKGROUND_POLL,
         ..WaitOptions::within(REMOVE_TIMEOUT)
     };
     match client.wait(&upid, options).await {

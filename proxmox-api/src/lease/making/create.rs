@@ -84,11 +84,11 @@ pub async fn create(
         progress.step("creating");
         // Another node may have another firewall.
         let fence = fence::require(app, &container.node).await?;
-        let turn = app.proxmox.create_turn(&container.node).await;
+        let permit = app.proxmox.create_permit(&container.node).await;
         let outcome = match attempt(app, container, fence).await? {
             CreateAttempt::Task(upid) => {
                 let mac = wait_until_created(app, container, &upid, deadline).await?;
-                drop(turn);
+                drop(permit);
                 let (id, now) = (&container.lease.lease_id, app.now());
                 if !app.store.container_made(id, mac.as_deref(), now).await? {
                     return Err(unexpected_state(
@@ -101,7 +101,7 @@ pub async fn create(
             }
             other => other,
         };
-        drop(turn);
+        drop(permit);
         step(
             app,
             &container.lease.lease_id,

@@ -198,7 +198,7 @@ impl Operation for LeaseContainer {
         job: &PaymentJob,
         paid: &SettledPayment,
     ) -> Result<Delivery, ApiError> {
-        let turn = app.leases_in_work.take(&self.lease_id).await?;
+        let guard = app.leases_in_work.take(&self.lease_id).await?;
         let lease = self.lease(app).await?;
         if matches!(lease.state, LeaseState::Undoing | LeaseState::Destroyed) {
             let message = "The machine that was held for this payment is gone.";
@@ -241,7 +241,7 @@ impl Operation for LeaseContainer {
         Ok(Delivery {
             answer: answer(200, &response)?,
             changes: vec![activation, event],
-            lock: Some(turn),
+            lock: Some(guard),
         })
     }
 

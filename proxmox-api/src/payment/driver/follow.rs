@@ -24,7 +24,7 @@ pub fn start<O: Operation>(app: &App, payment_id: &PaymentId) {
     let span = tracing::info_span!("follow", payment.id = id.as_str());
     let work = async move {
         // Without the lock there may be two followers; compare-and-set on the row allows that.
-        let _turn = app.payments_followed.take(&id).await;
+        let _guard = app.payments_followed.take(&id).await;
         follow::<O>(&app, &id).await;
     };
     tokio::spawn(work.instrument(span));
@@ -32,14 +32,14 @@ pub fn start<O: Operation>(app: &App, payment_id: &PaymentId) {
 
 /// The same, unless a follower exists in this or another replica.
 async fn start_if_alone<O: Operation>(app: &App, payment_id: &PaymentId) -> Result<(), StoreError> {
-    let Some(turn) = app.payments_followed.try_take(payment_id).await? else {
+    let Some(guard) = app.payments_followed.try_take(payment_id).await? else {
         return Ok(());
     };
     let (app, id) = (app.clone(), payment_id.clone());
     let span = tracing::info_span!("follow", payment.id = id.as_str());
     let work = async move {
         follow::<O>(&app, &id).await;
-        drop(turn);
+        drop(guard);
     };
     tokio::spawn(work.instrument(span));
     Ok(())
@@ -63,7 +63,7 @@ async fn resume_under_lock<O: Operation>(
     app: &App,
     payment_id: &PaymentId,
 ) -> Result<bool, StoreError> {
-    let _turn = app.payments_in_work.take(payment_id).await?;
+    let _guard = app.payments_in_work.take(payment_id).await?;
     let Some(row) = app.store.payment(payment_id).await? else {
         return Ok(true);
     };

@@ -7,10 +7,10 @@ use crate::ids::PaymentId;
 const AT_A_TIME: u32 = 100;
 /// Makes SQLite write a row anew. It merges nearly empty pages only when a row is removed from one,
 /// so that the room of blanked columns would stay unused for ever.
-const ANEW: &str = ", rowid = rowid";
+const REWRITE_ROW: &str = ", rowid = rowid";
 /// A request that is not needed any more: the chain was checked, or could not be checked for too
 /// long.
-const SPARE: &str = "(request <> '' AND (payments.updated_at <= ?3
+const REQUEST_NO_LONGER_NEEDED: &str = "(request <> '' AND (payments.updated_at <= ?3
     OR NOT (checked_at IS NULL AND (payments.state = 'refused' OR transaction_hash IS NOT NULL))))";
 
 impl Store {
@@ -59,23 +59,23 @@ impl Store {
             let of_age = format!(
                 "SELECT payment_id FROM payments
                  WHERE state IN ('answered', 'refused') AND (answer_body <> '' OR request <> '')
-                   AND updated_at <= ?1 AND (answer_body <> '' OR {SPARE}) ORDER BY updated_at LIMIT ?2"
+                   AND updated_at <= ?1 AND (answer_body <> '' OR {REQUEST_NO_LONGER_NEEDED}) ORDER BY updated_at LIMIT ?2"
             );
             // Each payment of a lease that ended earlier is of age by now, or was blanked then.
             let of_ended_leases = format!(
                 "SELECT payments.payment_id FROM leases CROSS JOIN payments
                  WHERE leases.state = 'destroyed' AND leases.updated_at > ?1
                    AND payments.lease_id = leases.lease_id AND payments.state IN ('answered', 'refused')
-                   AND (answer_body <> '' OR request <> '') AND (answer_body <> '' OR {SPARE}) LIMIT ?2"
+                   AND (answer_body <> '' OR request <> '') AND (answer_body <> '' OR {REQUEST_NO_LONGER_NEEDED}) LIMIT ?2"
             );
             let anew = match db {
-                Db::Sqlite(_) => ANEW,
+                Db::Sqlite(_) => REWRITE_ROW,
                 Db::Postgres(_) => "",
             };
             let mut blanked = 0;
             for which in [of_age, of_ended_leases] {
                 let sql = format!(
-                    "UPDATE payments SET request = CASE WHEN {SPARE} THEN '' ELSE request END,
+                    "UPDATE payments SET request = CASE WHEN {REQUEST_NO_LONGER_NEEDED} THEN '' ELSE request END,
                          answer_body = CASE WHEN answer_body IS NULL THEN NULL ELSE '' END{anew}
                      WHERE payment_id IN ({which})"
                 );

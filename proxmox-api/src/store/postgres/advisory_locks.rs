@@ -17,7 +17,7 @@ use super::{
     ServerError,
     held_locks::{self, HeldLocks, LostLocks, lock},
     presence,
-    replica_count::{ReplicaCounter, ReplicaSignal, Replicas, SESSION_BEGAN},
+    replica_count::{ReplicaCounter, ReplicaSignal, Replicas, SESSION_BEGAN_PAYLOAD},
     server::Server,
 };
 use crate::store::{StoreError, change_lock::lock_key};
@@ -197,7 +197,7 @@ fn listener(
 ) -> impl Listener {
     move |payload: &str| match payload.split_once(' ') {
         Some((from, _)) if from == replica => {}
-        Some((_, SESSION_BEGAN)) => came.count_again(),
+        Some((_, SESSION_BEGAN_PAYLOAD)) => came.count_again(),
         Some((_, message)) => {
             // An error means that there is no subscriber.
             let _ = received.send(message.to_owned());

@@ -1,9 +1,8 @@
-//! PostgreSQL behind the store: [`server`] is its address and TLS, [`link`] a connection,
-//! [`session`] a connection for blocking work that reconnects, [`looks`] connections for concurrent
-//! reads, [`lane`] a connection that sends changes of many callers together, [`writers`] all
-//! connections that write, [`migrate`] the schema, [`turns`] the locks that replicas share,
-//! [`held`] those of this process, [`presence`] the lock that keeps a copy and services apart,
-//! [`pooler`] detects a pooler that does not keep sessions, [`replicas`] counts the replicas.
+//! PostgreSQL behind the store: [`server`] is its address and TLS, [`connection`] a connection,
+//! [`session`] a connection for blocking work that reconnects, [`read_connections`] connections for concurrent
+//! reads, [`lane`] a connection that sends changes of many callers together, [`migrate`] the schema, [`advisory_locks`] the locks that replicas share,
+//! [`held_locks`] those of this process, [`presence`] the lock that keeps a copy and services apart,
+//! [`pooler`] detects a pooler that does not keep sessions, [`replica_count`] counts the replicas.
 
 mod advisory_locks;
 mod connection;

@@ -12,7 +12,7 @@ use tokio_postgres::{Client, Error, Row, Statement};
 use super::presence::PRESENCE;
 
 /// The notification of a new session, after which the others count at once.
-pub(super) const SESSION_BEGAN: &str = "here";
+pub(super) const SESSION_BEGAN_PAYLOAD: &str = "here";
 /// How often the replicas are counted.
 const COUNT_EVERY: Duration = Duration::from_secs(2);
 /// How long a smaller count must last before it is used: when a server restarts, all replicas lose
@@ -29,7 +29,7 @@ pub struct Replicas {
 }
 
 impl Replicas {
-    /// This one, and no other.
+    /// One replica: no limit is shared.
     pub const ALONE: Self = Self {
         number: 1,
         before: 0,
@@ -72,7 +72,7 @@ impl ReplicaCounter {
             fewer_since: None,
             next: Instant::now(),
             came: ReplicaSignal(Arc::default()),
-            here: format!("{replica} {SESSION_BEGAN}"),
+            here: format!("{replica} {SESSION_BEGAN_PAYLOAD}"),
         };
         (counter, watched)
     }

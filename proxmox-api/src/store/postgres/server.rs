@@ -34,7 +34,7 @@ pub struct Server {
 enum Tls {
     /// Encrypted if the server can, without checking its certificate: the default of PostgreSQL's
     /// own clients.
-    Whoever,
+    AnyCertificate,
     /// The certificate must be trusted and name the host.
     Known { authorities: Option<PathBuf> },
 }
@@ -70,9 +70,9 @@ impl Server {
             return Err("names no database after the host".to_owned());
         }
         let (ssl, tls) = match mode.as_str() {
-            "disable" => (SslMode::Disable, Tls::Whoever),
-            "prefer" => (SslMode::Prefer, Tls::Whoever),
-            "require" if authorities.is_none() => (SslMode::Require, Tls::Whoever),
+            "disable" => (SslMode::Disable, Tls::AnyCertificate),
+            "prefer" => (SslMode::Prefer, Tls::AnyCertificate),
+            "require" if authorities.is_none() => (SslMode::Require, Tls::AnyCertificate),
             "require" | "verify-full" => (SslMode::Require, Tls::Known { authorities }),
             _ => {
                 return Err(
@@ -106,7 +106,7 @@ impl Server {
             }
             Host::Unix(_) => true,
         });
-        !here && self.tls == Tls::Whoever
+        !here && self.tls == Tls::AnyCertificate
     }
 
     /// Connects. The second part is the connection's task, which passes on the notifications of
@@ -142,9 +142,9 @@ impl Server {
             .with_safe_default_protocol_versions()
             .map_err(failed)?;
         Ok(match &self.tls {
-            Tls::Whoever => builder
+            Tls::AnyCertificate => builder
                 .dangerous()
-                .with_custom_certificate_verifier(Arc::new(Whoever(provider)))
+                .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
                 .with_no_client_auth(),
             Tls::Known { authorities } => builder
                 .with_root_certificates(roots(authorities.as_ref())?)
@@ -209,9 +209,9 @@ impl fmt::Debug for Server {
 
 /// Accepts any certificate; the server still has to prove that it has the key.
 #[derive(Debug)]
-struct Whoever(Arc<CryptoProvider>);
+struct AnyCertificate(Arc<CryptoProvider>);
 
-impl ServerCertVerifier for Whoever {
+impl ServerCertVerifier for AnyCertificate {
     fn verify_server_cert(
         &self,
         _end_entity: &CertificateDer<'_>,

@@ -19,7 +19,7 @@ use crate::{
 const SHARE_OF_PRICE: u64 = 2;
 /// A contract that fails within its limit is run once more with so many times the gas, to say
 /// whether the limit was the cause.
-const GENEROUS: u64 = 4;
+const RETRY_GAS_FACTOR: u64 = 4;
 
 /// The result of simulating the transfer.
 pub(super) enum TransferCheck {
@@ -213,7 +213,7 @@ impl Examination<'_> {
         }
         let limit = self.limit(account);
         let generous = SimulatedCall {
-            gas: Some(U64::from(limit.saturating_mul(GENEROUS))),
+            gas: Some(U64::from(limit.saturating_mul(RETRY_GAS_FACTOR))),
             // Whether the gas key could pay for it does not matter here.
             from: None,
             fees: None,

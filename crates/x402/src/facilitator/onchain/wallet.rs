@@ -14,7 +14,7 @@ use super::{
 
 /// Gas for a stranger's contract that judges a signature on our node: several times what checking a
 /// passkey's curve in the EVM costs.
-const JUDGE_GAS: U64 = U64::from_limbs([1_000_000]);
+const SIGNATURE_CHECK_GAS: U64 = U64::from_limbs([1_000_000]);
 /// The same where the wallet is deployed first.
 const DEPLOY_AND_JUDGE_GAS: U64 = U64::from_limbs([2_000_000]);
 
@@ -57,7 +57,7 @@ pub(super) async fn proves(
         }
         None if code.is_empty() => return Ok(recovers(account, hash, signature)),
         _ => SimulatedCall {
-            gas: Some(JUDGE_GAS),
+            gas: Some(SIGNATURE_CHECK_GAS),
             ..SimulatedCall::to(account, question)
         },
     };

@@ -117,7 +117,7 @@ async fn slow_work_gives_its_place_back_but_not_without_end() {
     }
     assert_eq!(most, STOPS);
     // Twelve are set aside, and three more are in their places.
-    assert_eq!(begun, STOPS * (1 + ASIDE));
+    assert_eq!(begun, STOPS * (1 + SLOW_PER_SLOT));
 }
 
 #[tokio::test(start_paused = true)]

@@ -29,31 +29,31 @@ const REFERENCES: &str = "SELECT tables.name, keys.\"table\"
 /// A file, with its lock if this side uses it exclusively.
 pub(super) struct FileSide {
     connection: Arc<Mutex<Connection>>,
-    _hold: Option<FileLock>,
+    _file_lock: Option<FileLock>,
 }
 
 impl FileSide {
     /// A file that is there, to be read.
     pub(super) fn source(path: &Path) -> Result<Self, CopyError> {
-        let hold = FileLock::take(path).map_err(CopyError::FileInUse)?;
+        let file_lock = FileLock::take(path).map_err(CopyError::FileInUse)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags).map_err(StoreError::from)?;
-        Ok(Self::of(connection, Some(hold)))
+        Ok(Self::of(connection, Some(file_lock)))
     }
 
     /// A file to be written, made where there is none.
-    pub(super) fn target(path: &Path, hold: Option<FileLock>) -> Result<Self, CopyError> {
+    pub(super) fn target(path: &Path, file_lock: Option<FileLock>) -> Result<Self, CopyError> {
         sqlite::make_private(path).map_err(StoreError::File)?;
         let connection = sqlite::connect(path)?;
         let cached = connection.pragma_update(None, "cache_size", -CACHE);
         cached.map_err(StoreError::from)?;
-        Ok(Self::of(connection, hold))
+        Ok(Self::of(connection, file_lock))
     }
 
-    fn of(connection: Connection, hold: Option<FileLock>) -> Self {
+    fn of(connection: Connection, file_lock: Option<FileLock>) -> Self {
         Self {
             connection: Arc::new(Mutex::new(connection)),
-            _hold: hold,
+            _file_lock: file_lock,
         }
     }
 
