@@ -12,7 +12,7 @@
 //! | [`payment`] | performs the life of a payment, which [`payment_machine`] decides |
 //! | [`client`], [`sessions`] | who calls |
 //! | [`state`] | [`App`], which all of the above share |
-//! | [`memory`], [`proxmox`], [`tariffs`], [`locks`], [`shares`] | what [`App`] holds |
+//! | [`installation`], [`memory`], [`proxmox`], [`tariffs`], [`locks`], [`shares`] | what [`App`] holds |
 //! | [`config`], [`store`] | the configuration; SQL |
 //! | [`brake`], [`error`], [`ids`], [`payment_machine`] | pure rules and types |
 //!
@@ -38,6 +38,7 @@ pub mod doctor;
 pub mod error;
 pub mod failed_payments;
 pub mod ids;
+pub mod installation;
 pub mod lease;
 pub mod locks;
 pub mod memory;

@@ -17,7 +17,7 @@ use crate::{
     ids::{LeaseId, Minutes},
     lease::{
         container::{locate, start},
-        ending::expiry,
+        ending::end_steps,
         network::traffic,
         owner::access::owned,
         view::status_alone,
@@ -136,7 +136,7 @@ impl Operation for RenewLease {
             }
         };
         app.deadlines_moved.notify_one();
-        expiry::forget_failures(app, &self.lease.lease_id);
+        end_steps::forget_failures(app, &self.lease.lease_id);
         // What was bought may undo what was done about its traffic. The comparison makes up for it.
         if let Err(error) = traffic::take_step_locked(app, &self.lease.lease_id).await {
             tracing::warn!(lease.id = self.lease.lease_id.as_str(), %error, "the traffic of a lease is checked later");

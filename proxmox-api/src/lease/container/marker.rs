@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Deserializer, Value};
 
 use crate::ids::LeaseId;
-use crate::state::Installation;
+use crate::installation::Installation;
 
 /// The longest notes that Proxmox keeps, in bytes.
 const MAX_NOTES: usize = 8192;

@@ -11,12 +11,12 @@ use tokio::{
     task::JoinSet,
     time::{sleep, timeout},
 };
-use tokio_postgres::{Client, Row, Statement, types::ToSql};
+use tokio_postgres::{Row, types::ToSql};
 
 use super::{
     ServerError,
     held_locks::{self, HeldLocks, LostLocks, lock},
-    presence,
+    lock_session::{LOCK_STATEMENT_TIMEOUT, Listener, LockSession, connect, serve},
     replica_count::{ReplicaCounter, ReplicaSignal, Replicas, SESSION_BEGAN_PAYLOAD},
     server::Server,
 };
@@ -27,8 +27,6 @@ const SESSION_TIMEOUT: Duration = Duration::from_secs(5);
 /// Backoff between attempts to take a lock: the first pause and the longest one.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
-/// Locks that are released by one statement.
-const UNLOCK_BATCH: usize = 256;
 /// Notifications that are queued for a slow listener.
 const NOTIFICATIONS: usize = 64;
 /// The pause between two attempts to connect.
@@ -36,17 +34,6 @@ const RECONNECT_PAUSE: Duration = Duration::from_millis(500);
 /// How long new locks wait after a lost session, so that other replicas, which may have lost theirs
 /// too, take their held locks again.
 const RETAKE_GRACE: Duration = Duration::from_secs(1);
-/// Timeout of one statement.
-const LOCK_STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Settings of the session for locks. By TCP keepalive the server notices within a minute, instead
-/// of two hours, that the client's machine has vanished, and releases its locks. The session writes
-/// nothing durable, so its notifications wait for no disk and no standby.
-const GREETING: &str = "LISTEN infra402;
-    SET synchronous_commit = off;
-    SET tcp_keepalives_idle = 30;
-    SET tcp_keepalives_interval = 10;
-    SET tcp_keepalives_count = 3";
 
 /// The advisory locks of this process; clones share one session.
 #[derive(Clone)]
@@ -60,14 +47,6 @@ struct Shared {
     replicas: watch::Receiver<Replicas>,
     held: HeldLocks,
     freed: mpsc::UnboundedSender<i64>,
-}
-
-struct LockSession {
-    client: Client,
-    lock: Statement,
-    unlock: Statement,
-    notify: Statement,
-    count: Statement,
 }
 
 /// Holds an advisory lock until it is dropped.
@@ -206,10 +185,6 @@ fn listener(
     }
 }
 
-/// Takes the notifications of each session in turn.
-trait Listener: Fn(&str) + Clone + Send + 'static {}
-impl<F: Fn(&str) + Clone + Send + 'static> Listener for F {}
-
 /// Which locks the server granted, in the order in which they were asked for.
 fn granted(rows: &[Row]) -> Result<Vec<bool>, StoreError> {
     let each = rows.iter().map(|row| row.try_get(0));
@@ -328,82 +303,6 @@ async fn keep_session(
                 }
                 sleep(RECONNECT_PAUSE).await;
             }
-        }
-    }
-}
-
-async fn connect(
-    server: &Server,
-    listener: impl Listener,
-    driver: &mut JoinSet<()>,
-) -> Result<LockSession, ServerError> {
-    let of = |error: tokio_postgres::Error| ServerError::of(&error);
-    let (client, connection) = server.connect(listener).await?;
-    driver.spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(error = %ServerError::of(&error), "a connection to PostgreSQL ended");
-        }
-    });
-    presence::join(&client).await?;
-    let of_each = |function| format!("SELECT {function}(key) FROM unnest($1::bigint[]) AS key");
-    let lock = client.prepare(&of_each("pg_try_advisory_lock")).await;
-    let lock = lock.map_err(of)?;
-    let unlock = of_each("pg_advisory_unlock");
-    let unlock = client.prepare(&unlock);
-    let unlock = unlock.await.map_err(of)?;
-    let notify = client.prepare("SELECT pg_notify('infra402', $1)");
-    let notify = notify.await.map_err(of)?;
-    let count = ReplicaCounter::prepare(&client).await.map_err(of)?;
-    client.batch_execute(GREETING).await.map_err(of)?;
-    Ok(LockSession {
-        client,
-        lock,
-        unlock,
-        notify,
-        count,
-    })
-}
-
-/// Releases the locks whose guards were dropped, except those that this session does not hold, and
-/// counts the replicas. Returns true when all senders are dropped, false when the session is lost.
-async fn serve(
-    session: &LockSession,
-    driver: &mut JoinSet<()>,
-    freed: &mut mpsc::UnboundedReceiver<i64>,
-    mut missed: LostLocks,
-    counter: &mut ReplicaCounter,
-) -> bool {
-    let mut keys = Vec::new();
-    let begun = async {
-        let here = session
-            .client
-            .query_one(&session.notify, &[&counter.here()])
-            .await;
-        here.is_ok() && counter.count(&session.client, &session.count).await
-    };
-    if timeout(LOCK_STATEMENT_TIMEOUT, begun).await != Ok(true) {
-        return false;
-    }
-    loop {
-        let answered = tokio::select! {
-            _ = driver.join_next() => return false,
-            _ = freed.recv_many(&mut keys, UNLOCK_BATCH) => {
-                if keys.is_empty() {
-                    return true;
-                }
-                keys.retain(|key| !missed.remove(*key));
-                let unlock = async { session.client.query(&session.unlock, &[&keys]).await.is_ok() };
-                let unlocked = timeout(LOCK_STATEMENT_TIMEOUT, unlock).await;
-                keys.clear();
-                unlocked
-            }
-            // This query also detects a lost session.
-            () = counter.due() => {
-                timeout(LOCK_STATEMENT_TIMEOUT, counter.count(&session.client, &session.count)).await
-            }
-        };
-        if answered != Ok(true) {
-            return false;
         }
     }
 }

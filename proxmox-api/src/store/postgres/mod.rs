@@ -9,6 +9,7 @@ mod connection;
 mod failure;
 mod held_locks;
 pub(super) mod lane;
+mod lock_session;
 mod migrate;
 pub(super) mod pooler;
 pub(super) mod presence;
