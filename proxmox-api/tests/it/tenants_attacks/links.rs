@@ -157,8 +157,8 @@ async fn a_container_that_comes_back_gets_its_link() {
     link_goes_up(&app, vmid).await;
 }
 
-/// The shortest lease is renewed while its link waits: answer, list and end agree on the start of the
-/// paid time.
+/// The shortest lease is renewed while its link waits: answer, list and end agree on the start of
+/// the paid time.
 #[tokio::test]
 async fn paid_time_begins_with_the_network_for_renewals_as_well() {
     let app = fenced(&[]).await;
