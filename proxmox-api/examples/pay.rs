@@ -1,4 +1,5 @@
-//! Calls the lease API from the command line and pays for the call: `pay POST /lease/container '{"runtimeMinutes":60}'`.
+//! Calls the lease API from the command line and pays for the call: `pay POST /lease/container
+//! '{"runtimeMinutes":60}'`.
 //!
 //! The payer is `PAYER_KEY`, or a public development key with play money of the demo ledger.
 //! `BASE_URL` (or `PORT`) is the API's address, `MAX_PRICE` the most that one call may cost, in
@@ -9,7 +10,8 @@ use anyhow::{Context, Result, bail};
 use reqwest::{Method, StatusCode, redirect};
 use x402::client::PayingClient;
 
-/// Account 3 of the public development mnemonic (`test test … junk`): it must never hold real money.
+/// Account 3 of the public development mnemonic (`test test … junk`): it must never hold real
+/// money.
 const PUBLIC_DEVELOPMENT_KEY: &str =
     "0x7c852118294e51e653712a81e05800f419141751be58f605c371e15141b007a6";
 

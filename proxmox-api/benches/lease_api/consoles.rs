@@ -97,7 +97,7 @@ impl Console {
         self.0.send(Message::binary(keys.to_vec())).await.unwrap();
     }
 
-    /// Reads until so many bytes were shown.
+    /// Reads until this many bytes were shown.
     pub async fn reads_at_least(&mut self, bytes: u64) {
         let mut shown = 0;
         while shown < bytes {

@@ -120,8 +120,8 @@ async fn round_trips(extent: &BenchSize, server: &Postgres) {
     figure("round trips of a paid call, with the demo's two", trips, "");
 }
 
-/// Calls a second, and calls a second that one core worked for the services and the database, on an empty database behind
-/// `port`; each replica has `share` of a core, or what it can get.
+/// Calls a second, and calls a second that one core worked for the services and the database, on an
+/// empty database behind `port`; each replica has `share` of a core, or what it can get.
 ///
 /// # Errors
 ///

@@ -13,7 +13,8 @@ pub fn processor_time(pid: u32) -> Duration {
 /// The processor time of a process, if it still runs.
 fn time_of(pid: u32) -> Option<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name before the last `)` may hold spaces; after it, utime and stime are the 12th and 13th.
+    // The name before the last `)` may hold spaces; after it, utime and stime are the 12th and
+    // 13th.
     let (_, rest) = stat.rsplit_once(") ")?;
     let ticks: u32 = rest
         .split(' ')

@@ -6,7 +6,8 @@ use std::{fs, io, path::PathBuf, time::Duration};
 /// Short, so that a process that has used up its share waits only milliseconds.
 const PERIOD: Duration = Duration::from_millis(10);
 
-/// A control group with one process; removed when this is dropped, which is after the process ended.
+/// A control group with one process; removed when this is dropped, which is after the process
+/// ended.
 pub struct Quota(PathBuf);
 
 impl Quota {

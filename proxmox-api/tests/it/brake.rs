@@ -25,7 +25,7 @@ fn wait(answer: &Answer) -> u64 {
     header.parse().unwrap()
 }
 
-/// Moves the customer's balance away just before settlement.
+/// Refuses the next settlements, as if the balance had been moved away at the last moment.
 fn refuse(app: &TestApp, times: usize) {
     let fault = SettleFault::Refuse("insufficient_funds".into());
     app.faults.on_settle(vec![fault; times]);

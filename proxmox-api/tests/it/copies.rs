@@ -184,7 +184,7 @@ async fn a_copy_that_waited_is_not_done_with_a_payment_of_another_request() {
     let name = format!("{payer}:{}", authorization.nonce);
     let turn = app.app.payments_in_work.take(&name).await.unwrap();
     store.reserve(row("list", &list), now).await.unwrap();
-    // It was answered early, and its work goes on.
+    // It was answered early, and goes on waiting.
     assert_eq!(list.send(app).await.status, 202);
     app.rewrite("UPDATE payments SET state = 'released' WHERE payment_id = 'pay_1'");
     store.reserve(row("console", &console), now).await.unwrap();

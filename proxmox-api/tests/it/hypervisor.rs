@@ -114,7 +114,7 @@ async fn a_proxy_that_answers_html() {
 }
 
 /// These requests are executed before the answer is lost: there is one container or none, and it is
-/// paid only if it exists.
+/// paid if and only if it exists.
 async fn lost_answers(on: Operation, kind: FaultKind) {
     let app = TestApp::start().await;
     let buyer = Buyer::funded(&app, 1).await;

@@ -113,12 +113,12 @@ impl TestApp {
         (self.process, self.app, self.url) = launched;
     }
 
-    /// Ends the service as a crash does; [`TestApp::restart_with`] starts it again, perhaps on other
-    /// data.
+    /// Ends the service as a crash does; [`TestApp::restart_with`] starts it again, perhaps on
+    /// other data.
     pub async fn stop(&mut self) {
         self.process.kill().await;
-        // The writer of a file is a thread beside the runtime. It handles its queue in order, so this
-        // returns after the writes that the dead tasks had queued.
+        // The writer of a file is a thread beside the runtime. It handles its queue in order, so
+        // this returns after the writes that the dead tasks had queued.
         let _ = self.app.store.prove_writable(self.app.now()).await;
     }
 
@@ -144,7 +144,8 @@ impl TestApp {
         self.folder.path().join("infra402.sqlite")
     }
 
-    /// Makes the database refuse to store this state of a payment, until [`TestApp::stores_all_states`].
+    /// Makes the database refuse to store this state of a payment, until
+    /// [`TestApp::stores_all_states`].
     pub fn refuses_to_store(&self, state: &str) {
         let rows = rusqlite::Connection::open(self.database()).unwrap();
         let sql = format!(

@@ -98,7 +98,8 @@ impl Postgres {
         server.expect("PostgreSQL is installed, or the test is ignored")
     }
 
-    /// A server with durable commits, in a folder on a disk; none where PostgreSQL is not installed.
+    /// A server with durable commits, in a folder on a disk; none where PostgreSQL is not
+    /// installed.
     #[allow(dead_code, reason = "only the benchmarks need one")]
     pub fn durable(parent: &Path) -> Option<Self> {
         Self::start_in(parent, "")

@@ -13,7 +13,7 @@ use crate::{
     stage::BenchTestbed,
 };
 
-/// The key of the wallet that `fill` gives more than others: public development account 2.
+/// The key of the wallet to which `fill` gives the most rows: public development account 2.
 const LARGE: &str = "0x5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a";
 
 pub struct Side {

@@ -167,7 +167,7 @@ async fn a_container_that_comes_back_before_its_lease_ends_is_not_lost() {
     assert_eq!(debts(&app).await, []);
 }
 
-/// Failed attempts of an earlier end do not shorten the next one.
+/// Failed attempts to end a lease before its renewal do not count for the next end.
 #[tokio::test]
 async fn a_renewal_resets_the_failed_attempts_to_end_a_lease() {
     let app = TestApp::start().await;

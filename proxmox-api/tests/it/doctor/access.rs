@@ -231,7 +231,7 @@ fn the_setup_commands_follow_the_configuration() {
     let env = service::env::Env::from_map([
         ("ADDRESS", crate::support::PAYEE),
         ("PVE_HOST", "https://pve.example.org:8006"),
-        // For the prototype's account no role is made, so another account is created.
+        // The prototype's account: the commands make a separate account with its own rights.
         ("PVE_TOKEN_ID", "root@pam!lease"),
         ("PVE_TOKEN_SECRET", "00000000-0000-0000-0000-000000000000"),
         ("PVE_NODE", "alpha,beta"),

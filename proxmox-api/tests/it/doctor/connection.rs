@@ -17,7 +17,7 @@ async fn a_certificate_that_is_not_trusted_is_shown_to_be_pinned() {
         let finding = installation.only(&[("PVE_FINGERPRINT", pinned)]).await;
         error(&finding, "proxmox.tls", why);
         assert!(finding.found.contains(&installation.sim.fingerprint()));
-        // The comparison is printed before the line that pins the certificate.
+        // An operator who runs the lines in order compares the certificate before pinning it.
         assert!(
             finding.mend[0].starts_with("pvenode cert info"),
             "{finding:#?}"

@@ -161,7 +161,7 @@ async fn a_neighbours_address_is_claimed_and_what_the_host_does_is_said() {
         assert_eq!(open.severity, Severity::Warning, "{open:#?}");
         assert!(open.found.starts_with("they do"), "{open:#?}");
         assert!(open.mend[0].contains(mend), "{open:#?}");
-        // The bridge's own table is checked separately.
+        // The fence stays proven, because the bridge's own table is checked separately.
         assert!(probed.is_proven().await);
         switch(sim, true);
     }

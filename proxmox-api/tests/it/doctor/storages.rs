@@ -60,7 +60,7 @@ async fn a_storage_for_disks_that_one_node_lacks_is_a_warning_and_no_reason_to_n
     assert_eq!(errors.len(), 2, "{findings:#?}");
     for finding in errors {
         error(finding, "proxmox.storage", "it is not active");
-        // The suggested setting is in place already and does not help.
+        // A setting that is in place already is not suggested.
         assert!(!renamed(finding), "{finding:#?}");
     }
 }
