@@ -1,15 +1,17 @@
-//! Calls the lease API from the command line and pays for the call: `pay POST /lease/container '{"runtimeMinutes":60}'`.
+//! Calls the lease API from the command line and pays for the call: `pay POST /lease/container
+//! '{"runtimeMinutes":60}'`.
 //!
-//! Pays with `PAYER_KEY`, or with a public development key, which the demo ledger fills up. `BASE_URL` (or `PORT`) says where the
-//! API is, `MAX_PRICE` what one call may cost at most, in atomic USDC. The answer goes to standard output, the rest to standard
-//! error.
+//! The payer is `PAYER_KEY`, or a public development key with play money of the demo ledger.
+//! `BASE_URL` (or `PORT`) is the API's address, `MAX_PRICE` the most that one call may cost, in
+//! atomic USDC. The answer is written to standard output, everything else to standard error.
 
 use alloy::signers::local::PrivateKeySigner;
 use anyhow::{Context, Result, bail};
 use reqwest::{Method, StatusCode, redirect};
 use x402::client::PayingClient;
 
-/// Account 3 of the public development mnemonic (`test test … junk`): it must never hold real money.
+/// Account 3 of the public development mnemonic (`test test … junk`): it must never hold real
+/// money.
 const PUBLIC_DEVELOPMENT_KEY: &str =
     "0x7c852118294e51e653712a81e05800f419141751be58f605c371e15141b007a6";
 
@@ -69,7 +71,7 @@ fn max_price() -> Result<u64> {
     }
 }
 
-/// The key that pays; without one of the caller's own, a public one, with money of the demo ledger.
+/// The key that pays; without `PAYER_KEY`, a public one with play money of the demo ledger.
 async fn signer(http: &reqwest::Client, base: &str) -> Result<PrivateKeySigner> {
     if let Ok(key) = std::env::var("PAYER_KEY") {
         return key.parse().ok().context("PAYER_KEY is no private key");

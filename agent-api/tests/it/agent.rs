@@ -1,4 +1,4 @@
-//! The agent as a test runs it, and what a browser would do with it.
+//! The agent under test, and a browser's requests to it.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use service::{clock::SystemClock, env::Env, metrics::Metrics};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-/// A running agent; what it started goes with it.
+/// A running agent; dropping it ends everything that it started.
 pub struct Agent {
     pub url: String,
     pub http: reqwest::Client,
@@ -16,7 +16,7 @@ pub struct Agent {
     _serving: JoinSet<()>,
 }
 
-/// What came back.
+/// A response.
 #[derive(Debug, Clone)]
 pub struct AgentResponse {
     pub status: u16,
@@ -53,7 +53,7 @@ impl AgentResponse {
     }
 }
 
-/// One secret for all, so that any two agents are replicas.
+/// One secret for all agents, so that any two of them are replicas.
 pub const SECRET: &str = "a secret that all replicas share";
 
 impl Agent {
@@ -62,7 +62,7 @@ impl Agent {
         Self::with(backend, None, &[]).await
     }
 
-    /// Somebody else to answer, and further settings.
+    /// The agent with another model, and further settings.
     pub async fn with(backend: &str, model: Option<Arc<dyn Model>>, more: &[(&str, &str)]) -> Self {
         service::crypto::install_ring_provider();
         let folder = tempfile::tempdir().unwrap();
@@ -94,13 +94,13 @@ impl Agent {
         AgentResponse::of(self.http.post(format!("{}/chat", self.url)).json(&body)).await
     }
 
-    /// `POST /chat` as a proxy passes it on for a customer of this address.
+    /// `POST /chat` as a proxy passes it on for a customer with this address.
     pub async fn chat_from(&self, address: &str, body: Value) -> AgentResponse {
         let request = self.http.post(format!("{}/chat", self.url)).json(&body);
         AgentResponse::of(request.header("x-forwarded-for", address)).await
     }
 
-    /// `POST /chat` with a message alone.
+    /// `POST /chat` with only a message.
     pub async fn say(&self, message: &str) -> AgentResponse {
         self.chat(json!({ "message": message })).await
     }
@@ -117,7 +117,7 @@ impl Agent {
         events(&response.text().await.unwrap())
     }
 
-    /// `GET` anything.
+    /// Sends a `GET` request.
     pub async fn get(&self, path: &str) -> AgentResponse {
         AgentResponse::of(self.http.get(format!("{}{path}", self.url))).await
     }

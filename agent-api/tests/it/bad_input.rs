@@ -1,4 +1,5 @@
-//! Bad input, bad models and bad lease APIs: each ends in a clear message, in bounded time, with nothing charged.
+//! Bad input, bad models and bad lease APIs: each ends in a clear message, in bounded time, and
+//! nothing is charged.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use crate::{
     model::{Scripted, calls, words},
 };
 
-/// Nobody listens there.
+/// A port on which no server listens.
 const NOWHERE: &str = "http://127.0.0.1:9";
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Bodies of the lease API, whole as the contract has them, with what a test cares about set.
+//! Bodies of the lease API, complete as in the contract, with the members that a test needs set.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ fn with(mut body: Value, more: Value) -> Value {
     body
 }
 
-/// What `POST /lease/container` gives for container 100.
+/// The response of `POST /lease/container` for container 100.
 pub fn leased(more: Value) -> Value {
     let body = json!({
         "leaseId": "lease-a", "status": "active", "ctid": 100, "expiresAt": SOON, "message": "It runs.",
@@ -32,7 +32,7 @@ pub fn lease(more: Value) -> Value {
     with(body, more)
 }
 
-/// A command in container 100 that printed this.
+/// The response to a command in container 100 that printed this.
 pub fn ran(stdout: &str) -> Value {
     json!({
         "ctid": 100, "upid": "UPID:x", "output": stdout, "stdout": stdout, "stderr": "", "exitCode": 0,

@@ -1,4 +1,4 @@
-//! A customer who hangs up ends the work that was for them alone.
+//! A customer who hangs up ends the work that was only for this customer.
 
 use std::{
     sync::{
@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 
 use crate::agent::Agent;
 
-/// A model that never answers, and knows when it is no longer waited for.
+/// A model that never answers, and records that its future was dropped.
 #[derive(Default)]
 struct Endless {
     asked: Notify,

@@ -1,4 +1,4 @@
-//! A confirmation is for one lease, once, however often and wherever it is sent.
+//! A confirmation applies to one lease, once, however often it is sent and to whichever replica.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -11,7 +11,7 @@ use crate::{
     market::Market,
 };
 
-/// A lease of the wallet that is signed in; its number is 100.
+/// A lease of the signed-in wallet; its number is 100.
 fn lease(id: &str) -> Value {
     bodies::lease(json!({ "leaseId": id }))
 }
@@ -97,7 +97,7 @@ async fn a_number_that_no_lease_of_the_wallet_has_is_not_asked_about() {
     assert!(answer.reply().contains("101"), "{}", answer.reply());
 }
 
-/// On the real lease API with one number to give: it goes from the destroyed lease to the next one.
+/// The real lease API with only one number: the destroyed lease's number goes to the next lease.
 #[tokio::test]
 async fn a_number_that_is_used_again_never_answers_for_an_older_lease() {
     let market = Market::with(&[("PVE_VMID_RANGE", "40200-40200")]).await;
@@ -132,7 +132,7 @@ async fn a_number_that_is_used_again_never_answers_for_an_older_lease() {
     }
 }
 
-/// What was asked for an older lease is not paid for the next one that has its number.
+/// A payment that was signed for an older lease is not sent for the next one with its number.
 #[tokio::test]
 async fn a_payment_for_a_lease_that_is_over_is_not_sent() {
     let leases = AtomicUsize::new(0);

@@ -1,4 +1,4 @@
-//! A customer with a key, who signs what the agent asks for as a wallet would.
+//! A customer with a key, who signs the agent's requests as a wallet does.
 
 use alloy::{
     primitives::keccak256,
@@ -17,7 +17,7 @@ pub struct Customer {
 }
 
 impl Customer {
-    /// Customer `number`, whose key everybody can make: it never holds money.
+    /// Customer `number`. Its key can be derived by anyone, so it never holds money.
     pub fn new(number: u64) -> Self {
         let digest = keccak256(format!("infra402 test chatter {number}"));
         Self {
@@ -53,7 +53,7 @@ impl Customer {
         json!({ name: value })
     }
 
-    /// The same in version 1, as the prototype's interface signed.
+    /// The same in version 1, as the prototype's interface signed it.
     pub fn sign_v1(&self, request: &Value) -> Value {
         let mut request = request.clone();
         request["payment_required"] = Value::Null;

@@ -1,4 +1,4 @@
-//! A lease API that is none: it answers what a test tells it to, and remembers what it was asked.
+//! A fake lease API: it gives the answers that a test sets, and records its requests.
 
 use std::{
     io::Error,
@@ -15,40 +15,40 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use x402::wire::header::encode;
 
-/// Public development account 1, who is paid.
+/// Public development account 1, the payee.
 pub const PAYEE: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
 
-/// A request as it came.
+/// A request as it arrived.
 #[derive(Debug, Clone)]
 pub struct ReceivedRequest {
     pub method: String,
     pub path: String,
-    /// Empty where there is none.
+    /// Empty where there is no query.
     pub query: String,
     pub headers: HeaderMap,
     pub body: String,
 }
 
 impl ReceivedRequest {
-    /// Whether it came with a payment.
+    /// Whether the request had a payment.
     pub fn is_paid(&self) -> bool {
         self.headers.contains_key("x-payment") || self.headers.contains_key("payment-signature")
     }
 }
 
-/// The stand-in.
+/// The fake lease API.
 pub struct FakeLeaseApi {
     pub url: String,
     asked: Arc<Mutex<Vec<ReceivedRequest>>>,
     _serving: JoinSet<()>,
 }
 
-/// What it answers: status and body.
+/// Its answers: status and body.
 pub type GivenResponse = (u16, String);
 
-/// As a status: the connection breaks before the answer is whole.
+/// As a status: the connection breaks before the answer is complete.
 pub const HANG_UP: u16 = 0;
-/// A body that begins with this line gives the rest as the receipt of a payment that moved money.
+/// If a body begins with this line, the rest is the receipt of a payment that moved money.
 const PAID: &str = "paid:";
 
 fn respond(status: u16, body: String) -> Response<Body> {
@@ -83,7 +83,7 @@ pub fn failed(status: u16, code: &str) -> GivenResponse {
 }
 
 impl FakeLeaseApi {
-    /// Answers every request by this function.
+    /// Answers every request with this function.
     pub async fn start(
         answer: impl Fn(&ReceivedRequest) -> GivenResponse + Send + Sync + 'static,
     ) -> Self {
@@ -114,12 +114,12 @@ impl FakeLeaseApi {
         }
     }
 
-    /// What it was asked so far.
+    /// The requests so far.
     pub fn asked(&self) -> Vec<ReceivedRequest> {
         self.asked.lock().unwrap().clone()
     }
 
-    /// The requests that came with a payment.
+    /// The requests with a payment.
     pub fn paid(&self) -> Vec<ReceivedRequest> {
         let mut asked = self.asked();
         asked.retain(ReceivedRequest::is_paid);

@@ -1,4 +1,4 @@
-//! What one stranger may cost: turns, turns at a time, tokens of the model.
+//! Limits on the cost of one stranger: turns, concurrent turns, tokens of the model.
 
 use std::{
     sync::Arc,
@@ -22,7 +22,7 @@ use crate::{
 
 const NOWHERE: &str = "http://127.0.0.1:9";
 
-/// A model server that counts what it is asked.
+/// A model server that counts its requests.
 async fn counting(tokens: u64) -> FakeLeaseApi {
     FakeLeaseApi::start(move |_| {
         let message = json!({"message": {"content": "Hello."}, "finish_reason": "stop"});
@@ -52,7 +52,7 @@ async fn a_thousand_turns_of_one_stranger_reach_the_model_as_often_as_the_limit_
     let (mut refused, mut customers) = (0, Vec::new());
     for round in 0..50 {
         let hi = || json!({"message": "hi"});
-        // Every address of one network of IP version 6 is one stranger's.
+        // Every address of one IPv6 network counts as one stranger.
         let addresses = (0..20)
             .map(|n| format!("2001:db8:0:1::{round:x}:{n:x}"))
             .chain([format!("10.0.{round}.1")]);
@@ -129,7 +129,7 @@ async fn only_what_is_announced_as_json_is_read() {
     }
 }
 
-/// Answers once it is let.
+/// A model that answers once the test allows it.
 struct Held {
     asked: Semaphore,
     go: Notify,
@@ -209,7 +209,7 @@ async fn turns_at_a_time_are_bounded_for_one_address_and_for_all() {
     begin_again(&agent, &model).await;
 }
 
-/// What has ended holds no seat.
+/// Checks that turns that have ended hold no permits.
 async fn begin_again(agent: &Arc<Agent>, model: &Arc<Held>) {
     let again = {
         let agent = Arc::clone(agent);
@@ -244,7 +244,7 @@ async fn when_the_days_tokens_are_used_up_the_rules_answer_and_say_so() {
     );
     assert!(over.reply().contains("used up"), "{}", over.reply());
     assert_eq!(model.asked().len(), 3);
-    // A question of the rules' is still understood with the sentence before it.
+    // The rules still use the previous sentence to understand an answer to their question.
     let question = agent.say("lease a container").await;
     let history = json!([
         {"role": "user", "content": "lease a container"},

@@ -1,5 +1,5 @@
-//! The agent through its real router and real sockets: against the lease API on the simulated Proxmox where that matters, and
-//! against one that misbehaves where that does.
+//! The agent through its real router and real sockets: against the lease API on the simulated
+//! Proxmox, and against a fake lease API that misbehaves.
 
 // A failed set-up is a failed test.
 #![allow(clippy::unwrap_used)]

@@ -14,7 +14,7 @@ use crate::{
     fake_lease_api::{PAYEE, serve},
 };
 
-/// The lease API and what it needs; all of it goes with this.
+/// The lease API and what it depends on; all of it ends when this is dropped.
 pub struct Market {
     pub sim: Sim,
     pub url: String,
@@ -25,7 +25,7 @@ pub struct Market {
 }
 
 impl Market {
-    /// Starts it.
+    /// Starts the lease API.
     pub async fn open() -> Self {
         Self::with(&[]).await
     }

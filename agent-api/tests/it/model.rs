@@ -1,4 +1,4 @@
-//! A model that says what a test tells it to, and remembers everything that it was shown.
+//! A model with scripted answers, which records everything that it was shown.
 
 use std::{
     collections::VecDeque,
@@ -14,13 +14,13 @@ use api_types::AgentInfo;
 use async_trait::async_trait;
 use serde_json::Value;
 
-/// The model. When its lines are over it says the last one again.
+/// The model. After its last answer it repeats that one.
 pub struct Scripted {
     lines: Mutex<VecDeque<ModelAnswer>>,
     seen: Mutex<String>,
 }
 
-/// Words.
+/// An answer of text.
 pub fn words(text: &str) -> ModelAnswer {
     ModelAnswer {
         text: text.to_owned(),
@@ -28,7 +28,7 @@ pub fn words(text: &str) -> ModelAnswer {
     }
 }
 
-/// Calls, each a tool and its arguments.
+/// An answer of calls, each a tool and its arguments.
 pub fn calls<const N: usize>(calls: [(&str, Value); N]) -> ModelAnswer {
     let numbered = calls.into_iter().enumerate();
     let calls = numbered.map(|(number, (tool, arguments))| ToolCall {
@@ -46,7 +46,7 @@ pub fn calls<const N: usize>(calls: [(&str, Value); N]) -> ModelAnswer {
 }
 
 impl Scripted {
-    /// A model with these lines.
+    /// A model with these answers.
     pub fn saying(lines: impl IntoIterator<Item = ModelAnswer>) -> Arc<Self> {
         Arc::new(Self {
             lines: Mutex::new(lines.into_iter().collect()),
@@ -54,7 +54,7 @@ impl Scripted {
         })
     }
 
-    /// Everything that it was shown.
+    /// Everything that the model was shown.
     pub fn seen(&self) -> String {
         self.seen.lock().unwrap().clone()
     }

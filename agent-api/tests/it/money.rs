@@ -1,4 +1,4 @@
-//! What must hold of suspended calls and payments, whoever sends them.
+//! Promises about suspended calls and payments that hold whatever a client sends.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use crate::{
     model::{Scripted, calls, words},
 };
 
-/// A lease API that leases for 8900 to whoever pays.
+/// A lease API that leases for 8900 after a payment.
 fn shop(asked: &ReceivedRequest) -> GivenResponse {
     match (asked.path.as_str(), asked.is_paid()) {
         ("/lease/quote", _) => (404, "{}".into()),

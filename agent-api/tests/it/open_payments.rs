@@ -1,5 +1,4 @@
-//! A payment that may have moved money is never ended by an answer that does not say what became of
-//! it.
+//! A payment that may have moved money is not ended by an answer without its outcome.
 
 use std::{
     collections::HashSet,
@@ -15,8 +14,8 @@ use crate::{
     fake_lease_api::{FakeLeaseApi, GivenResponse, HANG_UP, challenge, done, failed, with_receipt},
 };
 
-/// A lease API that answers paid calls with these, one after the other, and then with the last
-/// again.
+/// A lease API that answers paid calls with these, one after the other, and then repeats the last
+/// one.
 async fn shop(answers: Vec<GivenResponse>) -> FakeLeaseApi {
     let paid = AtomicUsize::new(0);
     FakeLeaseApi::start(move |asked| match (asked.path.as_str(), asked.is_paid()) {

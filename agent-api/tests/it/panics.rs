@@ -1,4 +1,4 @@
-//! A mistake in a handler is an answer, and harms no other request.
+//! A panic in a handler becomes an error response, and harms no other request.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::agent::Agent;
 
-/// A model that fails whoever asks who it is.
+/// A model that panics when its info is read.
 struct Broken;
 
 #[async_trait]

@@ -1,4 +1,4 @@
-//! What every call of the lease API carries: whose call it is.
+//! Every request to the lease API says which customer it is for.
 
 use serde_json::json;
 

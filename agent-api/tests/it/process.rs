@@ -1,15 +1,15 @@
-//! The service as a process of its own.
+//! The service as a separate process.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Ended with the test, whatever became of it.
+/// A process that ends with the test, whatever the test's outcome.
 struct Process(Child);
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It fails only if the process has ended, as it should.
+        // Killing fails only if the process has ended, as it should.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -30,7 +30,7 @@ fn a_stop_is_heard_also_when_nobody_reads_the_log() {
         .unwrap();
     let mut process = Process(child);
     let log = BufReader::new(process.0.stderr.take().unwrap());
-    // What reads the log goes away with this statement.
+    // The reader of the log is dropped after this statement.
     let listens = log.lines().any(|line| line.unwrap().contains("listening"));
     assert!(listens, "it ended before it listened");
     let id = process.0.id().to_string();

@@ -1,5 +1,5 @@
-//! The agent with a model behind a server that speaks OpenAI's protocol, imitated here: what is
-//! sent to it, and what of its answers is taken.
+//! The agent with a model behind a server that speaks OpenAI's protocol, imitated here: the
+//! requests that it sends, and the answers that it accepts.
 
 use serde_json::{Value, json};
 
@@ -10,8 +10,7 @@ use crate::{
     fake_lease_api::{FakeLeaseApi, GivenResponse, ReceivedRequest, challenge, done},
 };
 
-/// A model server that answers each request with this choice, as JSON or as a stream, whichever it
-/// is asked for.
+/// A model server that answers each request with this choice, as JSON or as a stream, as requested.
 async fn server(choice: impl Fn(&Value) -> Value + Send + Sync + 'static) -> FakeLeaseApi {
     FakeLeaseApi::start(move |asked| {
         let request: Value = serde_json::from_str(&asked.body).unwrap();
@@ -60,7 +59,7 @@ async fn agent(shop: &FakeLeaseApi, model: &FakeLeaseApi, streams: &str) -> Agen
     Agent::with(&shop.url, None, &settings).await
 }
 
-/// Everything that the model was shown but our own instructions and tools.
+/// Everything that the model was shown except our own instructions and tools.
 fn shown(model: &FakeLeaseApi) -> String {
     let requests = model.asked().into_iter();
     let messages = requests.map(|asked| {

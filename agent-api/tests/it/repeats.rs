@@ -1,4 +1,4 @@
-//! What a model may not put to the customer twice, however it spells it.
+//! A model cannot ask the customer to pay for the same call twice, however it writes the call.
 
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ fn shop(asked: &ReceivedRequest) -> GivenResponse {
     }
 }
 
-/// Pays whatever is asked for until the agent is done; the last answer.
+/// Pays for every request until the agent is done; returns the last answer.
 async fn pay_all(agent: &Agent, mut answer: AgentResponse) -> AgentResponse {
     let customer = Customer::new(1);
     for _ in 0..20 {

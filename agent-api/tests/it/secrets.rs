@@ -1,4 +1,4 @@
-//! What the model sees, and what it may not.
+//! The texts that the model may see, and the secrets that it must not.
 
 use std::sync::Arc;
 
@@ -81,7 +81,8 @@ async fn no_password_token_ticket_or_signature_reaches_the_model() {
     assert!(marked < seen.find(INJECTION).unwrap());
 }
 
-/// The model obeys the container: even so nothing is paid without a signature for it.
+/// The model obeys instructions from a container's output. Even so, nothing is paid without a
+/// signature for it.
 #[tokio::test]
 async fn an_injected_lease_is_at_most_a_question_to_the_customer() {
     let shop = FakeLeaseApi::start(|asked| match (asked.path.as_str(), asked.is_paid()) {
@@ -154,7 +155,7 @@ async fn info_shows_nothing_of_a_key() {
     assert_eq!(offline.body["api_key"], Value::Null);
 }
 
-/// A password that the customer typed into the chat becomes no name, label or argument.
+/// A password that the customer typed into the chat must not become a name, label or argument.
 #[tokio::test]
 async fn arguments_that_repeat_a_typed_password_are_refused() {
     let cases = [
@@ -192,7 +193,7 @@ async fn arguments_that_repeat_a_typed_password_are_refused() {
         assert_eq!(answer.reply(), "I am sorry.", "{message}: {}", answer.body);
         assert_eq!(shop.asked().len(), 0, "{message}");
     }
-    // What the customer wrote as a command is the customer's word.
+    // Text that the customer typed as a command is passed on unchanged.
     let shop = FakeLeaseApi::start(|asked| challenge(&asked.path, 1000)).await;
     let command = "mysql -u root --password hunter22 -e status";
     let arguments = json!({"ctid": 100, "command": command});

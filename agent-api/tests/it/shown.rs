@@ -1,4 +1,4 @@
-//! What is signed is what is shown.
+//! The agent shows exactly the call that is signed.
 
 use serde_json::{Value, json};
 

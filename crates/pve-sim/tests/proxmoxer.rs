@@ -1,7 +1,6 @@
-//! A client that others wrote, PyPI's `proxmoxer`, runs a container's whole life against the
-//! simulator, by token and by ticket, and an administrator's day as `root@pam`.
-//! It needs a Python with `e2e/proxmoxer/requirements.txt` installed, which `cargo xtask test` sets
-//! up.
+//! PyPI's `proxmoxer`, a third-party client, runs a container's whole life against the simulator,
+//! by token and by ticket, and an administrator's work as `root@pam`. It needs a Python with
+//! `e2e/proxmoxer/requirements.txt` installed, which `cargo xtask test` sets up.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -26,7 +25,7 @@ fn python(workspace: &Path) -> PathBuf {
     python
 }
 
-/// Runs a script against a simulator, and checks that it got through all of its parts.
+/// Runs a script against a simulator, and checks that all of its parts ran.
 async fn run(sim: &Sim, script: &str, variables: &[(&str, String)], parts: &[&str]) {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../..")

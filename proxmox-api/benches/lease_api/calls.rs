@@ -1,5 +1,6 @@
-//! Challenges, and the cheapest paid call: the list of a wallet that has leased nothing, which costs no request to Proxmox,
-//! so that the paywall and the store are what is measured. Payments are signed before the clock starts.
+//! Challenges, and the cheapest paid call: the list of a wallet without leases. It needs no request
+//! to Proxmox, so that the paywall and the store are measured. Payments are signed before the clock
+//! starts.
 
 use axum::body::Bytes;
 
@@ -13,9 +14,9 @@ use crate::{
 
 const LANES: [usize; 3] = [1, 16, 64];
 
-/// The most memory that was seen, in bytes.
+/// Returns the most memory that was seen, in bytes.
 pub async fn measure(stage: &BenchTestbed, extent: &BenchSize) -> u64 {
-    // The first requests pay for caches and threads.
+    // The first requests fill caches and start threads.
     challenges(stage, extent.challenges / 10).await;
     let asked = challenges(stage, extent.challenges).await;
     figure("402 challenges", asked.per_second_and_core(), "/s/core");
@@ -50,7 +51,7 @@ async fn challenges(stage: &BenchTestbed, count: usize) -> Cost {
     cost
 }
 
-/// Each lane is a customer, as the payments of one wallet would be looked through with each list.
+/// Each lane is a separate customer, because each list reads all payments of its wallet.
 pub async fn paid(stage: &BenchTestbed, lanes: usize, calls: usize) -> Cost {
     let price = price_of_list(stage).await;
     let mut signed = Vec::new();

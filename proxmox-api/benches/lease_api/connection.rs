@@ -1,5 +1,5 @@
-//! A connection that sends bytes made beforehand and reads answers, so that the one who asks costs little beside the one
-//! who is measured.
+//! A connection that sends prepared bytes and reads answers, so that the client needs little
+//! processor time beside the service that is measured.
 
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
@@ -12,7 +12,7 @@ pub struct Connection {
     body: Vec<u8>,
 }
 
-/// As much of an answer as the bench looks at.
+/// As much of an answer as the bench reads.
 pub struct RawResponse<'a> {
     pub status: u16,
     pub body: &'a [u8],
@@ -29,7 +29,8 @@ impl Connection {
         }
     }
 
-    /// Sends a whole request and reads the whole answer. The connection stays open, so the answer has to say its length.
+    /// Sends a whole request and reads the whole answer. The connection stays open, so the answer
+    /// must have its length.
     pub async fn ask(&mut self, request: &[u8]) -> RawResponse<'_> {
         self.stream.write_all(request).await.unwrap();
         let first = self.line().await;

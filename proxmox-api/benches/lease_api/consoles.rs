@@ -1,4 +1,4 @@
-//! What commands and consoles cost beside what runs in them.
+//! The cost of commands and consoles, without the programs that run in them.
 
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,8 @@ pub async fn measure(stage: &BenchTestbed, extent: &BenchSize) {
     many(stage, &customer, extent.consoles).await;
 }
 
-/// A command that takes half a second, for the whole paid call; what is beyond that half is ours and the terminal's.
+/// A command that takes half a second, for the whole paid call; the rest is the time of the service
+/// and the terminal.
 async fn commands(stage: &BenchTestbed, customer: &Customer, ctid: u32, count: usize) {
     let own = Duration::from_millis(500);
     let (path, body) = (
@@ -39,7 +40,8 @@ async fn commands(stage: &BenchTestbed, customer: &Customer, ctid: u32, count: u
     durations("added to a command, paid", &mut spent);
 }
 
-/// From a key to its echo, through the service, its socket to Proxmox and the shell's terminal.
+/// The time from a key to its echo, through the service, its socket to Proxmox and the shell's
+/// terminal.
 async fn echoes(stage: &BenchTestbed, customer: &Customer, ctid: u32, count: usize) {
     let mut console = Console::open(stage, customer, ctid).await;
     let mut spent = Vec::new();
@@ -51,7 +53,7 @@ async fn echoes(stage: &BenchTestbed, customer: &Customer, ctid: u32, count: usi
     durations("console, key to echo", &mut spent);
 }
 
-/// Memory of the service with many consoles open, each of which has shown something.
+/// Memory of the service with many open consoles, each of which has shown output.
 async fn many(stage: &BenchTestbed, customer: &Customer, count: usize) {
     let mut ctids = Vec::new();
     for _ in 0..count {
@@ -95,7 +97,7 @@ impl Console {
         self.0.send(Message::binary(keys.to_vec())).await.unwrap();
     }
 
-    /// Reads until so many bytes were shown.
+    /// Reads until this many bytes were shown.
     pub async fn reads_at_least(&mut self, bytes: u64) {
         let mut shown = 0;
         while shown < bytes {
@@ -105,7 +107,8 @@ impl Console {
         }
     }
 
-    /// Reads all that is shown for so long, or until the console has carried what it may; the bytes.
+    /// Reads everything that is shown for this time, or until the console's limit on bytes is
+    /// reached; returns the bytes.
     pub async fn reads_for(&mut self, time: Duration) -> u64 {
         let end = tokio::time::Instant::now() + time;
         let mut shown = 0;

@@ -1,4 +1,4 @@
-//! Somebody with play money who pays, at once or with payments signed beforehand.
+//! A customer with play money who pays, at once or with payments signed beforehand.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -25,12 +25,12 @@ pub struct Customer {
 }
 
 impl Customer {
-    /// A new wallet that has been to the faucet.
+    /// A new wallet with play money from the faucet.
     pub async fn new(stage: &BenchTestbed) -> Self {
         Self::with_key(stage, PrivateKeySigner::random()).await
     }
 
-    /// The wallet of a key, which has been to the faucet.
+    /// The wallet of a key, with play money from the faucet.
     pub async fn with_key(stage: &BenchTestbed, key: PrivateKeySigner) -> Self {
         let client = PayingClient::builder(stage.http.clone(), key.clone())
             .networks(NETWORKS)
@@ -40,13 +40,13 @@ impl Customer {
         customer
     }
 
-    /// Has 10 USDC afterwards, if it had less.
+    /// Raises the balance to 10 USDC, if it was less.
     pub async fn visit_faucet(&self, stage: &BenchTestbed) {
         let body = json!({"address": self.key.address()});
         post(stage, "/demo/faucet", &body).await;
     }
 
-    /// The token of a session.
+    /// Signs in; returns the session's token.
     pub async fn sign_in(&self, stage: &BenchTestbed) -> String {
         let asked = json!({"address": self.key.address()});
         let challenge = post(stage, "/session/challenge", &asked).await;
@@ -57,7 +57,7 @@ impl Customer {
         session["token"].as_str().unwrap().to_owned()
     }
 
-    /// Asks, pays and returns the answer, which has to be a success.
+    /// Requests a challenge, pays, and returns the answer, which has to be a success.
     pub async fn pay(&self, stage: &BenchTestbed, path: &str, body: &Value) -> Value {
         let request = stage
             .http
@@ -69,19 +69,19 @@ impl Customer {
         body
     }
 
-    /// A container, small enough that many are paid for. Its number.
+    /// Leases a container that is small, so that the faucet pays for many. Returns its number.
     pub async fn lease(&self, stage: &BenchTestbed) -> u32 {
         let lease = self.pay(stage, LEASE, &small()).await;
         lease["ctid"].as_u64().unwrap().try_into().unwrap()
     }
 
-    /// Whole requests for the list, each with a payment of its own.
+    /// Whole requests for the list, each with its own payment.
     pub fn signed_lists(&self, stage: &BenchTestbed, price: &Chosen, count: usize) -> Vec<Bytes> {
         let head = format!("GET {LIST} HTTP/1.1\r\nhost: {}\r\n", stage.address);
         self.signed(price, &head, "", count)
     }
 
-    /// Whole requests for small containers, each with a payment of its own.
+    /// Whole requests for small containers, each with its own payment.
     pub fn signed_leases(&self, stage: &BenchTestbed, price: &Chosen, count: usize) -> Vec<Bytes> {
         let body = small().to_string();
         let head = format!(
@@ -112,7 +112,7 @@ fn small() -> Value {
     json!({"runtimeMinutes": 60, "memoryMB": 64, "diskGB": 1})
 }
 
-/// The answer of a route that costs nothing.
+/// The answer of a free route.
 async fn post(stage: &BenchTestbed, path: &str, body: &Value) -> Value {
     let request = stage.http.post(format!("{}{path}", stage.url()));
     let answer = request.json(body).send().await.unwrap();
@@ -122,7 +122,7 @@ async fn post(stage: &BenchTestbed, path: &str, body: &Value) -> Value {
     body
 }
 
-/// What the list costs, by version 2.
+/// The challenge for the list, by version 2.
 pub async fn price_of_list(stage: &BenchTestbed) -> Chosen {
     let request = stage.http.get(format!("{}{LIST}", stage.url()));
     price(request).await

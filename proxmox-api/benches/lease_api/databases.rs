@@ -1,7 +1,8 @@
-//! The same paid calls on SQLite and on PostgreSQL, with one replica and two, on this machine and a millisecond away. All of it,
-//! the customers too, shares the cores of this machine, so that two replicas have no more of them than one has. So there are also
-//! the calls for each second that a core worked for the services and the database, and what two replicas do that have a limited
-//! share of a core each, as if each had a small machine of its own.
+//! The same paid calls on SQLite and on PostgreSQL, with one replica and two, on this machine and a
+//! millisecond away. Services, database and customers share the cores of this machine, so that two
+//! replicas have no more of them than one has. Therefore the bench also reports calls for each
+//! second that a core worked for the services and the database, and the rate of two replicas that
+//! are limited to a share of a core each, as if each had a small machine of its own.
 
 use std::{
     io,
@@ -22,11 +23,11 @@ use crate::{
 };
 
 const LANES: usize = 64;
-/// How long a question to a database on another machine takes.
+/// The round-trip time to a database on another machine.
 const AWAY: Duration = Duration::from_millis(1);
 
-/// What each replica has of a core where it is limited: so little that two of them, the database and the customers together
-/// leave the machine's cores idle for a part of the time.
+/// Each limited replica's share of a core: so little that two of them, the database and the
+/// customers together leave some of the machine's processor time unused.
 const SHARE: f64 = 0.15;
 /// Figures that have an aim and need PostgreSQL.
 const ON_SERVER: [&str; 4] = [
@@ -35,7 +36,7 @@ const ON_SERVER: [&str; 4] = [
     LIMITED[0],
     LIMITED[1],
 ];
-/// Those that need limits on processor time as well.
+/// Figures that need limits on processor time as well.
 const LIMITED: [&str; 2] = [
     "two limited replicas over one",
     "two limited replicas over one, 1 ms away",
@@ -96,7 +97,8 @@ pub async fn measure(extent: &BenchSize, server: Option<&Postgres>) {
     }
 }
 
-/// How often a call waits for a database that is far away; the demo's own ledger waits twice more, as no facilitator does.
+/// The round trips of a call to a database that is far away. The demo's ledger adds two, which a
+/// facilitator does not.
 async fn round_trips(extent: &BenchSize, server: &Postgres) {
     const FAR: Duration = Duration::from_millis(25);
     let (port, database) = (delay::before(server.port(), FAR), server.empty());
@@ -111,15 +113,15 @@ async fn round_trips(extent: &BenchSize, server: &Postgres) {
         assert_eq!(connection.ask(&request).await.status, 200);
         spent.push(start.elapsed());
     }
-    // Each connection prepares a statement when it meets it first.
+    // Each connection prepares a statement at its first use.
     let mut spent = spent.split_off(20);
     spent.sort();
     let trips = spent[spent.len() / 2].as_secs_f64() / FAR.as_secs_f64();
     figure("round trips of a paid call, with the demo's two", trips, "");
 }
 
-/// Calls a second, and calls a second that one core worked for the services and the database, on an empty database behind
-/// `port`; each replica has `share` of a core, or what it can get.
+/// Calls a second, and calls a second that one core worked for the services and the database, on an
+/// empty database behind `port`; each replica has `share` of a core, or what it can get.
 ///
 /// # Errors
 ///
@@ -133,7 +135,7 @@ async fn on_server(
 ) -> io::Result<(f64, f64)> {
     let database = server.empty();
     let url = format!("postgres://postgres@localhost:{port}/{database}?sslmode=disable");
-    // Before the processes, because what is declared first is dropped last.
+    // Before the processes, because the first declared value is dropped last.
     let mut quotas = Vec::new();
     let mut stages = vec![BenchTestbed::with_database(FAST, &url).await];
     while stages.len() < replicas {
@@ -149,7 +151,7 @@ async fn on_server(
         first.push(customer.signed_lists(stage, &price, calls.div_ceil(4)));
         signed.push(customer.signed_lists(stage, &price, calls));
     }
-    // The first calls pay for connections, and for the statements that are prepared on them.
+    // The first calls open connections and prepare statements.
     load::apply_to(&stages, first).await;
     for (stage, share) in stages.iter().zip(share.into_iter().cycle()) {
         quotas.push(Quota::on(stage.service.pid(), share)?);

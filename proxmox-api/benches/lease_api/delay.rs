@@ -1,4 +1,4 @@
-//! A proxy that delays requests, as the network to another machine does.
+//! A proxy that delays requests as a network to another machine does.
 
 use std::{
     io::{Read as _, Write as _},

@@ -1,4 +1,4 @@
-//! How far apart leases are from their deadlines when many end in one minute on several nodes, in
+//! The delay between deadlines and ends of leases when many end in one minute on several nodes, in
 //! Proxmox's own time.
 
 use std::collections::HashMap;
@@ -15,11 +15,11 @@ use crate::{
     stage::{BenchTestbed, IN_FLIGHT},
 };
 
-/// The nodes that the containers are on.
+/// The nodes with the containers.
 pub const NODES: [&str; 5] = ["pve", "pve2", "pve3", "pve4", "pve5"];
-/// Seconds until the first end, in which the service learns of it.
+/// Seconds until the first end, in which the service reads the new deadlines.
 const FIRST: i64 = 4;
-/// How long after the last deadline the last shutdown may be requested.
+/// The longest allowed time between the last deadline and the last shutdown.
 const ENDS_TIMEOUT: Duration = Duration::from_secs(300);
 
 pub async fn measure(stage: &BenchTestbed, extent: &BenchSize) {
@@ -31,7 +31,7 @@ pub async fn measure(stage: &BenchTestbed, extent: &BenchSize) {
         .collect()
         .await;
     let deadlines = bring_ends_near(stage, &ctids, extent);
-    // Tells the service that deadlines have changed.
+    // Notifies the service that deadlines have changed.
     customer.lease(stage).await;
     stage.sim.set_time_scale(extent.time_scale);
     let begun = Instant::now();
@@ -56,7 +56,7 @@ pub async fn measure(stage: &BenchTestbed, extent: &BenchSize) {
     figure("deadline, latest, 500 in a minute", most as f64, "s");
 }
 
-/// Moves the ends of these leases into the next minute; when each is, Unix seconds.
+/// Moves the ends of these leases into the next minute; returns them, Unix seconds.
 fn bring_ends_near(stage: &BenchTestbed, ctids: &[u32], extent: &BenchSize) -> HashMap<u32, i64> {
     let mut rows = rusqlite::Connection::open(stage.database()).unwrap();
     rows.busy_timeout(Duration::from_secs(10)).unwrap();
@@ -76,7 +76,7 @@ fn bring_ends_near(stage: &BenchTestbed, ctids: &[u32], extent: &BenchSize) -> H
     deadlines
 }
 
-/// When each container was asked to shut down, Unix seconds.
+/// The time of each container's shutdown request, Unix seconds.
 fn shutdowns(stage: &BenchTestbed) -> HashMap<u32, i64> {
     let tasks = stage.sim.tasks().into_iter();
     let shutdowns = tasks.filter(|task| task.kind == "vzshutdown").map(|task| {

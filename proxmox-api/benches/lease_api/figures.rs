@@ -1,5 +1,5 @@
-//! How figures are said: one line each, `NAME = VALUE UNIT`, which people and `cargo xtask bench`
-//! can both read; or `NAME = skipped: WHY`.
+//! The output of figures: one line each, `NAME = VALUE UNIT`, for people and for `cargo xtask
+//! bench`; or `NAME = skipped: WHY`.
 
 use std::time::Duration;
 

@@ -1,5 +1,6 @@
-//! Memory of the service while root in many containers floods its terminal. Half of the owners do not
-//! read, so that what is shown waits; the others read all they can, so that it passes through.
+//! Memory of the service while root in many containers floods its terminal. Half of the owners do
+//! not read, so that the output waits; the others read as fast as they can, so that it passes
+//! through.
 
 use std::time::Duration;
 
@@ -7,9 +8,9 @@ use crate::{
     BenchSize, consoles::Console, customer::Customer, figures::figure, stage::BenchTestbed,
 };
 
-/// How long they flood.
+/// How long the containers flood.
 const FLOOD: Duration = Duration::from_secs(10);
-/// What each console carries at least, in bytes; sockets alone hold some hundred KB.
+/// The least that each console carries, in bytes; sockets alone hold some hundred KB.
 const LEAST: u64 = 1 << 20;
 
 pub async fn measure(stage: &BenchTestbed, extent: &BenchSize) {
@@ -37,7 +38,7 @@ pub async fn measure(stage: &BenchTestbed, extent: &BenchSize) {
         assert!(read > LEAST, "a flood of {read} bytes is none");
         through += read;
     }
-    // Those who did not read were flooded, too, and their consoles go on.
+    // The consoles of the owners who did not read were flooded too, and still work.
     for console in &mut unread {
         console.reads_at_least(LEAST).await;
     }

@@ -1,4 +1,5 @@
-//! What we add to a lease: the customer's wait, less what Proxmox worked for it and what the container took to get an address.
+//! The service's own part of the time of a lease: the customer's wait, without the time of
+//! Proxmox's tasks and of the container until it has its address.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +7,7 @@ use tokio::task::JoinSet;
 
 use crate::{BenchSize, customer::Customer, figures::durations, stage::BenchTestbed};
 
-/// Between two customers, so that they do not ask in step.
+/// The pause between two customers, so that their requests are not in step.
 const APART: Duration = Duration::from_millis(317);
 
 pub async fn measure(stage: &BenchTestbed, extent: &BenchSize) {
@@ -33,7 +34,7 @@ pub async fn measure(stage: &BenchTestbed, extent: &BenchSize) {
     durations("added to a lease", &mut added);
 }
 
-/// The create task, the start task, and then the address.
+/// The time of the create task, the start task, and the wait for the address.
 fn own_time(stage: &BenchTestbed, ctid: u32) -> Duration {
     let tasks = stage.sim.tasks();
     let of_this = tasks.iter().filter(|task| task.id == ctid.to_string());

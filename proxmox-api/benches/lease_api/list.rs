@@ -37,7 +37,7 @@ pub async fn measure(stage: &BenchTestbed, extent: &BenchSize) {
         assert_eq!(leases.iter().filter(running).count(), made.len());
     }
     durations("list, paid", &mut spent);
-    // The median: the service's own looks at Proxmox, every few minutes, may fall between.
+    // The median, because the service's own requests to Proxmox every few minutes may fall between.
     asked.sort_unstable();
     figure(
         "Proxmox requests for a list",

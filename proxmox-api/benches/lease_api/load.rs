@@ -1,4 +1,4 @@
-//! Many requests at once, and what they cost the service.
+//! Many concurrent requests, and their cost for the service.
 
 use std::time::{Duration, Instant};
 
@@ -7,38 +7,40 @@ use tokio::{sync::watch, task::JoinSet};
 
 use crate::{connection::Connection, stage::BenchTestbed};
 
-/// What a load cost.
+/// The cost of a load.
 pub struct Cost {
-    /// How often each status was answered.
+    /// The number of answers by status.
     pub answers: Vec<u16>,
     /// Processor time of the service.
     pub processor: Duration,
     /// From the first request to the last answer.
     pub wall: Duration,
-    /// The most memory that the service was seen to have, in bytes.
+    /// The most memory that the service was seen to use, in bytes.
     pub memory: u64,
 }
 
 impl Cost {
-    /// Requests for each second that one core worked for them: the customers, on the same machine, are not counted.
+    /// Requests for each second that one core worked for the service. The customers' processor time
+    /// is not counted.
     pub fn per_second_and_core(&self) -> f64 {
-        // A run too short for the kernel's clock counts as one tick of it.
+        // If the run is too short for the kernel's clock, one tick is assumed.
         let processor = self.processor.max(Duration::from_millis(10));
         self.answers.len() as f64 / processor.as_secs_f64()
     }
 
-    /// Answers for each second that passed.
+    /// Answers per second of the clock.
     pub fn per_second(&self) -> f64 {
         self.answers.len() as f64 / self.wall.as_secs_f64()
     }
 }
 
-/// Sends each lane's requests one after the other, all lanes side by side.
+/// Sends each lane's requests one after the other, all lanes concurrently.
 pub async fn apply(stage: &BenchTestbed, lanes: Vec<Vec<Bytes>>) -> Cost {
     apply_to(std::slice::from_ref(stage), lanes).await
 }
 
-/// The same to several replicas, which the lanes go to in turn. The memory is that of the first one.
+/// The same for several replicas; the lanes are distributed over them. The memory is that of the
+/// first one.
 pub async fn apply_to(stages: &[BenchTestbed], lanes: Vec<Vec<Bytes>>) -> Cost {
     let mut connections = Vec::new();
     for (stage, _) in stages.iter().cycle().zip(&lanes) {

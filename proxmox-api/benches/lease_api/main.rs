@@ -1,9 +1,11 @@
-//! What the lease API costs. `cargo xtask bench` runs this and compares the figures with their aims; alone it is
-//! `cargo bench -p proxmox-api --bench lease_api`, with `-- --quick` for a short run whose figures mean nothing, and `-- databases history
-//! calls leases list consoles hostile ends` for some of it.
+//! The cost of the lease API. `cargo xtask bench` runs this and compares the figures with their
+//! aims. To run it alone: `cargo bench -p proxmox-api --bench lease_api`, with `-- --quick` for a
+//! short run whose figures mean nothing, and `-- databases history calls leases list consoles
+//! hostile ends` for some of it.
 //!
-//! The service is a process of its own, as customers have it, with its ordinary log and a store on disk. The customers and
-//! the simulated Proxmox are in this one, so that the service's processor time and memory are its own. Everything is paid for.
+//! The service is a separate process, as in an installation, with its ordinary log and a store on
+//! disk. The customers and the simulated Proxmox run in this process, so that the service's
+//! processor time and memory are measured alone. Everything is paid for.
 
 // A failed set-up is a failed bench.
 #![allow(clippy::unwrap_used)]
@@ -37,19 +39,19 @@ use figures::figure;
 use postgres::Postgres;
 use stage::BenchTestbed;
 
-/// How much of everything.
+/// The size of each measurement.
 pub struct BenchSize {
-    /// Challenges asked for.
+    /// Requested challenges.
     pub challenges: usize,
     /// Paid calls at each concurrency.
     pub calls: usize,
-    /// Leases made in Proxmox's own time.
+    /// Leases made in Proxmox's real time.
     pub leases: usize,
     /// Leases in the list.
     pub listed: usize,
-    /// Looks at the list.
+    /// Requests for the list.
     pub looks: usize,
-    /// Commands run.
+    /// Commands.
     pub commands: usize,
     /// Keys typed.
     pub keys: usize,
@@ -57,15 +59,15 @@ pub struct BenchSize {
     pub consoles: usize,
     /// Leases that end.
     pub ends: usize,
-    /// Seconds in which they do.
+    /// Seconds in which those leases end.
     pub ends_within: u64,
     /// Factor on Proxmox's durations while leases are timed.
     pub time_scale: f64,
     /// Payments of the store with a long history.
     pub payments: i64,
-    /// How often a route is measured on it and on one with a short history.
+    /// Rounds for each route, on this store and on one with a short history.
     pub rounds: usize,
-    /// Processor time that each of them takes.
+    /// Processor time of each round.
     pub round: Duration,
 }
 
@@ -103,10 +105,10 @@ const QUICK: BenchSize = BenchSize {
     round: Duration::from_millis(10),
 };
 
-/// Factor on Proxmox's durations where they are not what is measured.
+/// Factor on Proxmox's durations in all other measurements.
 const FAST: f64 = 0.001;
 
-/// Why there is no figure of PostgreSQL.
+/// The reason why PostgreSQL has no figure.
 const NO_SERVER: &str = "PostgreSQL is not installed";
 
 const PARTS: [&str; 8] = [
@@ -122,7 +124,7 @@ const PARTS: [&str; 8] = [
 
 fn main() {
     let asked = |word| std::env::args().any(|argument| argument == word);
-    // `cargo test --benches` only wants to know whether it builds.
+    // `cargo test --benches` runs the bench only to check that it builds.
     if !asked("--bench") {
         return;
     }
@@ -167,7 +169,7 @@ async fn measure(extent: &BenchSize, parts: &[&str]) {
     }
     drop(stage);
     if wanted("consoles") {
-        // A fresh process, whose memory grows by what the consoles need.
+        // A fresh process, so that its memory grows by the need of the consoles.
         let stage = BenchTestbed::start(FAST).await;
         consoles::measure(&stage, extent).await;
     }

@@ -1,19 +1,20 @@
-//! What the kernel says of a process.
+//! The kernel's figures for a process.
 
 use std::{collections::HashMap, fs, time::Duration};
 
 /// Ticks of `/proc/PID/stat`, which are hundredths of a second on every Linux.
 const TICK: Duration = Duration::from_millis(10);
 
-/// Processor time that a process has used, its kernel time included.
+/// Processor time of a process, including its time in the kernel.
 pub fn processor_time(pid: u32) -> Duration {
     time_of(pid).unwrap()
 }
 
-/// The same, where it still runs.
+/// The processor time of a process, if it still runs.
 fn time_of(pid: u32) -> Option<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name before the last `)` may hold spaces; after it, utime and stime are the 12th and 13th.
+    // The name before the last `)` may hold spaces; after it, utime and stime are the 12th and
+    // 13th.
     let (_, rest) = stat.rsplit_once(") ")?;
     let ticks: u32 = rest
         .split(' ')
@@ -24,12 +25,12 @@ fn time_of(pid: u32) -> Option<Duration> {
     Some(TICK * ticks)
 }
 
-/// Processor time that a process and its children have used so far; of children that run.
+/// Processor time of a process and of those children that still run.
 pub fn processor_time_of_family(pid: u32) -> Duration {
     processor_times_of_family(pid).values().sum()
 }
 
-/// The same, by process.
+/// The processor times of a process and its children, by process.
 pub fn processor_times_of_family(pid: u32) -> HashMap<u32, Duration> {
     let processes = fs::read_dir("/proc").unwrap().flatten();
     let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
@@ -39,7 +40,7 @@ pub fn processor_times_of_family(pid: u32) -> HashMap<u32, Duration> {
         .collect()
 }
 
-/// The parent of a process, where that still runs.
+/// The parent of a process, if that still runs.
 fn parent(pid: u32) -> Option<u32> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, rest) = stat.rsplit_once(") ")?;

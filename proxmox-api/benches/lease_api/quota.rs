@@ -1,12 +1,13 @@
-//! A limit on a process's processor time, so that the replicas of one machine can be as slow as machines of their own would be
-//! beside a database that is not.
+//! A limit on a process's processor time, so that the replicas on one machine can be as slow as
+//! replicas on small machines of their own, while the database is not limited.
 
 use std::{fs, io, path::PathBuf, time::Duration};
 
-/// Short, so that a process that has used up its share waits milliseconds.
+/// Short, so that a process that has used up its share waits only milliseconds.
 const PERIOD: Duration = Duration::from_millis(10);
 
-/// A control group with one process; removed when this is dropped, which is after the process ended.
+/// A control group with one process; removed when this is dropped, which is after the process
+/// ended.
 pub struct Quota(PathBuf);
 
 impl Quota {

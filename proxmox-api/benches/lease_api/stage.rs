@@ -14,14 +14,16 @@ use tokio::net::TcpListener;
 
 use crate::process;
 
-/// Leases that one wallet has in the making at a time.
+/// The most leases that one wallet may have in the making.
 pub const IN_FLIGHT: usize = 8;
 /// The file of a store.
 const FILE: &str = "bench.sqlite";
-/// Start-up work is over after this: the service's own examination of its configuration.
+/// The service's start-up work, which is its examination of the configuration, takes less than
+/// this.
 const SETTLED: Duration = Duration::from_secs(3);
 
-/// Everything that is shared; what it started goes with it.
+/// The simulated Proxmox, the service and their settings; dropping this ends the processes that it
+/// started.
 #[derive(Clone)]
 pub struct BenchTestbed {
     /// Host and port of the service.
@@ -29,23 +31,23 @@ pub struct BenchTestbed {
     pub http: reqwest::Client,
     pub service: Arc<Service>,
     pub sim: Arc<Sim>,
-    /// How long a container takes to get its address, as things are at the start.
+    /// How long a container takes to get its address at the start.
     pub address_delay: Duration,
     folder: Arc<TempDir>,
 }
 
 impl BenchTestbed {
-    /// On one node.
+    /// Starts with one node.
     pub async fn start(time_scale: f64) -> Self {
         Self::of(&["pve"], time_scale, None).await
     }
 
-    /// On one node, with a server's database.
+    /// Starts with one node and a server's database.
     pub async fn with_database(time_scale: f64, database: &str) -> Self {
         Self::of(&["pve"], time_scale, Some(database)).await
     }
 
-    /// On a cluster.
+    /// Starts with a cluster.
     pub async fn on(nodes: &[&str], time_scale: f64) -> Self {
         Self::of(nodes, time_scale, None).await
     }
@@ -60,7 +62,8 @@ impl BenchTestbed {
         };
         let address_delay = config.address_delay.mul_f64(time_scale);
         let sim = Sim::start(config).await.unwrap();
-        // Beside what is built: a disk, where the usual folder for temporary files may be memory.
+        // In the build folder, which is on a disk; the usual folder for temporary files may be in
+        // memory.
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let address = format!("127.0.0.1:{}", free_port().await);
@@ -113,7 +116,7 @@ impl BenchTestbed {
 pub struct Service(Child);
 
 impl Service {
-    /// With nothing of this process's environment, and a log that is written as it is in service.
+    /// Starts it with an empty environment, and with the log that an installation writes.
     fn start(
         address: &str,
         sim: &Sim,
@@ -159,7 +162,7 @@ impl Service {
         process::resident(self.pid())
     }
 
-    /// The most resident memory that it ever had, in bytes.
+    /// The most resident memory so far, in bytes.
     pub fn peak_memory(&self) -> u64 {
         process::resident_peak(self.pid())
     }

@@ -1,5 +1,5 @@
 //! Rows as a service leaves them, written by plain SQL without a flush: a million payments in less
-//! than a minute. Also for the bench, which takes this file by its path.
+//! than a minute. The bench includes this file by its path.
 
 use std::{
     path::Path,
@@ -16,9 +16,11 @@ use service::crypto::sha256_hex;
 pub struct StoreSize {
     /// Payments, all of them final.
     pub payments: i64,
-    /// Leases, each for a payment, so no more than these. They are over but for the live ones.
+    /// Leases, each with its own payment, so at most as many as payments. All but the live ones are
+    /// over.
     pub leases: i64,
-    /// Leases that are paid for a year from now, the last ones. Their containers are nowhere.
+    /// Live leases, the last ones, which are paid for a year from now. Their containers do not
+    /// exist.
     pub live: i64,
     /// Events.
     pub events: i64,
@@ -31,15 +33,15 @@ pub struct StoreSize {
 const LARGE_WALLET: &str = "0x3c44cdddb6a900fa2b585dd299e03d12fa4293bc";
 /// Payments and leases of the one wallet that buys more than others, where there are as many.
 const LARGE: (i64, i64) = (20_000, 2_000);
-/// Payments of every other wallet.
+/// The number of payments of every other wallet.
 const ORDINARY: i64 = 40;
-/// When the first payment was made, Unix seconds, and how far they are apart.
+/// The time of the first payment, Unix seconds, and the interval between payments.
 const FIRST: i64 = 1_700_000_000;
 const APART: i64 = 60;
 const YEAR: i64 = 365 * 86_400;
 
 impl StoreSize {
-    /// So many payments, with a tenth of it and the large wallet's in leases, and as many events.
+    /// This number of payments, a tenth of it and the large wallet's in leases, and as many events.
     #[must_use]
     pub fn with_payments(payments: i64) -> Self {
         Self {
@@ -55,7 +57,7 @@ fn wallet(number: i64) -> String {
     format!("0x{}", &sha256_hex(format!("wallet {number}"))[..40])
 }
 
-/// Makes the file with these rows.
+/// Writes a file with these rows.
 ///
 /// # Errors
 /// It is there already, or cannot be written.
@@ -67,9 +69,9 @@ pub fn fill(path: &Path, extent: &StoreSize) -> anyhow::Result<()> {
     );
     drop(Store::open(path)?);
     let mut file = Connection::open(path)?;
-    // An interrupted run begins anew, so nothing is kept for its sake.
+    // An interrupted run starts again from nothing, so durability is not needed.
     let fast = "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -524288;";
-    // The store's own threads close the file in their own time.
+    // The store's threads close the file some time after the drop.
     let deadline = Instant::now() + Duration::from_secs(10);
     while let Err(error) = file.execute_batch(fast) {
         ensure!(Instant::now() < deadline, error);
@@ -123,7 +125,7 @@ fn payer(number: i64, extent: &StoreSize) -> String {
     }
 }
 
-/// The payment of a lease: the large wallet's first ones, and then one of so many others.
+/// The payment of a lease: the large wallet's first payments, and then every n-th of the others.
 fn paid_by(lease: i64, extent: &StoreSize) -> i64 {
     let large = LARGE.1.min(extent.leases);
     if lease < large {
@@ -196,7 +198,7 @@ fn leases(insert: &mut Statement<'_>, extent: &StoreSize) -> anyhow::Result<()> 
         };
         insert.execute(params![
             format!("lease_{number:012}"),
-            // Numbers are used again and again, those of live ones by one lease.
+            // Numbers are reused, but each live lease has its own.
             if lives {
                 100_000 + number
             } else {

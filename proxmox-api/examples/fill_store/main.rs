@@ -1,6 +1,6 @@
-//! Makes a store as an installation has it after years, for measurements: `cargo run --release
-//! --example fill_store -- FILE c`, or with numbers of its own, `FILE --payments 100000 --leases
-//! 10000 --events 100000`. A PostgreSQL is filled from the file by `proxmox-api store copy`.
+//! Makes a store as large as an installation's after years, for measurements: `cargo run --release
+//! --example fill_store -- FILE c`, or with other numbers, `FILE --payments 100000 --leases 10000
+//! --events 100000`. `proxmox-api store copy` fills a PostgreSQL from the file.
 
 mod fill;
 

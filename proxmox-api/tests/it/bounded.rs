@@ -1,4 +1,5 @@
-//! Free questions cost a bounded amount of work: rows, bytes and requests to Proxmox are counted, and no time.
+//! Free requests cost bounded work. The tests count rows, bytes and requests to Proxmox, and do not
+//! measure time.
 
 use std::time::Instant;
 
@@ -12,23 +13,22 @@ use crate::{
     support::TestApp,
 };
 
-/// Questions of a crowd.
+/// Requests that the tests send at once.
 const CROWD: usize = 50;
-/// Reads that the workers may add while a crowd asks.
+/// Reads that background jobs may add meanwhile.
 const OF_WORKERS: u64 = 20;
 
-/// How often an answer that is kept for three seconds may have been made since `begin`.
+/// How many times an answer that is cached for three seconds may have been made since `begin`.
 fn made_since(begin: Instant) -> u64 {
     2 + begin.elapsed().as_secs() / 3
 }
 
-/// How often all containers of a node were listed.
 fn lists(app: &TestApp) -> usize {
     let requests = |path| app.sim.request_count("GET", path);
     requests("/lxc") - requests("/lxc/")
 }
 
-/// Gives a wallet `number` leases that are over, an hour apart, the last one a day ago.
+/// Gives a wallet `number` ended leases, an hour apart, the last of which ended a day ago.
 fn ended(app: &TestApp, buyer: &Buyer, number: i64) {
     let mut file = Connection::open(app.database()).unwrap();
     file.busy_timeout(std::time::Duration::from_secs(10))
@@ -132,7 +132,7 @@ async fn a_wallet_that_watches_its_leases_costs_proxmox_a_list_every_three_secon
     let most = made_since(begin);
     assert!((1..=most).contains(&listed), "{listed} of at most {most}");
 
-    // One lease needs no list: its container's own status is asked for.
+    // For one lease, the service reads the container's own status and needs no list.
     let (before, asked) = (lists(&app), app.sim.request_count("GET", "/status/current"));
     let path = format!("/leases/{}", lease["leaseId"].as_str().unwrap());
     let one = session.get(&app, &path).await.body;
@@ -192,10 +192,10 @@ async fn leases_that_are_over_cost_nothing_and_come_in_pages() {
             "{query}"
         );
     }
-    // Live leases are on the first page alone.
+    // Live leases are only on the first page.
     let later = session.get(&app, "/leases?before=old-lease-5").await;
     assert_eq!(later.body, json!({"leases": []}));
-    // Another wallet's lease, or none, is no place to go on from.
+    // A cursor that names another wallet's lease, or none, is refused.
     let foreign = Buyer::funded(&app, 2).await.sign_in(&app).await;
     let path = "/leases?all=true&before=old-lease-5";
     assert_eq!(foreign.get(&app, path).await.body, json!({"leases": []}));
@@ -221,7 +221,7 @@ async fn a_paid_list_is_kept_with_what_it_showed_and_no_more() {
     let sql = "SELECT max(length(answer_body)) FROM payments WHERE operation = 'list'";
     let kept: i64 = file.query_row(sql, [], |row| row.get(0)).unwrap();
     assert!(kept < 16 * 1024, "{kept} bytes");
-    // The same answer for as long as it is kept.
+    // The same answer for as long as it is stored.
     let again = signed.send(&app).await;
     assert_eq!((again.status.as_u16(), &again.body), (200, &list.body));
 }

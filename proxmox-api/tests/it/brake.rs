@@ -1,4 +1,5 @@
-//! Machines that nobody pays for: who had one for nothing waits for the next, and nobody keeps paying customers out.
+//! The brake: wallets and addresses that had a container without paying wait longer for the next
+//! one, and do not keep paying customers out.
 
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ fn wait(answer: &Answer) -> u64 {
     header.parse().unwrap()
 }
 
-/// Whose balance is moved away at the last moment.
+/// Refuses the next settlements, as if the balance had been moved away at the last moment.
 fn refuse(app: &TestApp, times: usize) {
     let fault = SettleFault::Refuse("insufficient_funds".into());
     app.faults.on_settle(vec![fault; times]);
@@ -77,7 +78,7 @@ async fn fresh_wallets_of_one_address_are_no_way_around_it() {
         let refused = lease_from(&app, &buyer, "203.0.113.7").await;
         assert_eq!(refused.status, 402, "{:?}", refused.body);
     }
-    // Also after a restart, and whatever the caller claims of its address.
+    // This holds after a restart too, and with forged address headers.
     app.restart().await;
     let fresh = Buyer::funded(&app, 5).await;
     for address in ["203.0.113.7", "203.0.113.99, 203.0.113.7"] {
@@ -159,15 +160,16 @@ async fn an_address_whose_payments_are_refused_is_put_off() {
     assert!((15..=20).contains(&wait(&put_off)), "{}", wait(&put_off));
     let elsewhere = lease_from(&app, &rich, "203.0.113.8").await;
     assert_eq!(elsewhere.status, 200, "{:?}", elsewhere.body);
-    // The payment that was put off is as good as before.
+    // The payment that was put off is still valid.
     app.clock.advance(Duration::from_secs(21));
     let done = signed.send(&app).await;
     assert_eq!(done.status, 200, "{:?}", done.body);
 }
 
-/// A wallet with money for one call could else have the facilitator asked without end, and never pay.
+/// Otherwise a wallet with money for one call could cause facilitator requests without end and
+/// never pay.
 #[tokio::test]
-async fn an_address_whose_good_payments_are_for_what_it_may_not_have_is_put_off() {
+async fn an_address_that_keeps_paying_for_refused_requests_is_put_off() {
     let variables = [
         ("FAILED_PAYMENTS_PER_MINUTE", "3"),
         ("TRUSTED_PROXIES", "1"),

@@ -1,4 +1,5 @@
-//! A customer with a key: takes a challenge, signs it, and sends exactly that as often as a test likes.
+//! A customer with a key, who takes a challenge, signs it, and sends the same payment as often as a
+//! test wants.
 
 use std::fmt::Display;
 
@@ -36,7 +37,7 @@ pub struct Signed {
     pub headers: Vec<(&'static str, String)>,
 }
 
-/// What came back.
+/// The response.
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub status: StatusCode,
@@ -61,7 +62,8 @@ impl Answer {
 }
 
 impl Buyer {
-    /// Customer `number`, whose key nobody else has in this test run and everybody can make: it never holds money.
+    /// Customer `number`. Its key is different from all others in this test run, and can be derived
+    /// by anyone, so it never holds money.
     pub fn new(number: u64) -> Self {
         let digest = keccak256(format!("infra402 test customer {number}"));
         Self {
@@ -80,7 +82,7 @@ impl Buyer {
         self.key.address()
     }
 
-    /// Asks for a price and signs it, by version 2.
+    /// Requests a challenge of version 2 and signs it.
     pub async fn sign(
         &self,
         app: &TestApp,
@@ -186,7 +188,6 @@ impl Signed {
         self
     }
 
-    /// Sends it.
     pub async fn send(&self, app: &TestApp) -> Answer {
         let (name, value) = self.payment.to_header();
         let mut headers = vec![(name, value)];
@@ -203,19 +204,19 @@ impl Signed {
 pub struct SignedIn(pub String);
 
 impl SignedIn {
-    /// A call with it.
+    /// A request with this session.
     pub async fn call(&self, app: &TestApp, method: Method, path: &str) -> Answer {
         let bearer = [("authorization", format!("Bearer {}", self.0))];
         call(app, &method, path, None, &bearer).await
     }
 
-    /// What there is at a path.
+    /// A `GET` request with this session.
     pub async fn get(&self, app: &TestApp, path: &str) -> Answer {
         self.call(app, Method::GET, path).await
     }
 }
 
-/// Any call.
+/// Sends any request.
 pub async fn call(
     app: &TestApp,
     method: &Method,

@@ -1,4 +1,4 @@
-//! Whose address a call counts for: what our own proxies and our own services say of it is believed, nobody else.
+//! Which address a request counts for. Only our own proxies and services may name another address.
 
 use reqwest::Method;
 use serde_json::json;
@@ -33,10 +33,10 @@ async fn each_customer_of_a_service_of_ours_has_a_limit_of_its_own() {
     let of = |client| [(SERVICES_SECRET, SECRET), (CLIENT_ADDRESS, client)];
     assert_eq!(statuses(&app, 3, &of("203.0.113.7")).await, [200, 200, 429]);
     assert_eq!(statuses(&app, 3, &of("203.0.113.8")).await, [200, 200, 429]);
-    // Addresses of one IPv6 network are one customer's.
+    // Addresses of one IPv6 network count as one customer.
     assert_eq!(statuses(&app, 2, &of("2001:db8::1")).await, [200, 200]);
     assert_eq!(statuses(&app, 1, &of("2001:db8::2")).await, [429]);
-    // A service that does not say for whom it calls is not one customer.
+    // Requests of a service that names no customer do not count as one customer's.
     let silent = [(SERVICES_SECRET, SECRET)];
     assert_eq!(statuses(&app, 5, &silent).await, [200; 5]);
 }

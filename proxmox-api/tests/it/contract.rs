@@ -1,5 +1,5 @@
-//! The names that programs of customers and operators depend on. None of them may change or go: a
-//! new name is added to its list here, on purpose.
+//! The names that programs of customers and operators depend on. None of them may change or be
+//! removed; a new name is added to its list here deliberately.
 
 use std::{
     collections::BTreeSet,
@@ -194,7 +194,8 @@ fn environment_variables_stay() {
     assert_names("variables", VARIABLES, variables);
 }
 
-/// The metrics endpoint shows only what was recorded in this process, so the sources are read.
+/// The metrics endpoint shows only metrics that were recorded in this process, so the test reads
+/// the sources.
 #[test]
 fn metric_names_stay() {
     let folders = ["src", "../crates/service/src", "../crates/x402/src"];
@@ -203,7 +204,8 @@ fn metric_names_stay() {
     assert_names("metrics", METRICS, names);
 }
 
-/// Kinds are given as literals to the functions that record an event, or chosen by a `match` before.
+/// Kinds are passed as literals to the functions that record an event, or chosen by a `match`
+/// before.
 #[test]
 fn event_kinds_stay() {
     let sources: Vec<String> = sources("src").collect();
@@ -220,7 +222,7 @@ fn event_kinds_stay() {
     assert!(new.is_empty(), "not in the list: {new:?}");
 }
 
-/// The texts of all source files below a folder of this package, without those of tests.
+/// The texts of all source files in a folder of this package, without those of tests.
 fn sources(folder: &str) -> impl Iterator<Item = String> {
     let mut folders: Vec<PathBuf> = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)];
     let mut texts = Vec::new();

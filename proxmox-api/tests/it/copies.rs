@@ -1,4 +1,5 @@
-//! One signed payment sent more than once, at once or later, for the same request or for another.
+//! One signed payment that is sent more than once, concurrently or later, for the same request or
+//! for another.
 
 use futures_util::future::join_all;
 use proxmox_api::{
@@ -23,7 +24,8 @@ async fn a_lease(app: &TestApp, buyer: &Buyer) -> Signed {
         .await
 }
 
-/// One container, one settlement, and an answer without secrets for whoever cannot show more than the payment.
+/// One container, one settlement, and an answer without secrets for a caller who shows only the
+/// payment.
 async fn assert_one_lease(app: &TestApp, answers: &[Answer]) {
     let leased: Vec<_> = answers
         .iter()
@@ -97,7 +99,7 @@ async fn a_payment_for_one_request_buys_no_other() {
     let signed = a_lease(&app, &buyer).await;
     assert_eq!(signed.send(&app).await.status, 200);
     let balance = app.balance(buyer.wallet()).await;
-    // The same price, so that nothing but the digest tells the two apart.
+    // The prices are equal, so only the digest distinguishes the two requests.
     let other = Signed {
         body: Some(json!({"runtimeMinutes": 30, "hostname": "other"})),
         ..signed.clone()
@@ -113,7 +115,7 @@ async fn a_payment_for_one_request_buys_no_other() {
         body: None,
         ..signed
     };
-    // Also where the price differs: a payment that is known meets no price.
+    // This holds for another price too: a payment is looked up before its price is checked.
     let wrong_price = list.send(&app).await;
     assert_eq!(wrong_price.code(), "payment_replayed");
     assert_eq!(app.balance(buyer.wallet()).await, balance);
@@ -136,13 +138,13 @@ async fn an_idempotency_key_names_one_request_of_a_wallet() {
         (refused.status.as_u16(), refused.code()),
         (409, "payment_replayed")
     );
-    // Another wallet may use the same words.
+    // Another wallet may use the same key.
     let other = Buyer::funded(&app, 2).await;
     let theirs = a_lease(&app, &other).await.with_key("k");
     assert_eq!(theirs.send(&app).await.status, 200);
 }
 
-/// While a copy waits, its payment can be given back and taken for another request.
+/// While a copy waits, its payment can be given back and claimed for another request.
 #[tokio::test]
 async fn a_copy_that_waited_is_not_done_with_a_payment_of_another_request() {
     let guest = Guest::plain().await;
@@ -182,7 +184,7 @@ async fn a_copy_that_waited_is_not_done_with_a_payment_of_another_request() {
     let name = format!("{payer}:{}", authorization.nonce);
     let turn = app.app.payments_in_work.take(&name).await.unwrap();
     store.reserve(row("list", &list), now).await.unwrap();
-    // Answered early, it goes on waiting.
+    // It was answered early, and goes on waiting.
     assert_eq!(list.send(app).await.status, 202);
     app.rewrite("UPDATE payments SET state = 'released' WHERE payment_id = 'pay_1'");
     store.reserve(row("console", &console), now).await.unwrap();
@@ -191,7 +193,7 @@ async fn a_copy_that_waited_is_not_done_with_a_payment_of_another_request() {
         "UPDATE payments SET state = 'settled', transaction_hash = '{hash}' WHERE payment_id = 'pay_1'"
     ));
     drop(turn);
-    // Behind the one that waits.
+    // This request waits behind the first copy.
     let opened = console.send(app).await;
     assert_eq!(opened.status, 200, "{:?}", opened.body);
     assert!(opened.body["ticket"].is_string(), "{:?}", opened.body);

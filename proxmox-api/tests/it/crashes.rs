@@ -1,6 +1,7 @@
-//! A process ends at every step of the work for a payment, one run for each step, and the next one finds what it left: before
-//! each effect of the payment's machine, and after each request that Proxmox has executed and not answered. In the end money
-//! has moved if and only if it was delivered, or is owed, and there is no machine for nothing. On either database.
+//! A process ends at every step of the work for a payment, and the next process finds the state
+//! that it left. One run for each step: before each effect of the payment's machine, and after each
+//! request that Proxmox has executed and not answered. In the end money has moved if and only if it
+//! was delivered or is owed, and no container is unpaid. All of it runs on both databases.
 
 use std::sync::{
     Arc, Mutex,
@@ -25,13 +26,13 @@ use crate::{
     support::{TestApp, until},
 };
 
-/// Longer than any of these runs.
+/// Longer than any of these runs takes.
 const NEVER: Duration = Duration::from_secs(600);
-/// Far more than there are.
+/// More steps than any purchase has.
 const MOST_STEPS: u32 = 60;
 const MINUTES: i64 = 30;
 
-/// Where the process ends.
+/// The step at which the process ends.
 #[derive(Debug, Clone, Copy)]
 enum Step {
     /// Before this effect of the machine.
@@ -50,17 +51,17 @@ enum Purchase {
     List,
 }
 
-/// One run: a service, a customer, what they have, and what they are about to buy.
+/// One run: a service, a customer, the customer's state before, and the purchase.
 struct Run {
     app: TestApp,
     buyer: Buyer,
     before: u64,
-    /// The lease that calls are about, and its end.
+    /// The lease that the purchase is about, and its end.
     lease: Option<(LeaseId, i64)>,
     purchase: Purchase,
     signed: Signed,
     ctid: Value,
-    /// The step that was not done any more.
+    /// The first step that was not executed.
     undone: Arc<Mutex<Option<PaymentEffect>>>,
 }
 
@@ -116,7 +117,8 @@ impl Run {
         }
     }
 
-    /// Sends the purchase to a process that ends at this step; the answer, where it never came to the step.
+    /// Sends the purchase to a process that ends at this step; returns the answer if it never
+    /// reached the step.
     async fn crash_at(&mut self, step: Step) -> Option<Answer> {
         let dying = self.app.beside().await;
         let (reached, seen) = (Arc::new(AtomicBool::new(false)), AtomicU32::new(0));
@@ -163,7 +165,7 @@ impl Run {
         answer
     }
 
-    /// The customer asks again until they are told what became of it.
+    /// Sends the purchase again until the answer is final.
     async fn ask_again(&self) -> Answer {
         until("the purchase to end", async || {
             let answer = self.signed.send(&self.app).await;
@@ -181,9 +183,9 @@ impl Run {
         read.body["stdout"].as_str().unwrap().lines().count()
     }
 
-    /// Whether the purchase may end otherwise than delivered. A customer who asks again until it is
-    /// over gets what they pay for, unless the facilitator refuses, or a command was begun and its
-    /// outcome is lost.
+    /// Whether the purchase may end otherwise than delivered. A customer who retries until the
+    /// payment is over is delivered to, unless the facilitator refuses or the outcome of a command
+    /// that was begun is lost.
     fn may_fail(&self, fault: Option<&SettleFault>) -> bool {
         let lost = matches!(
             *self.undone.lock().unwrap(),
@@ -192,10 +194,10 @@ impl Run {
         matches!(fault, Some(SettleFault::Refuse(_))) || self.purchase == Purchase::Command && lost
     }
 
-    /// Compares what was paid with what there is.
+    /// Compares the payments with the leases, containers and debts.
     async fn judge(&self, told: &Answer, fault: Option<&SettleFault>, case: &str) {
         let app = &self.app;
-        // Past the sweep, and past the time in which a call can be asked for again without a key.
+        // Past the sweep, and past the time in which a request without a key can be repeated.
         for _ in 0..2 {
             app.clock.advance(Duration::from_secs(61));
             tokio::time::sleep(Duration::from_millis(30)).await;
@@ -260,7 +262,7 @@ impl Run {
     }
 }
 
-/// Whether the customer has nothing to ask again for.
+/// Whether the answer is final, so that the customer need not retry.
 fn is_over(answer: &Answer) -> bool {
     let waits = [
         "payment_in_progress",
@@ -270,7 +272,7 @@ fn is_over(answer: &Answer) -> bool {
     answer.status != 202 && !waits.contains(&answer.code())
 }
 
-/// One run for each step; how many there were.
+/// One run for each step; returns their number.
 async fn every_step(
     url: impl AsyncFn() -> Option<String>,
     purchase: Purchase,
@@ -284,7 +286,7 @@ async fn every_step(
         let case = format!("{purchase:?}, {fault:?}, {:?}", step(number));
         let answer = run.crash_at(step(number)).await;
         let told = match &answer {
-            // What it was told by the process that went on to the end stays true.
+            // A final answer stays true afterwards.
             Some(answer) if is_over(answer) => answer.clone(),
             _ => run.ask_again().await,
         };
@@ -304,7 +306,7 @@ async fn on_postgresql() -> Option<String> {
     Some(database().await)
 }
 
-/// What the facilitator does with the first settlement that it is asked for.
+/// The facilitator's answers to the first settlement.
 fn settlements() -> [Option<SettleFault>; 5] {
     [
         None,
@@ -327,7 +329,7 @@ async fn a_process_that_ends_at_any_step_of_a_lease_loses_nothing() {
 async fn a_process_that_ends_at_any_request_to_proxmox_loses_nothing() {
     let steps = every_step(on_sqlite, Purchase::Lease, None, Step::Proxmox).await;
     assert!(steps >= 6, "{steps} requests");
-    // Those of its removal as well.
+    // The requests of the container's removal count too.
     let refused = Some(SettleFault::Refuse("insufficient_funds".into()));
     let more = every_step(on_sqlite, Purchase::Lease, refused, Step::Proxmox).await;
     assert!(more > steps, "{more} requests");
@@ -369,7 +371,7 @@ async fn a_lease_is_at_most_ten_durable_writes_and_a_call_at_most_four() {
         (Purchase::Console, 4),
         (Purchase::List, 4),
     ] {
-        // The workers write, too; they only add to it.
+        // Background jobs write as well; they only add to the count.
         let mut fewest = u64::MAX;
         for _ in 0..5 {
             let run = Run::new(None, purchase).await;
@@ -383,7 +385,7 @@ async fn a_lease_is_at_most_ten_durable_writes_and_a_call_at_most_four() {
             "{purchase:?}: {fewest} durable writes"
         );
     }
-    // The counter counts.
+    // The counter works.
     let run = Run::new(None, Purchase::List).await;
     assert!(run.app.app.store.writes() > 0);
     let path = "/management/list";

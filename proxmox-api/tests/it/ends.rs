@@ -1,4 +1,4 @@
-//! Many leases, on nodes of which one may be slow: each ends in time, and a comparison with Proxmox
+//! Many leases, on nodes of which one may be slow. Each lease ends in time, and a reconciliation
 //! costs no more for thousands of containers than for one.
 
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::{
     support::{TestApp, until},
 };
 
-/// Room for everything that a test leases at once.
+/// Enough resources for all leases of a test.
 const ROOM: [(&str, &str); 3] = [
     ("PVE_NODE", "auto"),
     ("LEASES_IN_FLIGHT_PER_ADDRESS", "100"),
@@ -30,7 +30,7 @@ async fn cluster(nodes: &[&str], more: &[(&str, &str)]) -> TestApp {
     };
     let variables = [&ROOM, more].concat();
     let app = TestApp::on(Sim::start(config).await.unwrap(), &variables).await;
-    // After the service's own first comparison, so that it sees none of the test's changes.
+    // The service's own first reconciliation is over, so that it sees none of the test's changes.
     until("the first comparison", async || {
         (app.sim.request_count("GET", "/cluster/resources") > 0).then_some(())
     })
@@ -38,7 +38,7 @@ async fn cluster(nodes: &[&str], more: &[(&str, &str)]) -> TestApp {
     app
 }
 
-/// The container of a new lease of so many minutes, on this node.
+/// The container of a new lease of this many minutes, on this node.
 async fn leased(app: &TestApp, number: u64, minutes: u32, node: &str) -> u32 {
     let buyer = Buyer::funded(app, number).await;
     let body = json!({"runtimeMinutes": minutes, "diskGB": 2});
@@ -55,7 +55,7 @@ fn is_off(app: &TestApp, ctid: u32) -> bool {
     app.sim.container(ctid).unwrap().status == "stopped"
 }
 
-/// Shutdowns that are under way.
+/// The number of shutdowns that run.
 fn shutdowns(app: &TestApp) -> usize {
     let tasks = app.sim.tasks();
     let running = |kind: &str, exit: &Option<String>| kind == "vzshutdown" && exit.is_none();
@@ -97,7 +97,7 @@ async fn a_lease_that_ends_during_long_shutdowns_is_stopped_meanwhile() {
 #[tokio::test]
 async fn a_node_that_hangs_keeps_no_lease_of_another_node_from_ending() {
     const HANGING: u64 = 10;
-    // Fewer places than leases on the node that hangs.
+    // Fewer permits than leases on the node that hangs.
     let app = cluster(&["pve", "pve2"], &[("PVE_ENDS_PER_NODE", "3")]).await;
     let mut hanging = Vec::new();
     for number in 0..HANGING {
@@ -144,8 +144,8 @@ async fn a_node_has_no_more_ends_at_a_time_than_it_has_places() {
     assert_eq!(app.sim.request_count("POST", "/status/shutdown"), 9);
 }
 
-/// Many live leases by the rows of one, which say that they are on this node: their containers are
-/// copies on the first one, which the cluster's list shows as theirs.
+/// Multiplies the row of one lease to many live leases on this node. Their containers are copies on
+/// the first node, which the cluster's list shows as theirs.
 async fn multiplied(app: &TestApp, copies: u32, node: &str, with_containers: bool) {
     let first = leased(app, 1, 600, "pve").await;
     reconcile::compare(&app.app).await.unwrap();
@@ -175,7 +175,7 @@ async fn multiplied(app: &TestApp, copies: u32, node: &str, with_containers: boo
     rows.execute_batch("COMMIT").unwrap();
 }
 
-/// The requests to Proxmox in one comparison, and the changes that were written.
+/// The requests to Proxmox in one reconciliation, and the changes that were written.
 async fn cost(app: &TestApp) -> (Vec<String>, u64) {
     app.sim.clear_requests();
     let before = app.app.store.writes();
@@ -189,7 +189,7 @@ async fn cost(app: &TestApp) -> (Vec<String>, u64) {
 async fn a_comparison_of_five_hundred_leases_costs_as_much_as_one_of_a_few() {
     let app = cluster(&["pve", "pve2"], &[]).await;
     multiplied(&app, 500, "pve", true).await;
-    // The first one writes down which of them run.
+    // The first reconciliation stores which of them run.
     cost(&app).await;
     let (asked, writes) = cost(&app).await;
     let lists = asked
@@ -197,7 +197,7 @@ async fn a_comparison_of_five_hundred_leases_costs_as_much_as_one_of_a_few() {
         .filter(|one| one.contains("/cluster/resources"));
     assert_eq!(lists.count(), 1, "{asked:?}");
     assert!(asked.len() <= 10, "{asked:?}");
-    // Traffic, 256 leases in each.
+    // Traffic is read and written for 256 leases at a time.
     assert!(writes <= 3, "{writes} changes");
 }
 
@@ -213,7 +213,7 @@ async fn containers_that_are_gone_need_one_list_together() {
     assert_eq!(missed.len(), 60);
 }
 
-/// As when a node has died, and high availability has moved its containers to another node.
+/// As after the death of a node, when high availability has moved its containers to another node.
 #[tokio::test]
 async fn containers_that_have_moved_need_one_list_together() {
     let app = cluster(&["pve", "pve2"], &[]).await;
@@ -239,7 +239,7 @@ async fn containers_that_have_moved_need_one_list_together() {
 }
 
 #[tokio::test]
-async fn nothing_is_asked_of_containers_that_are_not_ours_and_were_looked_at() {
+async fn foreign_containers_that_were_checked_cost_no_further_requests() {
     const FOREIGN: u32 = 700;
     let app = cluster(&["pve"], &[]).await;
     for number in 0..FOREIGN {
@@ -257,7 +257,7 @@ async fn nothing_is_asked_of_containers_that_are_not_ours_and_were_looked_at() {
     assert!(asked.len() <= 8 && writes <= 1, "{writes}, {asked:?}");
     let found = reconcile::compare(&app.app).await.unwrap();
     assert_eq!(found.foreign.len(), 700);
-    // One that is made anew under the number of another is looked at.
+    // A container that is made anew under the number of another is checked.
     app.sim.advance_clock(Duration::from_secs(60));
     looks().await;
     app.sim.remove_container(2_000);
@@ -267,7 +267,7 @@ async fn nothing_is_asked_of_containers_that_are_not_ours_and_were_looked_at() {
     assert_eq!(looks().await, 0);
 }
 
-/// After a database was restored there may be thousands.
+/// After a database was restored there may be thousands of orphans.
 #[tokio::test]
 async fn nothing_is_asked_of_orphans_that_are_off_until_their_time_is_over() {
     let app = cluster(&["pve"], &[("ORPHAN_KEEP_HOURS", "2")]).await;
@@ -276,7 +276,7 @@ async fn nothing_is_asked_of_orphans_that_are_off_until_their_time_is_over() {
         all.push(leased(&app, number, 600, "pve").await);
     }
     let rows = rusqlite::Connection::open(app.database()).unwrap();
-    // As an older copy of the database would, it knows nothing of them.
+    // An older copy of the database lacks these leases.
     rows.execute_batch("PRAGMA foreign_keys = OFF; DELETE FROM traffic; DELETE FROM leases;")
         .unwrap();
     let found = reconcile::compare(&app.app).await.unwrap();
@@ -286,7 +286,7 @@ async fn nothing_is_asked_of_orphans_that_are_off_until_their_time_is_over() {
     let (asked, writes) = cost(&app).await;
     let looks = asked.iter().filter(|one| one.contains("/lxc/"));
     assert_eq!((looks.count(), writes), (0, 0), "{asked:?}");
-    // One that was switched on by hand is stopped again.
+    // An orphan that was started by hand is stopped again.
     let (node, vmid) = ("pve".parse().unwrap(), all[0].try_into().unwrap());
     app.app.proxmox.client.start(&node, vmid).await.unwrap();
     until("it to run", async || (!is_off(&app, all[0])).then_some(())).await;
@@ -309,7 +309,7 @@ async fn replicas_share_the_ends_and_none_is_done_twice() {
         all.push(leased(&one, number, 5, "pve").await);
     }
     let two = one.beside().await;
-    // Each has half of the places, so that all of them in use are the work of both.
+    // Each replica has half of the permits, so that both must work if all of them are in use.
     shared_limits::know(&[&one, &two]).await;
     let slow = FaultKind::SlowTask(Duration::from_millis(700));
     one.sim
@@ -328,7 +328,7 @@ async fn replicas_share_the_ends_and_none_is_done_twice() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
-async fn what_the_replica_that_compares_has_found_the_other_shows_as_well() {
+async fn a_replica_shows_what_another_one_found_in_its_reconciliation() {
     let url = replicas::database().await;
     let one = cluster(&["pve"], &[("DATABASE", url.as_str())]).await;
     let two = one.beside().await;
@@ -357,7 +357,7 @@ async fn what_the_replica_that_compares_has_found_the_other_shows_as_well() {
     reconcile::compare(&one.app).await.unwrap();
     reconcile::take_over_alarms(&two.app).await.unwrap();
     assert_eq!(two.app.alarms.of(id), None);
-    // A trouble that a replica found by a request of its own ends there too.
+    // A trouble that a replica found by its own request ends there too.
     one.sim.set_pool(ctid, None);
     assert!(
         proxmox_api::lease::container::locate::find(&two.app, &lease)

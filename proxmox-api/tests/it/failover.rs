@@ -1,5 +1,5 @@
 //! The database's server dies and its standby takes over: the service goes on without a restart,
-//! and nothing that a customer was told is lost. Left out where PostgreSQL is not installed.
+//! and no outcome that a customer was told is lost. Skipped where PostgreSQL is not installed.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -19,14 +19,14 @@ use crate::{
 
 /// Paid calls before the server dies, and after.
 const CALLS: usize = 40;
-/// Customers at a time, so that some are in the middle of a call when it dies.
+/// Concurrent customers, so that some are in the middle of a call when it dies.
 const CALLERS: usize = 4;
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     tokio::task::spawn_blocking(work).await.unwrap()
 }
 
-/// A server, its standby for which commits wait, and an address that names both.
+/// A server, its standby for which commits wait, and a URL that names both.
 fn servers() -> (Postgres, Postgres, String) {
     let primary = Postgres::start();
     let database = primary.empty();

@@ -97,7 +97,7 @@ async fn a_body_that_cannot_be_read_is_refused_without_being_repeated() {
         assert_eq!(envelope["error"]["requestId"], "test-1");
         assert!(!envelope.to_string().contains("hunter2"));
     }
-    // The depth of the free-form field is bounded by the field's own reader.
+    // The reader of the free-form field limits its depth.
     let deep = format!("{}{}", r#"{"payload":"#, "[".repeat(100_000));
     let (status, envelope) = ask("POST", "/lease/quote", &deep).await;
     assert_eq!(

@@ -1,4 +1,5 @@
-//! A leased container as tests of its inside use it: which shell is in it, a lease, a command, a count of what was charged.
+//! A leased container for tests of commands and consoles: its shell, its lease, a command, and the
+//! customer's balance.
 
 use pve_sim::{ShellMode, Sim, SimConfig, TerminalDefects};
 use reqwest::Method;
@@ -9,7 +10,7 @@ use crate::{
     support::TestApp,
 };
 
-/// What a call costs, atomic USDC.
+/// The price of a call, atomic USDC.
 pub const CALL: u64 = 1_000;
 
 /// A customer with one running container.
@@ -24,7 +25,7 @@ pub fn host_shell(name: &str) -> ShellMode {
     ShellMode::HostForTests(format!("/bin/{name}").into())
 }
 
-/// The shell that every Debian has.
+/// A POSIX shell that every Debian has.
 pub fn plain_shell() -> ShellMode {
     host_shell("sh")
 }
@@ -80,14 +81,14 @@ impl Guest {
         format!("/management/console/{}", self.ctid)
     }
 
-    /// Pays for a command and gives what came back.
+    /// Pays for a command and returns the response.
     pub async fn exec(&self, body: Value) -> Answer {
         self.buyer
             .pay(&self.app, Method::POST, &self.exec_path(), Some(body))
             .await
     }
 
-    /// Runs a command that has to work, and gives its standard output.
+    /// Runs a command that has to succeed, and returns its standard output.
     pub async fn output(&self, command: &str) -> String {
         let answer = self.exec(json!({ "command": command })).await;
         assert_eq!(answer.status, 200, "{command}: {:?}", answer.body);
@@ -98,7 +99,7 @@ impl Guest {
         self.app.balance(self.buyer.wallet()).await
     }
 
-    /// Does something that must be refused with this status and code, and must cost nothing.
+    /// Sends a request that must be refused with this status and code, and must cost nothing.
     pub async fn refused(
         &self,
         status: u16,
@@ -118,7 +119,7 @@ impl Guest {
     }
 }
 
-/// Leases a small container and gives its number.
+/// Leases a small container and returns its number.
 pub async fn lease(app: &TestApp, buyer: &Buyer, hostname: &str) -> u32 {
     let body = json!({"runtimeMinutes": 30, "hostname": hostname});
     let leased = buyer.lease(app, body).await;

@@ -1,5 +1,5 @@
-//! A payment that nobody knows the outcome of gives no machine away: it is stopped, later destroyed, and started when the money
-//! is seen.
+//! The container of a payment with unknown outcome is stopped, later destroyed, and started when
+//! the transfer is seen.
 
 use std::time::Duration;
 
@@ -18,14 +18,14 @@ use crate::{
     support::{TestApp, until},
 };
 
-/// A lease whose settlement is lost, at a facilitator that is away from then on.
+/// A lease whose settlement's answer is lost, at a facilitator that is down from then on.
 async fn held(app: &TestApp, buyer: &Buyer) -> (Signed, u32, String) {
     let body = json!({"runtimeMinutes": 30});
     let signed = buyer
         .sign(app, Method::POST, "/lease/container", Some(body))
         .await
         .with_key("a-key-of-the-customer");
-    // For the request, and for the look that follows it at once.
+    // Twice: for the request, and for the check that follows it at once.
     app.faults
         .on_settle([SettleFault::LoseRequest, SettleFault::LoseRequest]);
     let answer = signed.send(app).await;
@@ -50,7 +50,7 @@ async fn a_held_machine_is_stopped_after_two_minutes_and_started_when_the_money_
     let buyer = Buyer::funded(&app, 1).await;
     let (signed, ctid, _) = held(&app, &buyer).await;
     app.clock.advance(Duration::from_secs(110));
-    // A restart changes nothing about it.
+    // A restart does not change that.
     app.restart().await;
     let runs = app.sim.container(ctid).unwrap().status;
     assert_eq!(runs, "running", "for two minutes nothing is done to it");
@@ -85,7 +85,7 @@ async fn a_held_machine_is_stopped_after_two_minutes_and_started_when_the_money_
 #[tokio::test]
 async fn a_held_machine_is_destroyed_a_while_after_the_window_and_its_payment_stays_open() {
     let app = TestApp::with(&[("HELD_HOURS", "1")]).await;
-    // Nobody here knows what became of real money.
+    // Without evidence the outcome of real money stays unknown.
     app.faults.set_real(true);
     let buyer = Buyer::funded(&app, 1).await;
     let (_, ctid, lease_id) = held(&app, &buyer).await;
@@ -153,7 +153,7 @@ async fn payment(app: &TestApp, buyer: &Buyer) -> Payment {
     app.app.store.payment(&id).await.unwrap().unwrap()
 }
 
-/// Else it would count among the wallet's leases in the making for ever.
+/// Otherwise it would always count among the wallet's leases in the making.
 #[tokio::test]
 async fn a_machine_that_is_gone_when_the_money_is_seen_leaves_no_lease_behind() {
     let app = TestApp::with(&[("LEASES_IN_FLIGHT_PER_WALLET", "1")]).await;

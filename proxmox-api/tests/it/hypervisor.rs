@@ -1,4 +1,4 @@
-//! A Proxmox that fails, loses answers or speaks nonsense, in the middle of a lease.
+//! A Proxmox that fails, loses answers or sends malformed ones while a lease is made.
 
 use std::time::Duration;
 
@@ -33,7 +33,8 @@ async fn assert_nothing_happened(app: &TestApp, buyer: &Buyer, before: u64, answ
     .await;
 }
 
-/// With this fault nothing is charged and nothing is left; without it the same signed payment leases the same number.
+/// With this fault nothing is charged and nothing is left; without it the same signed payment
+/// leases the same number.
 async fn fails_cleanly(fault: Fault) {
     let app = TestApp::start().await;
     let buyer = Buyer::funded(&app, 1).await;
@@ -61,7 +62,8 @@ async fn a_create_task_that_fails() {
     .await;
 }
 
-/// No call of the API takes such a lock away: the operator has to, and meanwhile the number is not used again.
+/// No request of the API removes such a lock: the operator has to, and until then the number is not
+/// used.
 #[tokio::test]
 async fn a_create_task_that_leaves_its_lock_behind() {
     let app = TestApp::start().await;
@@ -111,7 +113,8 @@ async fn a_proxy_that_answers_html() {
     fails_cleanly(Fault::always(Operation::Start, FaultKind::Html502)).await;
 }
 
-/// These are executed before they are answered: whatever the answer, one container or none, and paid exactly if it is there.
+/// These requests are executed before the answer is lost: there is one container or none, and it is
+/// paid if and only if it exists.
 async fn lost_answers(on: Operation, kind: FaultKind) {
     let app = TestApp::start().await;
     let buyer = Buyer::funded(&app, 1).await;
@@ -251,7 +254,7 @@ async fn a_container_of_someone_else_is_never_touched() {
     let buyer = Buyer::funded(&app, 1).await;
     let leased = buyer.lease(&app, json!({"runtimeMinutes": 5})).await;
     let ctid = u32::try_from(leased.body["ctid"].as_u64().unwrap()).unwrap();
-    // The operator removed ours and used its number for something else.
+    // The operator removed our container and used its number for another one.
     app.sim.kill_container(ctid);
     app.sim.remove_container(ctid);
     app.sim.put_foreign_container(ctid, "accounting");

@@ -1,4 +1,4 @@
-//! A lease's ordinary life.
+//! The ordinary life of a lease.
 
 use std::time::Duration;
 

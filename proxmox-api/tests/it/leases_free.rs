@@ -1,4 +1,4 @@
-//! What a wallet that is signed in sees and ends without paying.
+//! What a signed-in wallet sees, and the leases that it ends, without paying.
 
 use pve_sim::{Fault, FaultKind, Operation};
 use reqwest::Method;

@@ -1,4 +1,5 @@
-//! The service through its real router and real sockets, against the simulated Proxmox and a facilitator.
+//! The service through its real router and real sockets, against the simulated Proxmox and a
+//! facilitator.
 
 // A failed set-up is a failed test.
 #![allow(clippy::unwrap_used)]

@@ -1,5 +1,5 @@
-//! A service whose store was moved goes on, and the commands that move and back up a store do so as
-//! processes: killed, without room on the disk, and beside a service.
+//! A service whose store was moved goes on. The commands that move and back up a store run as
+//! processes: killed, on a full disk, and beside a running service.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -63,7 +63,7 @@ async fn a_service_goes_on_after_its_store_was_moved() {
     let events = app.app.store.events(&lease.lease_id, 0, 100).await.unwrap();
     let kinds: Vec<_> = events.iter().map(|event| event.kind.as_str()).collect();
     assert_eq!(kinds, ["claimed", "activated", "renewed"]);
-    // The next one gets a number, payment and order of its own.
+    // The next lease gets a number, payment and order of its own.
     let other = guest::lease(&app, &buyer, "next").await;
     assert_ne!(other, ctid);
     let wallet = buyer.wallet().into();
@@ -105,7 +105,7 @@ async fn a_killed_copy_leaves_nothing_to_start_on_and_goes_on_when_asked_again()
     let folder = tempfile::tempdir().unwrap();
     let file = a_file(folder.path()).await;
     let to = Database::parse(&url).unwrap();
-    // Leases cannot be written, so the copy waits there.
+    // The test makes writes of leases fail, so the copy stops there.
     drop(Store::open_database(&to).await.unwrap());
     let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls)
         .await
@@ -171,8 +171,8 @@ async fn a_full_disk_stops_a_copy_which_goes_on_and_a_backup_which_leaves_nothin
     let run = |command: &mut Command| command.output().unwrap();
     let there = run(&mut program(folder.path(), &["store", "copy", &file, &url]));
     assert!(there.status.success(), "{}", said(&there));
-    // No file may have more than so many blocks of 512 bytes; without the signal a write fails as
-    // on a full disk.
+    // Limits files to this many blocks of 512 bytes; with the signal ignored, a write fails as on a
+    // full disk.
     let limited = |arguments: &[&str]| {
         let mut shell = Command::new("sh");
         let limit = "trap '' XFSZ; ulimit -f 6000; exec \"$@\"";

@@ -1,4 +1,4 @@
-//! How an answer is asked for: HEAD, `Accept`, and a Proxmox that does not answer.
+//! The forms of a request: HEAD and `Accept`; and a Proxmox that does not answer.
 
 use std::time::{Duration, Instant};
 
@@ -31,7 +31,7 @@ async fn head_tells_the_price_and_never_takes_a_payment() {
     assert_eq!(refused.status, 405);
     assert_eq!(app.balance(buyer.wallet()).await, before);
     assert_eq!(app.faults.settlements_asked(), 0);
-    // The payment is as good as before.
+    // The payment is still valid.
     assert_eq!(signed.send(&app).await.status, 200);
 }
 
@@ -88,7 +88,7 @@ async fn a_proxmox_that_hangs_is_told_within_seconds_and_costs_nothing() {
         sign(format!("/management/console/{ctid}"), None).await,
     ];
     let before = app.balance(buyer.wallet()).await;
-    // What is known from a moment ago is too old by then.
+    // The cached state has expired by then.
     app.clock.advance(Duration::from_secs(10));
     let hangs = FaultKind::Late(Duration::from_secs(60));
     app.sim
@@ -108,7 +108,7 @@ async fn a_proxmox_that_hangs_is_told_within_seconds_and_costs_nothing() {
     }
     assert_eq!(app.balance(buyer.wallet()).await, before);
     assert_eq!(app.sim.containers().len(), 1);
-    // Once it is back, the same payments are taken.
+    // Once Proxmox answers again, the same payments are accepted.
     app.sim.faults().clear();
     let again = calls[0].send(&app).await;
     assert_eq!(again.status, 200, "{:?}", again.body);

@@ -1,4 +1,4 @@
-//! A number is used again and again: what was meant for one lease's container never reaches another's.
+//! Numbers are reused: a request for one lease's container never reaches another lease's.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::{
     support::{TestApp, until},
 };
 
-/// A service with a single number.
+/// A service with only one number.
 async fn service() -> TestApp {
     TestApp::with(&[("PVE_VMID_RANGE", "40200-40200")]).await
 }
@@ -69,14 +69,14 @@ async fn a_renewal_of_a_lease_that_is_gone_starts_nobody_elses_container() {
 }
 
 #[tokio::test]
-async fn what_has_a_leases_number_and_cannot_be_seen_is_never_touched_and_ends_no_lease() {
+async fn a_hidden_container_with_a_leases_number_is_not_touched_and_ends_no_lease() {
     let app = service().await;
     let (buyer, session) = leased(&app, 1).await;
     let ticket = buyer
         .pay(&app, Method::POST, "/management/console/40200", None)
         .await;
     assert_eq!(ticket.status, 200, "{:?}", ticket.body);
-    // Longer than a look is good for.
+    // Longer than a container's status is cached.
     app.clock.advance(Duration::from_secs(6));
     app.sim.kill_container(40200);
     app.sim.remove_container(40200);
@@ -122,7 +122,7 @@ async fn what_has_a_leases_number_and_cannot_be_seen_is_never_touched_and_ends_n
         "nothing was charged"
     );
 
-    // Neither by the end of the time, nor by the owner's wish.
+    // Neither the end of the paid time nor the owner's request touches it.
     app.clock.advance(Duration::from_secs(31 * 60));
     until("the time to be over", async || {
         let list = session.get(&app, "/leases").await;

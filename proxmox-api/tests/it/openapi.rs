@@ -1,4 +1,5 @@
-//! The OpenAPI document says what the service does: no route more, no route less, and the real answers fit.
+//! The OpenAPI document matches the service: it has all routes and no others, and real responses
+//! fit it.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +12,7 @@ use crate::{
     support::TestApp,
 };
 
-/// The document as the service gives it.
+/// The document that the service returns.
 pub async fn document(app: &TestApp) -> Value {
     let answer = call(app, &Method::GET, "/openapi.json", None, &[]).await;
     assert_eq!(answer.status, 200);
@@ -38,7 +39,7 @@ fn mounted_paths(app: &TestApp) -> Vec<String> {
             let (_, path) = part.split_once("): \"")?;
             Some(path.split('"').next()?.to_owned())
         })
-        // The fallback is kept as two routes of its own.
+        // The fallback is stored as two separate routes.
         .filter(|path| path.len() > 1 && path.starts_with('/') && !path.contains("fallback"))
         .collect();
     paths.sort();
@@ -102,7 +103,8 @@ fn in_folder(folder: &str) -> insta::Settings {
     settings
 }
 
-/// The snapshot files there are. One without its part in the document is a path or schema that went.
+/// The snapshot files that exist. One without its part in the document belongs to a removed path or
+/// schema.
 fn snapshots_in(folder: &str) -> BTreeSet<String> {
     let folder = format!(
         "{}/tests/it/snapshots/openapi/{folder}",
@@ -114,7 +116,7 @@ fn snapshots_in(folder: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// Every reference leads somewhere.
+/// Every reference has a target.
 #[tokio::test]
 async fn no_reference_is_broken() {
     fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {

@@ -1,5 +1,5 @@
-//! What becomes of payments whose settlement was not heard of, and of those that come at the wrong time or for the wrong
-//! thing.
+//! Payments whose settlement has an unknown outcome, and payments that come at the wrong time or
+//! for the wrong request.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ fn refusals(reason: &str) -> Vec<SettleFault> {
     vec![SettleFault::Refuse(reason.to_owned()); 40]
 }
 
-/// The default configuration: a remote facilitator and no chain to ask.
+/// The default configuration: a remote facilitator, and no node of the chain.
 #[tokio::test]
 async fn a_facilitators_refusals_after_a_lost_answer_prove_nothing() {
     let app = TestApp::start().await;
@@ -59,7 +59,7 @@ async fn a_facilitators_refusals_after_a_lost_answer_prove_nothing() {
 }
 
 #[tokio::test]
-async fn a_payment_that_is_known_meets_no_window() {
+async fn a_replayed_payment_is_answered_after_its_window() {
     let app = TestApp::start().await;
     let buyer = Buyer::funded(&app, 1).await;
     let signed = a_lease(&app, &buyer).await.with_key(KEY);
@@ -80,7 +80,8 @@ async fn a_renewal_that_was_paid_for_a_lease_that_ended_is_owed_once() {
     let path = format!("/lease/{}/renew", leased.body["ctid"]);
     let body = json!({"runtimeMinutes": 30});
     let renewal = buyer.sign(&app, Method::POST, &path, Some(body)).await;
-    // Away from the first answer on, so that nobody learns of the money before the lease is over.
+    // The facilitator is down from the first answer on, so that the transfer stays unseen until the
+    // lease is over.
     app.faults.on_settle([SettleFault::LoseAnswer]);
     app.faults.on_settle(vec![SettleFault::LoseRequest; 3]);
     assert_eq!(renewal.send(&app).await.code(), "payment_unresolved");
@@ -110,7 +111,7 @@ async fn a_renewal_that_was_paid_for_a_lease_that_ended_is_owed_once() {
     );
 }
 
-/// A write that failed leaves an orphaned row: no task has it in hand.
+/// A write that failed leaves an orphaned row: no task works on it.
 #[tokio::test]
 async fn orphaned_rows_are_swept_without_a_restart() {
     let app = TestApp::start().await;
@@ -161,7 +162,7 @@ async fn an_empty_body_or_head_with_a_payment_buys_nothing() {
     let app = TestApp::start().await;
     let buyer = Buyer::funded(&app, 1).await;
     let before = app.balance(buyer.wallet()).await;
-    // What an absent body is priced at, as a probe learns it.
+    // The price of a request without a body, as a client that asks for the terms learns it.
     let signed = buyer.sign(&app, Method::POST, LEASE, None).await;
     let answer = signed.send(&app).await;
     assert_eq!(
@@ -203,7 +204,7 @@ async fn with_payment(
 }
 
 #[tokio::test]
-async fn what_is_not_this_payment_is_refused_before_it_settles() {
+async fn a_payment_that_was_changed_is_refused_before_settlement() {
     let app = TestApp::start().await;
     let buyer = Buyer::funded(&app, 1).await;
     let signed = a_lease(&app, &buyer).await;

@@ -1,5 +1,5 @@
-//! A payment whose row was written by another process meanwhile, as happens where a lock is lost:
-//! money that is known to have moved is never forgotten for what the row says.
+//! A payment whose row was meanwhile written by another process, as after the loss of a lock. Money
+//! that is known to have moved is answered or owed, whatever the row says.
 
 use std::{
     sync::{
@@ -46,7 +46,8 @@ async fn the_payment(app: &TestApp, wallet: &Wallet) -> Payment {
     app.app.store.payment(&id).await.unwrap().unwrap()
 }
 
-/// The answer to a lease whose row comes to this state after its settlement, before that is stored.
+/// The answer to a lease whose row changes to this state after its settlement, before that is
+/// stored.
 async fn told_while_the_row_becomes(app: &TestApp, signed: &Signed, state: &str) -> Answer {
     let (reached, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let here = (Arc::clone(&reached), Arc::clone(&go_on));
@@ -148,9 +149,9 @@ async fn a_refused_payment_is_not_looked_at_again_while_a_copy_of_its_request_is
     assert!(asked.load(Ordering::SeqCst) > before);
 }
 
-/// Two replicas remove the container of one lease, as happens where one lost its lock while it worked.
+/// Two replicas remove the container of one lease, as after the loss of a lock during the work.
 #[tokio::test]
-async fn an_end_that_another_replica_has_made_is_not_told_again() {
+async fn an_end_that_another_replica_recorded_is_not_recorded_again() {
     let app = guest::app(plain_shell(), &[]).await;
     let buyer = Buyer::funded(&app, 1).await;
     let ctid = guest::lease(&app, &buyer, "box").await;
@@ -169,7 +170,7 @@ async fn an_end_that_another_replica_has_made_is_not_told_again() {
     assert_eq!(told.count(), 1, "{events:?}");
 }
 
-/// A replica that stood still while it ended a lease, so that its lock was lost and another replica has renewed the lease.
+/// A replica stalled while it ended a lease, lost its lock, and another replica renewed the lease.
 #[tokio::test]
 async fn a_container_that_is_halted_while_its_lease_is_renewed_runs_again() {
     let app = guest::app(plain_shell(), &[]).await;

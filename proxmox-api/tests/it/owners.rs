@@ -1,4 +1,4 @@
-//! What a wallet may have, and what is another's.
+//! The limits of one wallet, and leases of other wallets.
 
 use reqwest::Method;
 use serde_json::{Value, json};

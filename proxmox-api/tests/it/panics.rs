@@ -1,4 +1,4 @@
-//! A mistake in a handler is an answer, and harms no other request.
+//! A panic in a handler becomes an error response, and harms no other request.
 
 use std::sync::{
     Arc,
@@ -19,7 +19,7 @@ use tower::ServiceExt as _;
 
 use crate::support::TestApp;
 
-/// A clock that fails whoever asks it, from some moment on.
+/// A clock that panics when it is read, once it has been told to.
 #[derive(Default)]
 struct Broken(AtomicBool);
 

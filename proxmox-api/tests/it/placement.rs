@@ -1,5 +1,5 @@
-//! Where containers are made: nodes, storages and templates that are not everywhere, and what is
-//! said of them before money moves.
+//! The nodes, storages and templates for new containers where they differ between nodes, and the
+//! messages about them before money moves.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,7 +16,7 @@ use crate::{
 const BOTH: [(&str, &str); 1] = [("PVE_NODE", "alpha,beta")];
 const DEBIAN_13: &str = "debian-13-standard_13.1-2_amd64.tar.zst";
 
-/// Two nodes with a file server for templates besides their own storage.
+/// Two nodes with a file server for templates, and their own storages.
 fn two_nodes() -> SimConfig {
     let mut config = SimConfig {
         nodes: vec!["alpha".into(), "beta".into()],
@@ -51,7 +51,7 @@ fn names(catalog: &Answer) -> Vec<&str> {
         .collect()
 }
 
-/// The check of that name in `/ready`, and whether all of it is well.
+/// The check of that name in `/ready`, and whether all checks pass.
 async fn ready(app: &TestApp, name: &str) -> (bool, Value) {
     let answer = get(app, "/ready").await;
     let checks = answer.body["checks"].as_array().unwrap();
@@ -94,7 +94,7 @@ async fn a_storage_of_templates_that_is_off_or_fails_stops_no_sale() {
 
 #[tokio::test]
 async fn a_node_that_is_off_or_silent_stops_no_sale() {
-    // What it had on offer last is not known to a service that starts now.
+    // A service that starts now does not know what the node offered before.
     let gone = |sim: &Sim| sim.set_node_online("alpha", false);
     // The cluster has not noticed yet.
     let unreachable = |sim: &Sim| {
@@ -163,7 +163,7 @@ async fn a_lease_is_made_where_its_template_is() {
 async fn a_node_without_the_storage_for_disks_takes_no_container_and_does_not_count() {
     let lacking: [fn(&Sim); 2] = [
         |sim| sim.set_storage_nodes("local-lvm", &["beta"]),
-        // Its disks are not used: whichever nodes have it, it is away on both.
+        // The storage is inactive on all nodes that have it.
         |sim| sim.set_storage_active("local-lvm", false),
     ];
     let whole = on(two_nodes(), &[]).await;
@@ -186,7 +186,7 @@ async fn a_node_without_the_storage_for_disks_takes_no_container_and_does_not_co
     .await;
 }
 
-/// Whoever asks is told before paying, and `/ready` says so.
+/// A customer is told before paying, and `/ready` reports it.
 async fn nothing_is_sold(app: &TestApp, why: &str) {
     let (all, offer) = ready(app, "offer").await;
     let said = json!({"name": "offer", "ok": false, "message": why});
@@ -259,7 +259,7 @@ async fn archives_and_appliances_are_sold_only_where_the_operator_names_them() {
 #[tokio::test]
 async fn the_address_of_a_lease_is_never_that_of_a_program_inside() {
     let mut config = two_nodes();
-    // Two seconds, in which Docker has its address and the network has given none.
+    // Two seconds, in which Docker has its address and the network has given none yet.
     config.address_delay = Duration::from_secs(1000);
     let app = on(config, &[]).await;
     let sim = Arc::clone(&app.sim);

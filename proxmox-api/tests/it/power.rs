@@ -70,7 +70,7 @@ async fn a_container_is_stopped_and_started_and_asking_twice_changes_nothing() {
     }
     assert_eq!(app.sim.request_count("POST", "/status/shutdown"), 1);
 
-    // Nothing is charged for a command that cannot run, and the answer says what helps.
+    // Nothing is charged for a command that cannot run, and the answer says what to do.
     let path = format!("/management/exec/{}", owner.ctid);
     let body = json!({"command": "true"});
     let before = owner.session.get(&app, "/payments").await.body;
@@ -223,7 +223,7 @@ async fn a_cluster_whose_list_lags_does_not_contradict_what_was_just_done() {
     let sim = SimConfig {
         time_scale: 0.002,
         shell: plain_shell(),
-        // Longer than this test takes.
+        // Longer than this test runs.
         resource_lag: Duration::from_secs(60_000),
         ..SimConfig::default()
     };

@@ -1,4 +1,4 @@
-//! The program itself, where only a process of its own shows it.
+//! The program as a process, for properties that only a separate process shows.
 
 use std::{
     path::Path,
@@ -10,7 +10,7 @@ use pve_sim::{Sim, SimConfig};
 
 use crate::support::{PAYEE, until};
 
-/// A process that is killed when the test ends, also by a panic.
+/// A process that is killed when the test ends, even by a panic.
 pub struct Running(pub Child);
 
 impl Drop for Running {

@@ -1,4 +1,5 @@
-//! Who may see what a payment bought: the payer, by a session or a secret key, and nobody who merely names them.
+//! Who may see what a payment bought: the payer, with a session or a secret key. A caller who only
+//! names the payment sees no secret.
 
 use std::time::Duration;
 
@@ -70,7 +71,7 @@ async fn signatures_that_only_the_facilitator_can_judge_are_bounded_by_address()
         limited += u32::from(forged.send(&app).await.status == 429);
     }
     assert!(limited >= 15, "{limited} of 80");
-    // A customer at the same address with a key of their own is not in that count.
+    // A customer at the same address with a different key is not in that count.
     let buyer = Buyer::funded(&app, 1).await;
     assert_eq!(a_lease(&app, &buyer).await.send(&app).await.status, 200);
 }
@@ -129,7 +130,8 @@ async fn a_key_that_can_be_guessed_or_read_on_the_chain_shows_no_secret() {
     }
 }
 
-/// A console that is paid for and was not delivered: the settlement's answer was lost, and found later.
+/// A console that is paid for and was not delivered: the settlement's answer was lost, and the
+/// transfer found later.
 async fn undelivered(guest: &Guest, key: Option<&str>) -> Signed {
     let app = &guest.app;
     app.faults.on_settle([SettleFault::LoseAnswer]);
@@ -156,7 +158,7 @@ async fn a_paid_call_that_was_not_delivered_is_performed_for_its_payer_only() {
     let app = &guest.app;
     let signed = undelivered(&guest, Some(KEY)).await;
     let before = guest.balance().await;
-    // The chain shows who paid, for whom, and with which signature.
+    // The chain shows the payer, the payee and the signature of the payment.
     let stranger = Signed {
         key: None,
         ..signed.clone()
@@ -203,7 +205,8 @@ async fn a_paid_call_that_nobody_asks_for_again_is_owed() {
     assert!(metrics.contains("payments_unresolved 0"), "{metrics}");
 }
 
-/// Its lease was decided when it was paid; the number may be another lease's by now, also one of the same wallet.
+/// The lease of a payment is fixed when it is paid; its number may belong to another lease by now,
+/// even to one of the same wallet.
 #[tokio::test]
 async fn a_paid_call_is_about_the_lease_that_it_was_paid_for() {
     let guest = Guest::plain().await;

@@ -1,5 +1,5 @@
 //! Commands and consoles in a real unprivileged LXC container, attached to through a real dtach as
-//! Proxmox does it, on a machine that is busy.
+//! in Proxmox, on a busy machine.
 
 use std::process::{Child, Command};
 
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::{console::client::open, guest::Guest};
 
-/// Loops on every core until it is dropped.
+/// Uses all cores until it is dropped.
 struct Load(Vec<Child>);
 
 impl Load {

@@ -1,4 +1,5 @@
-//! Payments that fit nothing, in every way that somebody may try: a clear answer, nothing charged, and no row left behind.
+//! Payments that do not match their request: each gets a clear answer, charges nothing, and leaves
+//! no row.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use reqwest::Method;
@@ -53,7 +54,8 @@ impl Scene {
         serde_json::from_slice(&STANDARD.decode(value).unwrap()).unwrap()
     }
 
-    /// Refused with 402 for a reason that contains `why`, and no trace of it.
+    /// Checks that the payment is refused with 402 for a reason that contains `why`, and leaves no
+    /// trace.
     async fn assert_refused(&self, what: &str, payment: &Value, why: &str) {
         let answer = self
             .send(&[(

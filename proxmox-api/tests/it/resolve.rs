@@ -94,7 +94,7 @@ async fn an_operator_sees_and_settles_what_is_open() {
     );
 }
 
-/// A node whose chain knows no transfer: every authorization is unspent in its latest block.
+/// A node whose chain has no transfer: every authorization is unspent in its latest block.
 async fn node_without_transfers() -> String {
     use axum::{Json, Router, routing::post};
     let answer = async |Json(ask): Json<Value>| {
@@ -148,7 +148,7 @@ async fn a_settlement_that_was_only_reported_is_looked_for_on_the_chain() {
         .unwrap();
     assert_eq!(noticed().await, None, "a node may lag");
     app.clock.advance(Duration::from_secs(60 * 60));
-    // The minutes between two sweeps are not waited for.
+    // The test does not wait for the minutes between two sweeps.
     let data = until("the missing transfer to be noticed", async || {
         proxmox_api::operations::sweep::sweep(&app.app)
             .await

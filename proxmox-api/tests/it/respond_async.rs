@@ -1,4 +1,5 @@
-//! `Prefer: respond-async`: clients that give up before a lease is made get its answer all the same, by their key.
+//! `Prefer: respond-async`: a client that gives up before a lease is made gets its answer later, by
+//! its key.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use crate::{
     support::{TestApp, until},
 };
 
-/// What clients with a short patience give a request.
+/// The request timeout of impatient clients.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(5);
 
 async fn lease(app: &TestApp, buyer: &Buyer) -> Signed {
@@ -57,7 +58,8 @@ async fn a_lease_is_answered_early_and_the_same_key_gets_the_machine_and_its_pas
     assert_eq!(early.body["statusUrl"], "/payments");
     assert!(early.receipt().is_none(), "nothing was charged yet");
 
-    // A client that signs anew on each request, as published ones do, is told the same in time, and charged once.
+    // Published clients sign anew on each request; such a client gets the same answer in time, and
+    // is charged once.
     let before = app.balance(buyer.wallet()).await;
     let again = lease(&app, &buyer).await.with_key(key);
     let again = again.with_header("prefer", "respond-async");
@@ -104,7 +106,7 @@ async fn a_refusal_is_told_at_once_with_its_status() {
 }
 
 #[tokio::test]
-async fn who_could_not_ask_again_or_waits_long_enough_gets_the_whole_answer() {
+async fn a_client_that_cannot_retry_or_waits_long_enough_gets_the_whole_answer() {
     let app = TestApp::with(&[("LEASES_IN_FLIGHT_PER_WALLET", "3")]).await;
     let buyer = Buyer::funded(&app, 1).await;
     slow_creation(&app, 300);
@@ -123,7 +125,7 @@ async fn who_could_not_ask_again_or_waits_long_enough_gets_the_whole_answer() {
         .await;
     assert_eq!(patient.status, 200, "{:?}", patient.body);
 
-    // Another wallet's session could not be given the answer.
+    // Another wallet's session may not see the answer.
     slow_creation(&app, 300);
     let stranger = Buyer::new(2).sign_in(&app).await;
     let foreign = lease(&app, &buyer)
@@ -133,7 +135,7 @@ async fn who_could_not_ask_again_or_waits_long_enough_gets_the_whole_answer() {
     let whole = foreign.send(&app).await;
     assert_eq!(whole.status, 200, "{:?}", whole.body);
 
-    // With the payer's session the answer can be had again, too.
+    // The payer's session may see the answer as well.
     slow_creation(&app, 2_000);
     let session = buyer.sign_in(&app).await;
     let bearer = format!("Bearer {}", session.0);

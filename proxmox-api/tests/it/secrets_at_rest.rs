@@ -1,4 +1,4 @@
-//! What a thief of the database finds: the files themselves are searched.
+//! What a stolen database reveals: the tests search the files themselves.
 
 use std::{path::Path, time::Duration};
 

@@ -181,7 +181,7 @@ async fn too_many_challenges_are_put_off_for_a_while() {
     assert_eq!(challenge().await.status, 200);
 }
 
-/// A node that knows one wallet: a contract that takes every signature beginning with `0x5afe`.
+/// A node that knows one wallet: a contract that accepts every signature beginning with `0x5afe`.
 async fn node_with_contract_wallet() -> String {
     let answer = async |Json(ask): Json<Value>| {
         if ask["method"] == "eth_getCode" {

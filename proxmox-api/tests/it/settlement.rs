@@ -1,4 +1,5 @@
-//! Settlement that is refused, lost, or never heard of: nobody pays without a machine, and nobody is asked to pay twice.
+//! Settlements that are refused, lost, or of unknown outcome: no customer pays without getting a
+//! container, or has to pay twice.
 
 use std::time::Duration;
 
@@ -41,7 +42,7 @@ async fn a_refused_settlement_charges_nothing_and_leaves_nothing() {
     assert_eq!(receipt["errorReason"], "insufficient_funds");
     assert_eq!(app.balance(buyer.wallet()).await, before);
     container_is_gone(&app).await;
-    // The customer is free to lease again.
+    // The customer can lease again.
     let leased = buyer.lease(&app, json!({"runtimeMinutes": 30})).await;
     assert_eq!(leased.status, 200, "{:?}", leased.body);
     assert_eq!(
@@ -105,7 +106,7 @@ async fn a_payment_that_never_moved_is_undone_once_it_cannot_move_any_more() {
     app.faults
         .on_settle(vec![SettleFault::Refuse("insufficient_funds".into()); 10]);
     assert_eq!(signed.send(&app).await.status, 202);
-    // A refusal after a lost request proves nothing while the signature is good.
+    // A refusal after a lost request proves nothing while the signature is valid.
     until("the facilitator to be asked again", async || {
         (app.faults.settlements_asked() >= 2).then_some(())
     })
@@ -151,7 +152,7 @@ async fn a_facilitator_that_cannot_settle_makes_nothing_and_is_not_ready() {
     assert_eq!(ready().await, (200, json!("settles on Base Sepolia")));
     app.faults.set_not_ready(Some("the gas key has too little"));
     let said = json!("cannot settle: the gas key has too little");
-    // A report is good for some seconds, whoever asks.
+    // A readiness report is cached for some seconds.
     until("the next report", async || {
         (ready().await == (503, said.clone())).then_some(())
     })
@@ -198,7 +199,7 @@ async fn a_paid_call_that_could_not_be_delivered_stays_good() {
     let renewal = buyer.sign(&app, Method::POST, &path, Some(body)).await;
     let renewal = renewal.with_key("a-renewal-of-this-customer");
     let before = app.balance(buyer.wallet()).await;
-    // Proxmox goes away while the payment is being settled.
+    // Proxmox goes offline while the payment is being settled.
     app.faults.set_delay(Duration::from_millis(500));
     let wallet = buyer.wallet().into();
     let outage = async {
@@ -236,7 +237,8 @@ async fn a_paid_call_that_could_not_be_delivered_stays_good() {
     assert_eq!(app.balance(buyer.wallet()).await, before - charged);
 }
 
-/// Another replica, or an operator, has found out that the money moved while this one was told that it did not.
+/// Another replica or an operator has recorded that the money moved, while this replica was told
+/// that it did not.
 #[tokio::test]
 async fn a_refusal_that_comes_after_the_money_was_seen_takes_no_machine_away() {
     let app = TestApp::start().await;

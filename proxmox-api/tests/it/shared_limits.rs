@@ -1,5 +1,5 @@
-//! Limits hold for all replicas that share a PostgreSQL together, and for a service that is alone
-//! as they are. Left out where PostgreSQL is not installed.
+//! Replicas that share a PostgreSQL share each limit, and a service that is alone has the whole of
+//! it. Skipped where PostgreSQL is not installed.
 
 use std::{
     net::IpAddr,
@@ -19,7 +19,7 @@ use crate::{
     support::{TestApp, until},
 };
 
-/// How often a client calls until it is refused; far more seldom than it might.
+/// The time between the requests of a client until one is refused; clients can send far faster.
 const BETWEEN_CALLS: Duration = Duration::from_millis(100);
 
 /// A service on an empty database.
@@ -29,7 +29,7 @@ async fn service(more: &[(&str, &str)]) -> TestApp {
     guest::app(plain_shell(), &variables).await
 }
 
-/// Waits until each of these knows how many there are.
+/// Waits until each of these replicas knows how many there are.
 pub async fn know(all: &[&TestApp]) {
     until("replicas to know of each other", async || {
         let known = |app: &&TestApp| {
@@ -46,12 +46,12 @@ pub async fn know(all: &[&TestApp]) {
     .await;
 }
 
-/// All rooms for consoles that are left.
+/// The permits for consoles that are left.
 fn rooms(consoles: &OpenConsoles) -> Vec<impl Sized + use<>> {
     std::iter::from_fn(|| consoles.room()).collect()
 }
 
-/// Commands that run on a node at once, at most.
+/// The most commands that run on a node at once.
 async fn commands(app: &TestApp, first: u32) -> Vec<ConsoleGuard> {
     let node = NodeName::new(app.sim.node()).unwrap();
     let locks = app.app.proxmox.consoles.locks();
@@ -85,7 +85,7 @@ async fn consoles_and_commands_of_all_replicas_stay_within_the_limit_and_a_dead_
     assert_eq!(running.len() + more.len(), 8);
 }
 
-/// Tasks of this kind that are under way.
+/// The number of running tasks of this kind.
 fn running(app: &TestApp, kind: &str) -> usize {
     let tasks = app.sim.tasks();
     let is_running = tasks
@@ -94,7 +94,7 @@ fn running(app: &TestApp, kind: &str) -> usize {
     is_running.count()
 }
 
-/// The most tasks of this kind that were under way at a time during this.
+/// The most tasks of this kind that ran at a time meanwhile.
 async fn most<T>(app: &TestApp, kind: &str, work: impl Future<Output = T>) -> usize {
     let mut work = std::pin::pin!(work);
     let mut most = 0;
@@ -108,7 +108,7 @@ async fn most<T>(app: &TestApp, kind: &str, work: impl Future<Output = T>) -> us
     }
 }
 
-/// Leases of as many buyers, at these replicas in turn.
+/// As many buyers lease a container each, at these replicas in turn.
 async fn lease(apps: &[&TestApp], buyers: &[Buyer]) {
     let all = buyers.iter().enumerate().map(async |(number, buyer)| {
         let body = json!({"runtimeMinutes": 30, "diskGB": 2});
@@ -158,7 +158,7 @@ async fn a_node_makes_and_stops_no_more_containers_at_a_time_than_for_one_replic
     assert_eq!(made, 4, "the other has died");
 }
 
-/// How many calls come through before one is refused.
+/// The number of requests that pass before one is refused.
 async fn calls_until_refused(mut call: impl AsyncFnMut() -> bool) -> usize {
     let deadline = Instant::now() + Duration::from_secs(30);
     let mut through = 0;
@@ -170,7 +170,7 @@ async fn calls_until_refused(mut call: impl AsyncFnMut() -> bool) -> usize {
     through
 }
 
-/// Whether a free call of this client is let through.
+/// Whether a free request of this client passes.
 async fn quote(app: &TestApp, client: &str) -> bool {
     let request = app.http.post(format!("{}/lease/quote", app.url));
     let answer = request.header("x-forwarded-for", client).send().await;
@@ -190,14 +190,15 @@ async fn a_client_that_goes_round_the_replicas_is_limited_as_at_one() {
     let [two, three] = [one.beside().await, one.beside().await];
     know(&[&one, &two, &three]).await;
     let (client, neighbour, other) = ("2001:db8::1", "2001:db8::2", "2001:db8:0:1::1");
-    // All that it may at one of them.
+    // The whole limit at one replica.
     let mut through = 0;
     while quote(&one, client).await {
         through += 1;
     }
     assert!((LIMIT..LIMIT + 20).contains(&through), "{through}");
     for replica in [&two, &three] {
-        // Calls pass until the other replicas have sent their counts; then none does, also from the network's other addresses.
+        // Requests pass until the other replicas have sent their counts; then none does, not even
+        // from the network's other addresses.
         let through = calls_until_refused(|| quote(replica, neighbour)).await;
         assert!(through < LIMIT / 2, "{through}");
         assert!(quote(replica, other).await);

@@ -1,4 +1,5 @@
-//! Every list of the paid operations that a customer can read is the registry's.
+//! Every list of the paid operations that a customer can read has exactly the registry's
+//! operations.
 
 use std::collections::BTreeSet;
 
@@ -30,7 +31,7 @@ fn names_and_routes_are_used_once() {
     assert_eq!(registered().len(), operations::ALL.len());
 }
 
-/// The routes of the README's table that cost something.
+/// The paid routes in the README's table.
 fn sold_by_the_readme() -> BTreeSet<String> {
     let rows = README
         .lines()
@@ -65,7 +66,7 @@ async fn the_catalogues_list_what_is_sold_and_nothing_else() {
         .collect();
     assert_eq!(listed, registered());
 
-    // Crawlers request what is listed there, so that a path with a parameter is none of it.
+    // Crawlers request the listed paths, so that a path with a parameter is not listed.
     let resources = read("/.well-known/x402").await;
     let items = resources["items"].as_array().unwrap().iter();
     let items: BTreeSet<_> = items
@@ -80,7 +81,7 @@ async fn the_catalogues_list_what_is_sold_and_nothing_else() {
     assert_eq!(items, concrete);
 }
 
-/// Method and path of every route that the document says is paid for.
+/// Method and path of every route that the document marks as paid.
 fn paid_in(document: &Value) -> BTreeSet<String> {
     let mut all = BTreeSet::new();
     for (path, methods) in document["paths"].as_object().unwrap() {
@@ -93,7 +94,7 @@ fn paid_in(document: &Value) -> BTreeSet<String> {
     all
 }
 
-/// Another release, which was taken back, may have prepared something that only it can undo.
+/// A later release, which was then rolled back, may have prepared something that only it can undo.
 #[tokio::test]
 async fn a_payment_for_an_unknown_operation_waits_for_a_release_that_knows_it() {
     let app = TestApp::start().await;
@@ -121,7 +122,7 @@ async fn a_payment_for_an_unknown_operation_waits_for_a_release_that_knows_it() 
     let state = async |id: &str| store.payment(&id.into()).await.unwrap().unwrap().state;
     assert_eq!(state("pay_1").await, PaymentState::Released);
     assert_eq!(state("pay_2").await, PaymentState::Reserved);
-    // What was paid is owed in time; something of which nothing is known here may have been done.
+    // The payment is owed in time, with the reason that the unknown operation may have run.
     app.rewrite(
         "UPDATE payments SET state = 'settled', performed_at = 1, updated_at = 1
          WHERE payment_id = 'pay_2'",

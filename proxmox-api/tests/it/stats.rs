@@ -1,4 +1,4 @@
-//! How busy the machines are, and who may know.
+//! How busy the nodes and containers are, and who may see it.
 
 use std::time::Instant;
 
@@ -71,7 +71,7 @@ async fn a_crowd_that_polls_costs_proxmox_one_request() {
     let begin = Instant::now();
     let all = futures_util::future::join_all((0..50).map(|_| poll())).await;
     assert!(all.iter().all(|status| *status == 200), "{all:?}");
-    // An answer is good for three seconds, and a busy machine may take longer for all of them.
+    // An answer is cached for three seconds, and a busy machine may need longer for all of them.
     let most = 1 + begin.elapsed().as_secs() / 3;
     let requests = asked() - before;
     assert!(

@@ -1,4 +1,5 @@
-//! Many customers at once on a Proxmox with random faults: at the end the books agree with the machines.
+//! Many customers at once on a Proxmox with random faults: at the end the payments match the
+//! containers.
 
 use std::{sync::Arc, time::Duration};
 
@@ -46,7 +47,7 @@ async fn two_hundred_leases_with_random_faults_leave_books_and_machines_equal() 
                     .sign(&app, Method::POST, "/lease/container", Some(body))
                     .await
                     .with_key(&format!("storm-customer-{number:04}"));
-                // A customer who is told to come back does, with the same payment.
+                // A customer who is told to retry does so with the same payment.
                 for _ in 0..40 {
                     let answer = signed.send(&app).await;
                     match answer.status.as_u16() {
@@ -109,7 +110,7 @@ async fn two_hundred_leases_with_random_faults_leave_books_and_machines_equal() 
     );
 }
 
-/// Faults of every kind, now and then.
+/// Injects faults of every kind at random.
 pub fn inject(app: &TestApp) {
     let faults = app.sim.faults();
     for (on, kind, probability) in [

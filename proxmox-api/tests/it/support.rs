@@ -1,4 +1,4 @@
-//! The service as a test runs it: on a free port and a runtime of its own, with a simulated Proxmox, a
+//! The service under test: on a free port and a runtime of its own, with a simulated Proxmox, a
 //! facilitator with faults, and a clock that can be advanced.
 
 use std::{
@@ -23,10 +23,10 @@ use x402::facilitator::{
 };
 use x402::network::Network;
 
-/// Public development account 1, who is paid.
+/// Public development account 1, the payee.
 pub const PAYEE: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
 
-/// A service with what it depends on; all of it ends when this is dropped.
+/// A service with everything that it depends on; all of it ends when this is dropped.
 pub struct TestApp {
     pub sim: Arc<Sim>,
     pub app: App,
@@ -40,12 +40,12 @@ pub struct TestApp {
 }
 
 impl TestApp {
-    /// A service with ordinary settings.
+    /// A service with default settings.
     pub async fn start() -> Self {
         Self::with(&[]).await
     }
 
-    /// A service with these settings on top.
+    /// A service with these additional settings.
     pub async fn with(more: &[(&str, &str)]) -> Self {
         let config = SimConfig {
             time_scale: 0.002,
@@ -95,13 +95,14 @@ impl TestApp {
         }
     }
 
-    /// Ends the service at once, as a crash does, and starts it on the same data. All tasks of the old
-    /// one are dead before the new one starts. Work that the test itself called on `app` is not.
+    /// Ends the service at once, as a crash does, and starts it on the same data. All tasks of the
+    /// old service are dead before the new one starts. Work that the test itself started on `app`
+    /// goes on.
     pub async fn restart(&mut self) {
         self.restart_with(&[]).await;
     }
 
-    /// As [`TestApp::restart`], with variables that are set anew.
+    /// As [`TestApp::restart`], with these variables changed.
     pub async fn restart_with(&mut self, more: &[(&str, &str)]) {
         for (name, value) in more {
             self.variables.retain(|(known, _)| known != name);
@@ -112,12 +113,12 @@ impl TestApp {
         (self.process, self.app, self.url) = launched;
     }
 
-    /// Ends the service as a crash does; [`TestApp::restart_with`] starts it again, perhaps on other
-    /// data.
+    /// Ends the service as a crash does; [`TestApp::restart_with`] starts it again, perhaps on
+    /// other data.
     pub async fn stop(&mut self) {
         self.process.kill().await;
-        // The writer of a file is a thread beside the runtime. It handles its queue in order, so this
-        // returns after the writes that the dead tasks had queued.
+        // The writer of a file is a thread beside the runtime. It handles its queue in order, so
+        // this returns after the writes that the dead tasks had queued.
         let _ = self.app.store.prove_writable(self.app.now()).await;
     }
 
@@ -138,12 +139,13 @@ impl TestApp {
         }
     }
 
-    /// Where the store's file is.
+    /// The path of the store's file.
     pub fn database(&self) -> std::path::PathBuf {
         self.folder.path().join("infra402.sqlite")
     }
 
-    /// Makes the database refuse to store this state of a payment, until [`TestApp::stores_all_states`].
+    /// Makes the database refuse to store this state of a payment, until
+    /// [`TestApp::stores_all_states`].
     pub fn refuses_to_store(&self, state: &str) {
         let rows = rusqlite::Connection::open(self.database()).unwrap();
         let sql = format!(
@@ -188,8 +190,8 @@ impl TestApp {
     }
 }
 
-/// A runtime on which everything of one service runs, so that the service can end at any point of its
-/// work, as a process does.
+/// A runtime for all tasks of one service, so that the service can end at any point of its work, as
+/// a process does.
 struct ServiceProcess {
     runtime: Option<Runtime>,
 }
@@ -230,7 +232,7 @@ impl ServiceProcess {
 
 impl Drop for ServiceProcess {
     fn drop(&mut self) {
-        // A runtime must not be waited for in an asynchronous test.
+        // An asynchronous test must not block on the end of a runtime.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }

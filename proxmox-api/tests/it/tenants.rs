@@ -1,4 +1,5 @@
-//! Tenants are strangers: every container is fenced in before it runs for the first time, or is not sold.
+//! Tenants are strangers: every container is behind its fence before its first start, or is not
+//! sold.
 
 use std::time::Duration;
 
@@ -60,7 +61,7 @@ pub fn seconds(time: &Value) -> i64 {
     i64::try_from(time.unix()).unwrap()
 }
 
-/// Nothing is sold, made or charged.
+/// Checks that nothing is sold, made or charged.
 pub async fn refused(app: &TestApp, number: u64) {
     let buyer = Buyer::funded(app, number).await;
     let before = app.balance(buyer.wallet()).await;
@@ -76,7 +77,7 @@ pub async fn refused(app: &TestApp, number: u64) {
     assert_eq!(app.sim.containers().len(), 0);
 }
 
-/// The rules that a container's firewall has to have.
+/// Checks that the container's firewall has the rules that it needs.
 fn assert_fenced(app: &TestApp, vmid: u32) {
     let firewall = app.sim.guest_firewall(vmid).unwrap();
     for (option, value) in [
@@ -138,7 +139,8 @@ async fn every_container_is_fenced_in_before_its_first_start() {
         "{view}"
     );
 
-    // The link comes up once the host's firewall knows the rules; the paid minutes begin then.
+    // The link comes up once the host's firewall knows the rules; the paid minutes begin at that
+    // time.
     let ready = seconds(&leased.body["networkReadyAt"]);
     assert!(
         (app.app.now()..=app.app.now() + 12).contains(&ready),
@@ -230,7 +232,8 @@ async fn what_cannot_be_fenced_in_is_not_sold() {
     let app = unfenced(&[NETWORK]).await;
     app.sim.set_firewall(true);
     refused(&app, 1).await;
-    // Whoever may see it knows that a group helps nothing while the datacenter's firewall is off.
+    // A token that may read it finds that a group has no effect while the datacenter's firewall is
+    // off.
     let app = fenced(&[]).await;
     app.sim.set_firewall(false);
     app.sim.set_role("Look", &["Sys.Audit"]);
@@ -292,7 +295,7 @@ async fn every_address_is_one_containers_and_none_left_is_said_before_money_move
     assert_eq!(app.balance(buyer.wallet()).await, before);
 }
 
-/// Settings are changed while containers run, which keep what they were given.
+/// Settings change while containers run, which stay as they are.
 #[tokio::test]
 async fn settings_that_no_longer_fit_the_addresses_of_leases_are_found_at_the_start() {
     let app = fenced(&[]).await;
@@ -382,7 +385,8 @@ async fn a_firewall_that_cannot_be_set_makes_no_lease() {
     .await;
 }
 
-/// It dies between the start and the end of the wait: the link is put up by whoever comes after it.
+/// The service crashes between the start and the end of the wait: the next process puts the link
+/// up.
 #[tokio::test]
 async fn a_crash_leaves_no_link_down() {
     let mut app = fenced(&[]).await;

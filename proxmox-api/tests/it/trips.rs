@@ -1,4 +1,5 @@
-//! The database round trips of a paid call, counted in a proxy: they are the call's latency where the database is far away.
+//! The database round trips of a paid call, counted in a proxy. They decide the call's latency
+//! where the database is far away.
 
 use std::sync::{
     Arc,
@@ -14,16 +15,17 @@ use tokio::{
 
 use crate::{buyer::Buyer, guest, replicas::database};
 
-/// Requests to the database during a paid call: two before its row is there (the lookup of the payment and the locks,
-/// concurrently), its row, `settling`, `settled`, the list that it buys (three reads, concurrently), its answer; the locks are
-/// released after that. The demo's ledger adds two, for the balance and the transfer.
+/// Requests to the database during a paid call. Two before its row exists (the lookup of the
+/// payment and the locks, concurrently), then its row, `settling`, `settled`, the list that it buys
+/// (three reads, concurrently), and its answer; the locks are released after that. The demo's
+/// ledger adds two, for the balance and the transfer.
 const QUESTIONS: u64 = 10 + 2;
 
 /// Counts requests: bytes from the client after bytes from the server. A pipeline counts as one.
 #[derive(Default)]
 struct Counter(AtomicU64);
 
-/// The address of a proxy to a database.
+/// The URL of a proxy to a database, which counts requests.
 async fn counted(url: &str, counter: &Arc<Counter>) -> String {
     let url: url::Url = url.parse().unwrap();
     let (host, port) = (url.host_str().unwrap().to_owned(), url.port().unwrap());
@@ -83,7 +85,7 @@ async fn a_paid_call_asks_the_database_a_few_times() {
         assert_eq!(answer.status, 200, "{}", answer.body);
         counter.0.load(Ordering::SeqCst) - before
     };
-    // Connections are made, and statements prepared, when they are used first.
+    // The first use makes connections and prepares statements.
     for _ in 0..24 {
         list().await;
     }

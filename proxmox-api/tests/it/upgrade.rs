@@ -1,5 +1,5 @@
-//! A database of the release before debts, with a payment in every state: after the upgrade each one ends where its money
-//! says.
+//! A database of the release before debts, with a payment in every state. After the upgrade each
+//! payment ends as its money requires.
 
 use std::{path::Path, time::Duration};
 
@@ -37,7 +37,7 @@ impl Old {
         Self { rows, now }
     }
 
-    /// A payment in a state, for an operation, and perhaps an answer.
+    /// A payment in a state, for an operation, with an answer or without.
     fn payment(&self, state: &str, operation: &str, signed: &Signed, answer: Option<&str>) {
         let Signed::V2(payload) = signed else {
             panic!("the buyer pays by version 2");
@@ -161,7 +161,7 @@ async fn each_payment_of_the_release_before_ends_where_its_money_says() {
     };
     ends("pay-reserved-list", PaymentState::Released).await;
     ends("pay-verified-list", PaymentState::Released).await;
-    // The container is gone, and the money is there.
+    // The container is gone, and the money has moved.
     ends("pay-unknown-lease_container", PaymentState::Answered).await;
     let debts = store
         .debts_of(&"pay-unknown-lease_container".into())
@@ -176,7 +176,7 @@ async fn each_payment_of_the_release_before_ends_where_its_money_says() {
     assert_eq!(row("pay-refused-list").await.state, PaymentState::Refused);
 
     app.clock.advance(Duration::from_secs(20 * 60));
-    // Its wallet has nothing, and its window is over.
+    // Its wallet has no money, and its window is over.
     ends("pay-settling-list", PaymentState::Refused).await;
     for id in ["pay-unknown-list", "pay-settled-list"] {
         ends(id, PaymentState::Answered).await;

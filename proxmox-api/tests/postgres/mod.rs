@@ -1,5 +1,6 @@
-//! A PostgreSQL of the tests' own: made in a temporary folder, stopped and removed with the process that asked for it, however
-//! that ends. It never runs as root: a root process starts it as the unprivileged account `nobody`.
+//! A PostgreSQL for tests: made in a temporary folder, stopped and removed with the process that
+//! started it, however that ends. It never runs as root: a root process starts it as the
+//! unprivileged account `nobody`.
 
 use std::{
     io::Write as _,
@@ -15,7 +16,7 @@ use std::{
 
 /// The uid and gid of the unprivileged account `nobody`, which owns no files.
 const NOBODY: u32 = 65_534;
-/// Durability is not what tests are about.
+/// Tests do not need durability.
 const FORGETFUL: &str = "fsync = off
 synchronous_commit = off
 full_page_writes = off
@@ -31,21 +32,21 @@ local all all trust
 local replication all trust
 ";
 
-/// A server that runs.
+/// A running server.
 pub struct Postgres {
     programs: PathBuf,
     folder: PathBuf,
-    /// Settings beside [`SETTINGS`].
+    /// Settings in addition to [`SETTINGS`].
     more: &'static str,
     port: u16,
-    /// The authority of its certificate, in PEM.
+    /// The certificate of its authority, in PEM.
     pub authority: PathBuf,
-    /// While this is open, the server runs.
+    /// The server runs while this is open.
     life: Option<ChildStdin>,
     keeper: Child,
 }
 
-/// The folder of the programs, if they are installed.
+/// The folder of PostgreSQL's programs, if they are installed.
 fn programs() -> Option<PathBuf> {
     let mut releases: Vec<_> = std::fs::read_dir("/usr/lib/postgresql")
         .into_iter()
@@ -91,13 +92,14 @@ impl Postgres {
         SHARED.get_or_init(Self::start)
     }
 
-    /// A server for one test. The case has to be ignored where PostgreSQL is not installed.
+    /// A server for one test. The test has to be ignored where PostgreSQL is not installed.
     pub fn start() -> Self {
         let server = Self::start_in(&std::env::temp_dir(), FORGETFUL);
         server.expect("PostgreSQL is installed, or the test is ignored")
     }
 
-    /// A server with durable commits, in a folder on a disk; none where PostgreSQL is not installed.
+    /// A server with durable commits, in a folder on a disk; none where PostgreSQL is not
+    /// installed.
     #[allow(dead_code, reason = "only the benchmarks need one")]
     pub fn durable(parent: &Path) -> Option<Self> {
         Self::start_in(parent, "")
@@ -131,7 +133,7 @@ impl Postgres {
         assert!(self.control("promote", "fast"), "{}", self.log());
     }
 
-    /// A folder, and the keeper that stops the server and removes the folder.
+    /// Makes a folder, and the keeper that stops the server and removes the folder.
     fn prepare(programs: PathBuf, parent: &Path, more: &'static str) -> Self {
         let folder = tempfile::tempdir_in(parent).unwrap().keep();
         let authority = folder.join("authority.pem");
@@ -219,7 +221,7 @@ impl Postgres {
             .success()
     }
 
-    /// The server's process, whose children are its connections.
+    /// The server's process, whose children serve its connections.
     #[allow(dead_code, reason = "only the benchmarks read its processor time")]
     pub fn pid(&self) -> u32 {
         let file = self.folder.join("data/postmaster.pid");
@@ -227,13 +229,13 @@ impl Postgres {
         text.lines().next().unwrap().trim().parse().unwrap()
     }
 
-    /// The TCP port on 127.0.0.1 that it listens on.
+    /// The TCP port on 127.0.0.1 on which it listens.
     #[allow(dead_code, reason = "only the benchmarks go through a proxy")]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// What it has to say of itself.
+    /// The server's log.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
@@ -250,7 +252,7 @@ impl Postgres {
         assert!(self.control("start", "fast"), "{}", self.log());
     }
 
-    /// Runs SQL in a database, as the server's superuser, and gives what it prints.
+    /// Runs SQL in a database as the server's superuser, and returns the output.
     pub fn sql(&self, database: &str, sql: &str) -> String {
         let output = unprivileged(&mut Command::new(self.programs.join("psql")))
             .args(["-qAtX", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-h"])
@@ -271,7 +273,7 @@ impl Postgres {
         name
     }
 
-    /// The address of a database of this server, or of the standby that takes over from it, which
+    /// The URL of a database of this server, or of the standby that takes over from it; the standby
     /// is named first.
     #[allow(dead_code, reason = "only the tests of the service let one take over")]
     pub fn url_with(&self, standby: &Self, database: &str) -> String {
@@ -309,7 +311,7 @@ impl Postgres {
         Pooler { port, life, keeper }
     }
 
-    /// The address of a database, with more parameters or none.
+    /// The URL of a database, with further parameters or none.
     pub fn url(&self, account: &str, database: &str, parameters: &str) -> String {
         let port = self.port;
         format!("postgres://{account}@localhost:{port}/{database}?{parameters}")
@@ -335,13 +337,14 @@ impl Drop for Postgres {
     fn drop(&mut self) {
         drop(self.life.take());
         let _ = self.keeper.wait();
-        // In a parent that only root may write, the keeper can empty the folder but not remove it.
+        // Where only root may write the parent folder, the keeper can empty the folder but not
+        // remove it.
         let _ = std::fs::remove_dir(&self.folder);
     }
 }
 
 /// A shell that runs a script with these arguments. The script waits by `cat` until the returned
-/// pipe closes, which it does when this process ends in any way.
+/// pipe closes, which happens when this process ends in any way.
 fn keeper(script: &str, arguments: [&Path; 2]) -> (Child, Option<ChildStdin>) {
     let mut keeper = unprivileged(&mut Command::new("sh"))
         .args(["-c", script, "keeper"])

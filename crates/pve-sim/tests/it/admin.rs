@@ -1,4 +1,4 @@
-//! An administrator's changes without the service, and what the service then reads.
+//! An administrator's changes without the service, and what the service reads afterwards.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ async fn resource(node: &Node, vmid: u32) -> Option<Value> {
     list.into_iter().find(|one| one["vmid"] == vmid)
 }
 
-/// Waits until the container has the status, as a client that polls does.
+/// Waits until the container has the status, by polling as a client does.
 async fn until(node: &Node, vmid: u32, status: &str) {
     let deadline = std::time::Instant::now() + Duration::from_secs(10);
     while node.sim.container(vmid).unwrap().status != status {
@@ -173,7 +173,7 @@ async fn high_availability_takes_requests_and_acts_on_them_later() {
     let node = Node::start().await;
     node.running(100).await;
     node.sim.set_ha(100, true);
-    // A cycle of five seconds takes half a second now.
+    // A cycle of five seconds takes half a second here.
     node.sim.set_time_scale(0.1);
     let stop = node
         .call(

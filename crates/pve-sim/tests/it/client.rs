@@ -1,4 +1,4 @@
-//! A plain client: no knowledge of Proxmox beyond headers and forms.
+//! A plain client, which knows nothing about Proxmox except headers and forms.
 
 use std::time::{Duration, Instant};
 
@@ -63,13 +63,13 @@ impl Node {
         )
     }
 
-    /// By the service's token; parameters go where Proxmox wants them.
+    /// Sends a request with the service's token; parameters go where Proxmox expects them.
     pub async fn call(&self, method: &str, path: &str, params: &[(&str, &str)]) -> TestResponse {
         let request = with_params(self.request(method, path), method, params);
         send(request.header("Authorization", self.authorization())).await
     }
 
-    /// As `root@pam`.
+    /// Sends a request as `root@pam`.
     pub async fn as_root(&self, method: &str, path: &str, params: &[(&str, &str)]) -> TestResponse {
         let login = self.login("root@pam", &self.sim.root_password()).await;
         self.as_ticket(&login, method, path, params).await
@@ -111,7 +111,7 @@ impl Node {
         self.call("POST", "/nodes/pve/lxc", &params).await
     }
 
-    /// Waits for a task and gives its exit status.
+    /// Waits for a task and returns its exit status.
     pub async fn finish(&self, reply: &TestResponse) -> String {
         let upid = reply.data().as_str().unwrap().to_owned();
         let deadline = Instant::now() + Duration::from_secs(10);
@@ -127,13 +127,13 @@ impl Node {
         }
     }
 
-    /// A container that exists and is stopped.
+    /// Makes a container that is stopped.
     pub async fn container(&self, vmid: u32) {
         let reply = self.create(vmid, &[]).await;
         assert_eq!(self.finish(&reply).await, "OK");
     }
 
-    /// A container that runs.
+    /// Makes a container that runs.
     pub async fn running(&self, vmid: u32) {
         self.container(vmid).await;
         let reply = self

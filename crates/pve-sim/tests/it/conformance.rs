@@ -34,7 +34,7 @@ struct Row {
 }
 
 impl Row {
-    /// `None` for a line that is no row: text, a heading of a table or its rule.
+    /// `None` for a line that is no row: text, a table's heading or its rule.
     fn parse(line: &str) -> Option<Self> {
         let line = line.trim().strip_prefix('|')?.strip_suffix('|')?;
         let cells: Vec<String> = line
@@ -222,7 +222,7 @@ async fn exit_of(node: &Node, upid: &str) -> Result<String, String> {
     }
 }
 
-/// Whether all expected values are there: some entry of a list, all keys of an object.
+/// Whether all expected values are present: some entry of a list, all keys of an object.
 fn contains(data: &Value, wanted: &Value) -> bool {
     match (data, wanted) {
         (Value::Array(data), Value::Array(wanted)) => wanted

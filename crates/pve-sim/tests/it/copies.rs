@@ -1,4 +1,4 @@
-//! Clones, backups, restores, snapshots and templates by the calls of an administrator.
+//! Clones, backups, restores, snapshots and templates, by the calls of an administrator.
 
 use serde_json::json;
 
@@ -223,7 +223,7 @@ async fn backups_snapshots_and_high_availability_survive_the_simulators_restart(
     assert_eq!(finish(&node, &taken).await, "OK");
     node.sim.stop().await;
 
-    // A file of an earlier release has none of it.
+    // A file of an earlier release has none of these.
     let kept = std::fs::read(&file).unwrap();
     let mut old: serde_json::Value = serde_json::from_slice(&kept).unwrap();
     for key in ["ha", "backups"] {

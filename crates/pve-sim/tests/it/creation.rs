@@ -195,7 +195,7 @@ async fn a_configuration_changes_under_its_digest() {
         )
     );
     assert_eq!(node.sim.container(100).unwrap().memory_mb, 1024);
-    // Pool rights are enough for tags once the container is a member.
+    // Rights on the pool are enough for tags once the container is a member.
     let tags = node.call("PUT", path, &[("tags", "Web,lease")]).await;
     assert_eq!(tags.status, 200);
     assert_eq!(node.sim.container(100).unwrap().config["tags"], "lease;web");

@@ -1,4 +1,4 @@
-//! Every fault has its documented effect, and none when it is used up.
+//! Every fault has its documented effect, and has none once it is used up.
 
 use std::time::{Duration, Instant};
 

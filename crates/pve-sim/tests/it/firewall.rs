@@ -1,4 +1,4 @@
-//! A guest's firewall through the container's life, and the operator's settings.
+//! A guest's firewall during the container's life, and the operator's settings.
 
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! Hostile tenants of the demo: the host stays usable, and the other containers keep running. Each
-//! test runs in a process of its own under limits from outside, so that it cannot take the machine
-//! down where the simulator's own limits fail.
+//! test runs in a process of its own under limits from outside, so that it cannot exhaust the
+//! machine where the simulator's own limits fail.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
@@ -21,18 +21,18 @@ const OUTSIDE: [&str; 3] = ["--nproc=6000", "--as=8589934592", "--fsize=42949672
 /// Set in the process that runs under the limits.
 const INSIDE: &str = "INFRA402_HOSTILE_TEST";
 
-/// How long one test may take.
+/// The timeout of one test.
 const READ_TIMEOUT: &str = "90";
 
-/// Bytes of disk without which containers are ended for the host's sake.
+/// Bytes of free disk below which containers are stopped to protect the host.
 const DISK_NEEDED: u64 = 6 << 30;
 
 /// Memory in MiB and disk in GiB of the containers here.
 const SIZE: [(&str, &str); 3] = [("memory", "64"), ("rootfs", "local-lvm:1"), ("cores", "1")];
 
-/// A place for files and a simulator with two running containers, 100 and 101, where this host
-/// confines shells. In the process that the test runner has started this is `None`: it runs the
-/// test of that name again under the limits from outside.
+/// A folder for files and a simulator with two running containers, 100 and 101, where this host
+/// confines shells. In the process that the test runner started this is `None`: that process runs
+/// the test of that name again under the limits from outside.
 async fn two_containers(test: &str) -> Option<(TempDir, Node)> {
     if std::env::var_os(INSIDE).is_none() {
         let mut command = Command::new("timeout");
@@ -45,7 +45,7 @@ async fn two_containers(test: &str) -> Option<(TempDir, Node)> {
         assert!(status.success(), "{status}");
         return None;
     }
-    // Temporary files are in memory on some hosts, and these here on disk.
+    // Temporary files are in memory on some hosts; these files are on disk.
     let disk = tempfile::Builder::new()
         .prefix("pve-sim-")
         .permissions(Permissions::from_mode(0o711))
@@ -88,8 +88,8 @@ async fn shell(node: &Node, vmid: u32) -> Socket {
     socket
 }
 
-/// Lets the second container answer, in a new shell. It has its share of the processors, which is
-/// small where there are no control groups.
+/// Checks that the second container answers, in a new shell. It has its share of the processors,
+/// which is small where there are no control groups.
 async fn second_answers(node: &Node) {
     let begun = Instant::now();
     let mut second = Socket::terminal(node, 101).await;
@@ -104,7 +104,7 @@ async fn second_answers(node: &Node) {
     panic!("the second container does not answer");
 }
 
-/// Shell and programs of both containers: all processes below the test's own.
+/// Shells and programs of both containers: all processes below the test's own.
 fn processes() -> Vec<u32> {
     let mut found = vec![std::process::id()];
     let parents: Vec<(u32, u32)> = std::fs::read_dir("/proc")
@@ -132,7 +132,7 @@ fn field(id: u32, index: usize) -> Option<String> {
     rest.split(' ').nth(index).map(str::to_owned)
 }
 
-/// Waits until something holds.
+/// Waits until a condition holds.
 async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(15);
     while !holds() {
@@ -187,7 +187,7 @@ async fn files_end_at_the_containers_disk() {
     assert!(shown.contains("File size limit exceeded"), "{shown:?}");
     first.keys("stat -c 'size %s;' large; rm -f large\r").await;
     first.until("size 0;").await;
-    // Each is small enough, all of them together are too large.
+    // Each file is small enough, all of them together are too large.
     first
         .keys("for n in 1 2 3 4; do fallocate -l 400M file$n; sleep 1; done\r")
         .await;
@@ -206,7 +206,7 @@ async fn removed_and_reserved_files_count_too() {
         return;
     };
     let attempts = [
-        // No file has this size, but its blocks are taken.
+        // The files' sizes are small, but their blocks are taken.
         "touch reserved; fallocate --keep-size -l 2G reserved",
         "for n in 3 4 5; do fallocate -l 400M f; eval \"exec $n<f\"; rm f; done",
         "mkdir -p a/b && for n in 1 2 3; do fallocate -l 400M a/b/f$n; done; chmod 0 a",
@@ -218,7 +218,7 @@ async fn removed_and_reserved_files_count_too() {
         first.end().await;
     }
     let mut first = shell(&node, 100).await;
-    // More folders than the count of files should walk through.
+    // More folders than the simulator walks through when it counts files.
     first.keys("mkdir -p $(seq -s / 150)\r").await;
     first.until("they made more than 50000 files").await;
     first.end().await;
@@ -232,12 +232,12 @@ async fn a_memory_hog_is_ended_and_nobody_else() {
     };
     let mut second = shell(&node, 101).await;
     let mut first = shell(&node, 100).await;
-    // The shell itself grows, and keeps what it has. The kernel may take long to give up.
+    // The shell itself grows and keeps the memory. The kernel may take long to end it.
     let line = "hog=$(head -c 200000000 /dev/zero | tr '\\0' x); printf 'survi%s\\n' ved";
     first.keys(&format!("{line}\r")).await;
     let shown = first.end_within(Duration::from_secs(40)).await;
     assert!(!shown.contains("survived"), "{shown:?}");
-    // Control groups report nothing.
+    // Control groups report no event.
     let by_counting = node
         .sim
         .describe_shell()
@@ -289,7 +289,7 @@ async fn a_shell_that_hides_from_its_parent_ends_with_its_container() {
         });
         named.count()
     };
-    // Outlives its parent (PR_SET_PDEATHSIG) and the end of its terminal.
+    // This process outlives its parent (PR_SET_PDEATHSIG) and the end of its terminal.
     let program = format!(
         "import ctypes, os, signal, time; ctypes.CDLL(None).prctl(1, 0); \
          signal.signal(signal.SIGHUP, signal.SIG_IGN); print('{mark}', 'runs', flush=True); \
@@ -308,7 +308,7 @@ async fn a_shell_that_hides_from_its_parent_ends_with_its_container() {
     until("the hidden one ends with its container", || hidden() == 0).await;
 }
 
-/// What is on its way through sockets is in memory, and no process has it.
+/// Data in transit through sockets uses memory that belongs to no process.
 #[tokio::test]
 async fn what_waits_in_sockets_has_a_limit() {
     let Some((_disk, node)) = two_containers("what_waits_in_sockets_has_a_limit").await else {
@@ -335,7 +335,7 @@ async fn what_waits_in_sockets_has_a_limit() {
         .await
         .contains("memory and files by counting");
     let cause = "because they opened more than 1000 sockets.]";
-    // Control groups count what waits as memory.
+    // Control groups count the data as memory.
     assert_eq!(shown.contains(cause), by_counting, "{shown:?}");
     second_answers(&node).await;
 }

@@ -109,7 +109,7 @@ async fn a_container_lives_its_whole_life_by_token() {
     node.sim.stop().await;
 }
 
-/// Polls the interfaces as a client does, until a routable IPv4 address is there.
+/// Polls the interfaces as a client does, until there is a routable IPv4 address.
 async fn address(node: &Node, vmid: u32) -> String {
     let deadline = Instant::now() + Duration::from_secs(5);
     loop {

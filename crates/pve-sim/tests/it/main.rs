@@ -1,4 +1,4 @@
-//! The simulator over real sockets, asked by a plain HTTP client.
+//! The simulator over real sockets, through a plain HTTP client.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by panic anywhere")]
 

@@ -32,7 +32,7 @@ async fn samples(node: &Node, vmid: u32) -> Vec<Value> {
     reply.data().as_array().unwrap().clone()
 }
 
-/// Bytes that all samples together say were moved.
+/// The sum of the bytes in all samples.
 fn moved(samples: &[Value], way: &str) -> f64 {
     let rates = samples.iter().filter_map(|one| one[way].as_f64());
     rates.map(|rate| rate * 60.0).sum()

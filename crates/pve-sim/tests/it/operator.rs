@@ -7,13 +7,13 @@ use serde_json::json;
 
 use crate::client::{Node, TestResponse};
 
-/// Waits for a task of root's and gives its exit status.
+/// Waits for a task of root's and returns its exit status.
 pub async fn finish(node: &Node, reply: &TestResponse) -> String {
     let upid = reply.data().as_str().unwrap().to_owned();
     exit_of(node, |task| task.upid == upid).await
 }
 
-/// The exit status of the first task that fits, as soon as there is one.
+/// The exit status of the first task that matches, as soon as there is one.
 pub async fn exit_of(node: &Node, fits: impl Fn(&pve_sim::TaskSnapshot) -> bool) -> String {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {

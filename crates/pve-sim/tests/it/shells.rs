@@ -1,5 +1,5 @@
-//! The shells behind the terminals: toy, real and confined ones run the same script in the same
-//! envelope.
+//! The shells behind the terminals: toy, real and confined ones run the same script with the same
+//! report.
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::terminal::{node, plain_shell};
 async fn envelope(node: &Node) {
     let mut socket = Socket::terminal(node, 100).await;
     socket.until("\x1b[H\x1b[J").await;
-    // The shell may still be setting up its terminal, which throws away what was typed before.
+    // The shell may still be setting up its terminal, which discards earlier input.
     tokio::time::sleep(Duration::from_millis(300)).await;
     socket
         .keys(
@@ -126,7 +126,7 @@ async fn a_container_begins_without_files_of_one_that_had_its_number() {
     assert!(!folder.exists(), "it is destroyed with its files");
     socket.end().await;
 
-    // As after a crash between the two.
+    // As after a crash between the removal of the container and that of its files.
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("note"), "somebody else's").unwrap();
     let create = node.create(100, &[("cmode", "shell")]).await;

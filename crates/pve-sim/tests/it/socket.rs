@@ -1,4 +1,4 @@
-//! A bare WebSocket client over plain TCP, which can also break the rules.
+//! A bare WebSocket client over plain TCP, which can also send invalid frames.
 
 use std::time::{Duration, Instant};
 
@@ -13,11 +13,11 @@ const READ_TIMEOUT: Duration = Duration::from_secs(8);
 pub struct Socket {
     stream: TcpStream,
     buffer: Vec<u8>,
-    /// Everything that the terminal has shown.
+    /// All output that the terminal has shown.
     pub seen: Vec<u8>,
 }
 
-/// A terminal that was asked for but not connected to yet.
+/// A terminal that was requested but has no connection yet.
 pub struct Proxy {
     pub vmid: u32,
     pub user: String,
@@ -38,7 +38,7 @@ impl Proxy {
         }
     }
 
-    /// By the service's token.
+    /// Requests a terminal with the service's token.
     pub async fn ask(node: &Node, vmid: u32) -> Self {
         let reply = node
             .call("POST", &format!("/nodes/pve/lxc/{vmid}/termproxy"), &[])
@@ -58,7 +58,7 @@ impl Proxy {
         )
     }
 
-    /// Connects with these credentials; the status line if it is no upgrade.
+    /// Connects with these credentials; returns the status line if there is no upgrade.
     pub async fn connect(&self, node: &Node, credentials: &str) -> Result<Socket, String> {
         let mut stream = TcpStream::connect(node.sim.addr()).await.unwrap();
         let request = format!(
@@ -90,7 +90,7 @@ impl Proxy {
         })
     }
 
-    /// Connects as the token and shows the ticket.
+    /// Connects with the token and sends the ticket.
     pub async fn open(&self, node: &Node) -> Socket {
         let credentials = format!("Authorization: {}", node.authorization());
         let mut socket = self.connect(node, &credentials).await.unwrap();
@@ -132,13 +132,13 @@ impl Socket {
         self.raw(&frame).await;
     }
 
-    /// Keystrokes.
+    /// Sends keystrokes.
     pub async fn keys(&mut self, text: &str) {
         self.send(format!("0:{}:{text}", text.len()).as_bytes())
             .await;
     }
 
-    /// Reads until the text has been shown, and gives what came since the last time.
+    /// Reads until the text was shown, and returns the output since the last time.
     pub async fn until(&mut self, text: &str) -> String {
         let from = self.seen.len();
         loop {
@@ -158,8 +158,8 @@ impl Socket {
         }
     }
 
-    /// Types a line until its output is shown: a shell that is still setting up its terminal throws
-    /// away what was typed before.
+    /// Types a line until its output is shown: a shell that is still setting up its terminal
+    /// discards earlier input.
     pub async fn asks(&mut self, line: &str, output: &str) {
         let deadline = Instant::now() + READ_TIMEOUT;
         while Instant::now() < deadline {
@@ -177,14 +177,14 @@ impl Socket {
         self.end_within(READ_TIMEOUT).await
     }
 
-    /// The same, where the shell may be silent for so long.
+    /// The same, for a shell that may be silent for this long.
     pub async fn end_within(&mut self, patience: Duration) -> String {
         let from = self.seen.len();
         while tokio::time::timeout(patience, self.frame()).await.unwrap() {}
         String::from_utf8_lossy(&self.seen[from..]).into_owned()
     }
 
-    /// Takes one frame, or notices the end.
+    /// Reads one frame, or notices the end.
     async fn frame(&mut self) -> bool {
         loop {
             if let Some(payload) = self.buffered() {

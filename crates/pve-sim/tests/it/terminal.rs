@@ -7,7 +7,7 @@ use pve_sim::{Fault, FaultKind, Operation, ShellMode, SimConfig};
 use crate::client::Node;
 use crate::socket::{Proxy, Socket};
 
-/// A node with one running container, whose shell is the host's unless that is changed.
+/// A node with one running container, whose shell is the host's by default.
 pub(crate) async fn node(change: impl FnOnce(&mut SimConfig)) -> Node {
     let node = Node::with(|config| {
         config.tls = false;
@@ -26,7 +26,7 @@ pub(crate) async fn node(change: impl FnOnce(&mut SimConfig)) -> Node {
     node
 }
 
-/// The shell that every Debian has.
+/// A POSIX shell that every Debian has.
 pub(crate) fn plain_shell() -> ShellMode {
     ShellMode::HostForTests("/bin/sh".into())
 }
@@ -36,7 +36,7 @@ async fn plain() -> Node {
     node(|_| {}).await
 }
 
-/// Waits until the task that served a terminal has ended, and gives its exit status.
+/// Waits until the task that served a terminal has ended, and returns its exit status.
 async fn exit_of(node: &Node, upid: &str) -> String {
     let deadline = Instant::now() + Duration::from_secs(5);
     loop {
@@ -173,7 +173,7 @@ async fn a_port_takes_one_connection_and_does_not_wait_for_ever() {
     let second = proxy.connect(&node, &token).await.err();
     let refused = "HTTP/1.1 501 connect to 'localhost:5900' failed: Connection refused";
     assert_eq!(second.as_deref(), Some(refused));
-    // No ticket comes.
+    // The client sends no ticket.
     assert!(exit_of(&node, &proxy.upid).await.contains("failed"));
     drop(first);
 

@@ -1,4 +1,4 @@
-//! Proxmox's refusals, as they come over the wire.
+//! Proxmox's refusals, as they arrive over HTTP.
 
 use pve::{ApiCall, Error, Refusal};
 
@@ -56,7 +56,7 @@ async fn every_shape_of_an_error_gives_its_status_kind_and_text() {
             Refusal::AlreadyRunning,
             "CT 101 already running",
         ),
-        // Before 2025 the body had no text, and the status line was all.
+        // Before 2025 the body had no text; the text was only in the status line.
         (
             "500 CT is locked (create)",
             "{\"data\":null}",

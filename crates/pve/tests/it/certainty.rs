@@ -1,4 +1,4 @@
-//! Whether a create can have been executed, for every way in which its response can be missing.
+//! Whether a create may have been executed, for every way in which its response can be missing.
 
 use pve::{Client, CreateContainer, Error, RootFs};
 use tokio::io::AsyncWriteExt;
@@ -159,7 +159,7 @@ async fn a_kept_connection_that_was_closed_meanwhile_is_not_the_callers_problem(
     let mock = Mock::always(MockResponse::Last(bytes.into_bytes())).await;
     let client = mock.client();
     for _ in 0..5 {
-        // The pool notices a closed connection when its task has run.
+        // The pool notices a closed connection once its task has run.
         tokio::task::yield_now().await;
         match client.version().await {
             Ok(version) => assert_eq!(version.version, "9.0.11"),

@@ -1,5 +1,5 @@
-//! Connections that are cut on the way: before a script, while it is written, while it runs, while
-//! its report comes. Each time it runs once, and its result is given.
+//! Connections that are cut before a script, while it is written, while it runs, and while its
+//! report arrives. In each case it runs once, and its result is returned.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use tokio::sync::Mutex;
 
 use crate::host::{Host, host, sh};
 
-/// Says that it ran, how often, and something on each output.
+/// A script that reports how often it ran, and prints to each output.
 const SCRIPT: &str = "echo run >>runs; sleep 0.3; cat runs; echo err >&2; exit 7";
 
-/// Lets the next connection to a container's terminal be cut.
+/// Cuts the next connection to a container's terminal.
 pub fn cut(host: &Host, vmid: Vmid, kind: FaultKind, times: u32) {
     let on = Operation::Path(format!("/lxc/{vmid}/vncwebsocket"));
     host.sim.faults().inject(Fault::times(on, kind, times));
@@ -35,14 +35,14 @@ async fn runs_once(host: &Host, vmid: Vmid, kind: FaultKind, times: u32) {
         stderr_bytes: 4,
     };
     assert_eq!(outcome, expected, "{case}");
-    // The next one finds a shell, and that the script ran once and left no files but a report whose
-    // receipt was cut, which stays for ten minutes.
+    // The next connection finds a shell. The script ran once and left no files except a report
+    // whose receipt was cut, which stays for ten minutes.
     let after = "cat runs; rm runs; ls -d .infra402-*/[wbn] | wc -l";
     let next = host.run(vmid, after.into()).await;
     assert_eq!(next.as_deref().ok(), Some("run\n1\n"), "{case}");
 }
 
-/// Tries all cuts, in several containers side by side.
+/// Tries all cuts, in several containers concurrently.
 async fn all_run_once(cuts: impl Iterator<Item = (FaultKind, u32)>) {
     let host = Arc::new(host(sh(), TerminalDefects::ALL, 16).await);
     let cuts = Arc::new(Mutex::new(cuts.collect::<Vec<_>>().into_iter()));
@@ -61,7 +61,7 @@ async fn all_run_once(cuts: impl Iterator<Item = (FaultKind, u32)>) {
     }
 }
 
-/// How many bytes are typed for the script.
+/// The number of bytes that are typed for the script.
 async fn typed_bytes() -> usize {
     let host = host(sh(), TerminalDefects::NONE, 1).await;
     let (mut low, mut high) = (1000, 8000);
@@ -88,7 +88,7 @@ async fn typed_bytes() -> usize {
 async fn a_command_runs_once_wherever_its_typing_is_cut() {
     let all = typed_bytes().await;
     let coarse = (0..all).step_by(151);
-    // The line that starts it, and the one that ends the session.
+    // The line that starts the script, and the one that ends the session.
     let fine = all - 20..=all;
     let cuts = coarse.chain(fine);
     all_run_once(cuts.map(|bytes| (FaultKind::CutAfterTyped(bytes), 1))).await;
@@ -107,7 +107,7 @@ async fn a_command_runs_once_whenever_its_connection_is_cut_and_cut_again() {
     all_run_once(cuts.flat_map(|millis| [(at(millis), 1), (at(millis), 2)])).await;
 }
 
-/// A shell that streams goes the same way, and passes every byte on once.
+/// A streaming command takes the same steps, and passes on every byte once.
 #[tokio::test(flavor = "multi_thread")]
 async fn output_that_is_passed_on_while_it_comes_has_no_gap_and_no_repetition_after_a_cut() {
     let host = Arc::new(host(sh(), TerminalDefects::ALL, 8).await);
@@ -180,8 +180,8 @@ async fn a_container_that_takes_no_files_runs_nothing() {
     let host = host(sh(), TerminalDefects::ALL, 1).await;
     let vmid = host.containers[0];
     let mut terminal = host.terminal().await;
-    // The shell of the next command, as after a console: a full disk and a read-only one refuse
-    // alike.
+    // The shell of the next command, as after a console. A full disk and a read-only one refuse in
+    // the same way.
     terminal
         .write(b"TMPDIR=/proc; export TMPDIR\r")
         .await

@@ -7,19 +7,19 @@ use pve_sim::TerminalDefects;
 
 use crate::host::{Load, host, sh};
 
-/// A script of so many bytes.
+/// A script of this many bytes.
 fn long(bytes: usize) -> String {
     let mut script = "# a comment that makes the script long\n".repeat(bytes / 39 + 1);
     script.truncate(bytes - 10);
     script + "\necho end\n"
 }
 
-/// A short command that says its number.
+/// A short command that prints its number.
 fn short(number: usize) -> String {
     format!("echo {number}")
 }
 
-/// The same in 60 KB.
+/// The same, padded to 60 KB.
 fn of_60_kb(number: usize) -> String {
     long(60_000).replace("echo end\n", &format!("echo {number}\n"))
 }
@@ -58,7 +58,7 @@ async fn long_commands_give_their_results_where_headers_are_split() {
 async fn no_message_is_lost_where_its_header_would_be_split() {
     let host = host(sh(), TerminalDefects::SPLIT_HEADERS, 1).await;
     let mut terminal = host.terminal().await;
-    // Behind the size (9 bytes) and this, one byte is left to the border.
+    // After the size (9 bytes) and this message, one byte is left before the border.
     let line = format!("true {}\r", "x".repeat(4073));
     assert_eq!(9 + format!("0:{}:{line}", line.len()).len(), 4095);
     terminal.write(line.as_bytes()).await.unwrap();
@@ -75,7 +75,7 @@ async fn short_and_long_commands_give_their_results_with_all_defects_together() 
     }
 }
 
-/// Whether a terminal shows that it has taken the end of a paste.
+/// Whether a terminal shows that it has read the end of a paste.
 async fn shows_done(terminal: &mut Terminal) -> bool {
     let mut shown = Vec::new();
     let all = async {
@@ -99,7 +99,7 @@ async fn what_is_pasted_does_not_block_the_terminal() {
     let mut terminal = host.terminal().await;
     terminal.paced().write(pasted.as_bytes()).await.unwrap();
     assert!(shows_done(&mut terminal).await);
-    // At once, it does: this is the defect.
+    // Pasted at once, it does: this is the defect.
     let mut terminal = host.terminal().await;
     terminal.write(pasted.as_bytes()).await.unwrap();
     assert!(!shows_done(&mut terminal).await);

@@ -1,5 +1,5 @@
-//! Commands over the whole way: locks, calls, WebSocket, framing, a terminal proxy with all defects
-//! of the real one, and a real shell behind it that all connections to the container share.
+//! Commands through all layers: locks, calls, WebSocket, framing, a terminal proxy with all defects
+//! of the real one, and a real shell that all connections to the container share.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -136,11 +136,11 @@ async fn hangs_up(says: &'static str, starts: Arc<AtomicUsize>) -> String {
 }
 
 #[tokio::test]
-async fn what_became_of_a_command_whose_connection_is_cut_is_asked_in_the_container() {
+async fn the_container_is_asked_for_the_outcome_of_a_command_whose_connection_was_cut() {
     let cases = [
         ("U 1", 1, true, "it was begun and was ended before"),
         ("U 0", 1, true, "its files are gone"),
-        // Repeated endlessly, as only a hostile container does.
+        // Repeated without end, as only a hostile container does.
         ("N", 3, false, "ends again and again"),
     ];
     let all = cases.map(|(says, runs, may_have_run, text)| {
@@ -223,7 +223,7 @@ async fn the_account_for_consoles_is_used_where_the_token_is_not_accepted() {
             .await
             .unwrap();
     }
-    // The second time it is known, and the token is not tried again.
+    // The second time this is known, and the token is not tried again.
     assert_eq!(
         *accounts.lock().unwrap(),
         ["lease@pve!svc", "console@pve", "console@pve"]
@@ -242,7 +242,7 @@ async fn a_shell_is_found_and_held_before_anything_runs_and_is_left_in_order() {
     };
     assert_eq!(by.by, ConsoleUse::Exec);
     drop(shell);
-    // Left without a script: the terminal is free once its session has ended.
+    // The shell is dropped without a script: the terminal is free once the session has ended.
     let patient = Duration::from_secs(10);
     let shell = consoles.shell(&node, vmid, false, patient).await.unwrap();
     let outcome = shell.run(ExecRequest::new("echo hi"), None).await.unwrap();

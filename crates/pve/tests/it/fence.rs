@@ -1,5 +1,5 @@
-//! A container with an address of its own behind a firewall, from its creation to its cut, and what
-//! can be asked about the host's part of it.
+//! A container with an address behind a firewall, from its creation to its cut, and what can be
+//! read about the host's part of it.
 
 use std::net::IpAddr;
 use std::time::Duration;

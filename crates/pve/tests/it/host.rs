@@ -1,4 +1,4 @@
-//! Running containers behind a terminal proxy with the defects of the real one, or some of them.
+//! Running containers behind a terminal proxy with some or all defects of the real one.
 
 use std::process::{Child, Command};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use pve::{
 use pve_sim::{ShellMode, Sim, SimConfig, TerminalDefects};
 use tokio::sync::{Mutex, MutexGuard};
 
-/// Real containers, where this machine can have them.
+/// Real containers, where this machine supports them.
 pub fn real() -> Option<ShellMode> {
     let Some(obstacle) = pve_sim::lxc_obstacle() else {
         return Some(ShellMode::Lxc);
@@ -20,7 +20,7 @@ pub fn real() -> Option<ShellMode> {
     None
 }
 
-/// Loops on every core until it is dropped. There is one at a time.
+/// Uses all cores until it is dropped. Only one exists at a time.
 pub struct Load(Vec<Child>, #[allow(dead_code)] MutexGuard<'static, ()>);
 
 static LOAD: Mutex<()> = Mutex::const_new(());
@@ -46,12 +46,12 @@ impl Drop for Load {
     }
 }
 
-/// The shell that every Debian has.
+/// A POSIX shell that every Debian has.
 pub fn sh() -> ShellMode {
     ShellMode::HostForTests("/bin/sh".into())
 }
 
-/// Running containers and what opens their terminals.
+/// Running containers, and the client that opens their terminals.
 pub struct Host {
     pub consoles: Consoles,
     pub node: NodeName,
@@ -59,7 +59,7 @@ pub struct Host {
     pub sim: Sim,
 }
 
-/// Starts so many containers with this shell.
+/// Starts this many containers with this shell.
 pub async fn host(shell: ShellMode, terminal_defects: TerminalDefects, containers: u32) -> Host {
     let config = SimConfig {
         time_scale: 0.001,
@@ -102,7 +102,7 @@ pub async fn host(shell: ShellMode, terminal_defects: TerminalDefects, container
 }
 
 impl Host {
-    /// Runs a script and gives its outcome.
+    /// Runs a script and returns its outcome.
     pub async fn exec(
         &self,
         vmid: Vmid,
@@ -112,14 +112,14 @@ impl Host {
         self.consoles.exec(&self.node, vmid, request, None).await
     }
 
-    /// Runs a script and gives its standard output.
+    /// Runs a script and returns its standard output.
     pub async fn run(&self, vmid: Vmid, script: String) -> Result<String, ExecError> {
         let outcome = self.exec(vmid, script).await?;
         Ok(String::from_utf8(outcome.stdout).unwrap())
     }
 
-    /// Runs scripts in all containers side by side, `each` of them one after the other in each
-    /// container, and counts those that gave their own number as their result.
+    /// Runs scripts in all containers concurrently, `each` of them one after the other in each
+    /// container, and counts those whose result is their own number.
     pub async fn results(self, each: usize, script: fn(usize) -> String) -> usize {
         let host = Arc::new(self);
         let all = host.containers.clone().into_iter().map(|vmid| {

@@ -1,4 +1,4 @@
-//! A server that speaks raw bytes, so that it can also break every rule.
+//! A server that sends raw bytes, so that it can also violate the protocol.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use pve::{Auth, Client, ClientConfig, Timeouts};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// A request as it came over the wire.
+/// A request as it arrived.
 #[derive(Clone, Debug)]
 pub struct Seen {
     pub line: String,
@@ -55,7 +55,7 @@ pub struct Mock {
 }
 
 impl Mock {
-    /// Answers every request by `answer`, which gets its position.
+    /// Answers every request by `answer`, which gets the request's position.
     pub async fn start(
         answer: impl Fn(usize, &Seen) -> MockResponse + Send + Sync + 'static,
     ) -> Self {
@@ -72,7 +72,7 @@ impl Mock {
         Self { url, seen }
     }
 
-    /// Gives one answer to everything.
+    /// Gives the same answer to every request.
     pub async fn always(answer: MockResponse) -> Self {
         Self::start(move |_, _| answer.clone()).await
     }

@@ -1,6 +1,6 @@
-//! The way commands were typed before: in pieces of 512 bytes, each a message of its own, ending in
-//! `exit` before the report is read. It is kept here only to show that the simulated defects are
-//! those that lost its results.
+//! The previous way to type commands: in pieces of 512 bytes, each a separate message, ending in
+//! `exit` before the report is read. The tests show that the simulated defects are those that lost
+//! its results.
 
 use std::time::Duration;
 
@@ -14,11 +14,11 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::host::{Host, host, sh};
 
-/// A terminal whose messages are sent as they are.
+/// A terminal whose messages are sent unchanged.
 struct Raw {
     stream: TcpStream,
     shown: String,
-    /// Bytes of messages that were sent.
+    /// The number of bytes that were sent in messages.
     position: usize,
 }
 
@@ -72,18 +72,18 @@ impl Raw {
         }
         frame.extend([0; 4]);
         frame.extend(payload);
-        // The connection may have ended by now, which is seen where it is read.
+        // The connection may have ended by now, which the reader notices.
         let _ = self.stream.write_all(&frame).await;
     }
 
-    /// Whether a text is shown before the end, and within five seconds.
+    /// Whether a text is shown before the end of the connection, and within five seconds.
     async fn shows(&mut self, text: &str) -> bool {
         let deadline = Instant::now() + Duration::from_secs(5);
         while !self.shown.contains(text) {
             let mut buffer = [0; 4096];
             match timeout_at(deadline, self.stream.read(&mut buffer)).await {
                 Ok(Ok(count @ 1..)) => {
-                    // The heads of frames are noise between the texts.
+                    // Frame headers are noise between the texts.
                     self.shown += &String::from_utf8_lossy(&buffer[..count]);
                 }
                 _ => return false,
@@ -101,7 +101,7 @@ async fn termproxy(sim: &Sim, path: &str, token: &str) -> Value {
     body["data"].clone()
 }
 
-/// What was typed after the probe, for a script: whole lines in pieces of 512 bytes at most.
+/// The input for a script, after the probe: whole lines in pieces of 512 bytes at most.
 fn old_script(script: &str) -> Vec<String> {
     let mut lines = vec![r#" t=$(mktemp -d) && base64 -d >"$t/c" <<'aaH'"#.to_owned()];
     let encoded = STANDARD.encode(script);
@@ -134,7 +134,7 @@ fn has_split_header(mut position: usize, messages: &[String]) -> bool {
     })
 }
 
-/// Whether a script that is typed in the old way gives its whole report.
+/// Whether a script that is typed in the previous way returns its whole report.
 async fn reports(defects: TerminalDefects, script: &str) -> bool {
     let host = host(sh(), defects, 1).await;
     let mut raw = Raw::open(&host).await;
@@ -147,7 +147,7 @@ async fn reports(defects: TerminalDefects, script: &str) -> bool {
         .into_iter()
         .map(|piece| format!("0:{}:{piece}", piece.len()))
         .collect();
-    // A long script has a header across a border sooner or later; here it has one at once.
+    // A long script has a header across a border at some point; this one has one at once.
     let signs = (0..4096).find(|signs| has_split_header(raw.position + signs, &messages));
     if let Some(signs) = signs.filter(|_| messages.len() > 10) {
         raw.send("2".repeat(signs).as_bytes()).await;
@@ -170,7 +170,8 @@ async fn the_old_way_of_typing_works_without_defects_and_loses_its_results_with_
         (TerminalDefects::ALL, short, true),
         (TerminalDefects::ALL, &long, true),
     ] {
-        // A tail is lost if the shell ends at once, which it does not each time on a busy machine.
+        // A tail is lost only if the shell ends at once, which does not happen each time on a busy
+        // machine.
         let tries = if loses { 5 } else { 2 };
         let mut lost = false;
         for _ in 0..tries {

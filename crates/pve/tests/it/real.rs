@@ -1,5 +1,5 @@
-//! Commands in real unprivileged LXC containers, attached to through a real dtach as Proxmox does
-//! it. Only termproxy and the calls before it are simulated, with its two defects.
+//! Commands in real unprivileged LXC containers, attached to through a real dtach as in Proxmox.
+//! Only termproxy, with its two defects, and the calls before it are simulated.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use pve_sim::{FaultKind, TerminalDefects};
 use crate::cuts::cut;
 use crate::host::{Host, Load, host, real};
 
-/// Containers on a busy machine, where this one can have them.
+/// Containers on a busy machine, where this machine supports them.
 async fn busy_host(containers: u32) -> Option<(Host, Load)> {
     let host = host(real()?, TerminalDefects::ALL, containers).await;
     Some((host, Load::start().await))
@@ -41,7 +41,7 @@ async fn short_and_long_commands_in_real_containers_give_their_results_under_loa
     let Some((host, _load)) = busy_host(4).await else {
         return;
     };
-    // Every fifth has 60 KB.
+    // Every fifth command has 60 KB.
     let script = |number: usize| {
         let padding = if number % 5 == 4 { 1_500 } else { 0 };
         let comments = "# a comment that makes the script long\n".repeat(padding);
@@ -91,10 +91,10 @@ async fn a_full_or_read_only_disk_of_a_real_container_runs_nothing_and_loses_no_
     };
     let vmid = host.containers[0];
     let run = |script: &str| host.run(vmid, script.to_owned());
-    // Hides the folder that its own output is in.
+    // Hides the folder of the command's own output.
     let mount = "mount -t tmpfs -o size=64k tmpfs /tmp && echo mounted";
     assert_eq!(run(mount).await.unwrap(), "mounted\n");
-    // It fills the disk that its own output and its mark are on.
+    // It fills the disk of the command's own output and mark.
     let filled = host
         .exec(
             vmid,
@@ -141,14 +141,14 @@ async fn what_is_pasted_into_a_real_container_does_not_block_its_dtach() {
     typed(&mut console, "true").await;
 }
 
-/// Types a line and waits until it is done.
+/// Types a line and waits until it has run.
 async fn typed(console: &mut Terminal, line: &str) {
     let line = format!("{line} && printf 'do-%s\\n' ne\r");
     console.write(line.as_bytes()).await.unwrap();
     shows(console, "do-ne").await;
 }
 
-/// Waits until something is shown. What is typed before a prompt may be lost.
+/// Waits until something is shown. Input before the prompt may be lost.
 async fn shows(console: &mut Terminal, text: &str) {
     let mut shown = Vec::new();
     let all = async {

@@ -1,5 +1,5 @@
-//! The terminal's connection against a server that speaks a WebSocket by hand, with every habit of
-//! Proxmox's.
+//! The terminal's connection against a WebSocket server written by hand that behaves as Proxmox's
+//! does.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ fn header(head: &str, name: &str) -> Option<String> {
         .map(|(_, v)| v.to_owned())
 }
 
-/// Reads one frame of the client's and checks that Proxmox would take it.
+/// Reads one frame of the client's and checks that Proxmox would accept it.
 pub async fn frame(stream: &mut (impl AsyncReadExt + Unpin)) -> Option<(u8, Vec<u8>)> {
     let first = stream.read_u8().await.ok()?;
     let second = stream.read_u8().await.ok()?;
@@ -61,8 +61,8 @@ pub fn binary(payload: &[u8]) -> Vec<u8> {
     [&[0x82, payload.len() as u8], payload].concat()
 }
 
-/// Serves what opens a terminal, and gives the upgraded connection to `terminal` with its head
-/// already read.
+/// Serves the calls that open a terminal, and passes the upgraded connection to `terminal` after
+/// its head was read.
 pub async fn serve<F>(terminal: impl Fn(TcpStream) -> F + Clone + Send + 'static) -> String
 where
     F: Future<Output = ()> + Send + 'static,
@@ -170,7 +170,7 @@ async fn a_terminal_is_opened_used_and_ended_as_proxmox_does_it() {
     let url = serve(|mut stream| async move {
         let (_, line) = frame(&mut stream).await.unwrap();
         assert_eq!(line, format!("lease@pve!svc:{TICKET}\n").as_bytes());
-        // The confirmation in pieces, with output behind it, and a question in between.
+        // The confirmation arrives in pieces, with output after it, and a ping in between.
         stream.write_all(&binary(b"O")).await.unwrap();
         stream.write_all(&[0x89, 2, b'h', b'i']).await.unwrap();
         stream.write_all(&binary(b"K\x1b[H\x1b[J")).await.unwrap();
@@ -189,7 +189,7 @@ async fn a_terminal_is_opened_used_and_ended_as_proxmox_does_it() {
             ]
         );
         stream.write_all(&binary(b"note\r\n")).await.unwrap();
-        // The end is a connection that is gone, without a closing handshake.
+        // The connection ends without a closing handshake.
     })
     .await;
     let mut terminal = open(&url).await.unwrap();
@@ -218,7 +218,7 @@ async fn a_large_paste_arrives_whole_in_frames_that_proxmox_takes() {
                     [b'1', ..] => message.len(),
                     _ => 3 + message[2..].iter().position(|b| *b == b':').unwrap(),
                 };
-                // Where termproxy's buffer ends in a header, all that follows is lost.
+                // If termproxy's buffer ends in a header, all bytes after it are lost.
                 assert_eq!(
                     position / 4096,
                     (position + header - 1) / 4096,
@@ -254,7 +254,7 @@ async fn a_large_paste_arrives_whole_in_frames_that_proxmox_takes() {
 #[tokio::test]
 async fn an_older_host_that_takes_no_token_is_recognised() {
     let url = serve(|mut stream| async move {
-        // The ticket is read, found wanting, and the connection dropped.
+        // The host reads the ticket, rejects it, and drops the connection.
         frame(&mut stream).await.unwrap();
     })
     .await;
@@ -294,7 +294,7 @@ async fn a_stream_that_is_not_a_terminals_is_a_broken_protocol() {
 }
 
 #[tokio::test]
-async fn a_refused_upgrade_is_proxmox_word_and_holds_no_ticket() {
+async fn a_refused_upgrade_repeats_proxmoxs_text_without_the_ticket() {
     let mock = crate::mock::Mock::start(|_, seen| match seen.line.starts_with("POST") {
         true => crate::mock::MockResponse::json(&format!(
             r#"{{"data":{{"user":"lease@pve!svc","ticket":"{TICKET}","port":5900,"upid":"UPID:"}}}}"#

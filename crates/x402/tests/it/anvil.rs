@@ -1,5 +1,5 @@
-//! A real EVM on loopback with Circle's own USDC at the address that it has on Base Sepolia. Both
-//! come from the end-to-end tests' npm packages; without those there is no chain.
+//! A real EVM on loopback with Circle's own USDC at its address on Base Sepolia. Both come from the
+//! end-to-end tests' npm packages; without those there is no chain.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -32,9 +32,9 @@ sol! {
     function balanceOf(address account) view returns (uint256);
 }
 
-/// The public development account that mints.
+/// The public development account that mints tokens.
 pub const TREASURY: Address = address!("3C44CdDdB6a900fa2b585dd299e03d12FA4293BC");
-/// Anywhere without code; the token's library.
+/// An address without code, for the token's library.
 const LIBRARY: Address = address!("00000000000000000000000000000000000051c5");
 
 pub struct Chain {
@@ -50,7 +50,8 @@ impl Drop for Chain {
 }
 
 impl Chain {
-    /// A fresh chain. Without the npm packages the test fails: one that passes unseen proves nothing.
+    /// A fresh chain. Without the npm packages the test fails, because a skipped test proves
+    /// nothing.
     pub async fn start() -> Self {
         let packages = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../e2e/node_modules");
         let (binary, token) = (
@@ -70,7 +71,7 @@ impl Chain {
         let place = lines
             .find_map(|line| Some(line.unwrap().strip_prefix("Listening on ")?.to_owned()))
             .expect("anvil ended before it listened");
-        // What it prints later has to go somewhere, or it stops at a full pipe.
+        // Its later output has to be read, or it blocks on a full pipe.
         std::thread::spawn(move || lines.for_each(drop));
         let chain = Self {
             process,
@@ -103,7 +104,7 @@ impl Chain {
     pub async fn send_to(&self, from: Address, to: Address, call: Vec<u8>) {
         let call = json!({"from": from, "to": to, "input": Bytes::from(call)});
         let hash: Value = self.ask("eth_sendTransaction", json!([call])).await;
-        // Among others' transactions it may be mined a moment after it was taken.
+        // Among other transactions it may be mined shortly after it was accepted.
         let deadline = Instant::now() + Duration::from_secs(5);
         let receipt = loop {
             let hash = json!([hash]);
@@ -126,7 +127,7 @@ impl Chain {
             .await;
     }
 
-    /// A state to which the chain can be put back with [`Chain::revert`], as a reorganisation does.
+    /// A state to which the chain can be reverted with [`Chain::revert`], as in a reorganisation.
     pub async fn snapshot(&self) -> Value {
         self.ask("evm_snapshot", json!([])).await
     }
@@ -147,7 +148,7 @@ impl Chain {
         self.ask::<U256>("eth_call", call).await.to()
     }
 
-    /// How many transactions an account has had mined.
+    /// The number of mined transactions of an account.
     pub async fn transactions_of(&self, account: Address) -> u64 {
         let count: U64 = self
             .ask("eth_getTransactionCount", json!([account, "latest"]))
@@ -155,7 +156,7 @@ impl Chain {
         count.to()
     }
 
-    /// Waits until the chain says so.
+    /// Waits until the chain meets a condition.
     pub async fn until(&self, what: &str, mut holds: impl AsyncFnMut() -> bool) {
         let deadline = Instant::now() + Duration::from_secs(10);
         while !holds().await {
@@ -246,7 +247,7 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap()
 }
 
-/// The token's code with its library's address where the compiler left a gap.
+/// The token's code with its library's address in the gap that the compiler left.
 fn linked(artifact: &Value) -> Vec<u8> {
     let mut code = text(&artifact["deployedBytecode"]).to_owned();
     let files = artifact["deployedLinkReferences"].as_object().unwrap();

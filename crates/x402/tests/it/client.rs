@@ -1,4 +1,4 @@
-//! The paying client against servers that misbehave.
+//! The paying client against misbehaving servers.
 
 use std::{error::Error as _, time::Duration};
 

@@ -1,4 +1,5 @@
-//! Buyer, server and facilitator over real sockets, and a facilitator on a real EVM where one is installed.
+//! Buyer, server and facilitator over real sockets, and a facilitator on a real EVM where one is
+//! installed.
 
 #![allow(
     clippy::unwrap_used,

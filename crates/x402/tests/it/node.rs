@@ -1,5 +1,4 @@
-//! A node with a bad line: it stands before the chain and mistreats the next transaction that is
-//! broadcast through it.
+//! A proxy in front of the chain's node that mishandles the next transaction broadcast through it.
 
 use std::{
     sync::{
@@ -25,13 +24,13 @@ use crate::client::http;
 #[derive(Clone, PartialEq)]
 pub enum Line {
     Good,
-    /// The transactions arrive and the answers do not.
+    /// The transactions arrive, but their responses do not.
     LosesAnswers,
     /// The transactions do not arrive.
     LosesTransactions,
-    /// Calls are answered by a node that has no block after this one.
+    /// Calls are answered by a node whose latest block is this one.
     Lags(u64),
-    /// Somebody sees the transaction and is faster: the same call, from this account.
+    /// Another sender sees the transaction and is faster: the same call, from this account.
     Overtaken(Address),
     /// The same with another call, to this contract.
     OvertakenBy(Address, Address, alloy::primitives::Bytes),
@@ -65,7 +64,7 @@ impl Node {
         *self.line.lock().unwrap() = line;
     }
 
-    /// Waits until so many broadcasts have been mistreated.
+    /// Waits until this many broadcasts have been mishandled.
     pub async fn has_lost(&self, count: u32) {
         let deadline = Instant::now() + Duration::from_secs(5);
         while self.lost.load(Ordering::Relaxed) < count {
@@ -117,7 +116,7 @@ async fn pass(State(node): State<Node>, body: Bytes) -> Response {
     }
 }
 
-/// Answers a call as a node that lags behind.
+/// Answers a call as a node that lags behind does.
 async fn lagging(node: &Node, mut request: Value, block: u64) -> Response {
     let asked = request["params"][1].as_str().unwrap();
     if let Some(number) = asked.strip_prefix("0x")
@@ -133,7 +132,7 @@ async fn lagging(node: &Node, mut request: Value, block: u64) -> Response {
         .into_response()
 }
 
-/// The call of a raw transaction.
+/// The call in a raw transaction.
 fn call_of(request: &Value) -> (Address, alloy::primitives::Bytes) {
     use alloy::{
         consensus::{Transaction as _, TxEip1559},

@@ -1,5 +1,5 @@
-//! A small paid service, put together from this crate's parts as a real one would be, and bought
-//! from with this crate's client in either version.
+//! A small paid service, built from this crate's parts as a real one is, and a buyer that uses this
+//! crate's client with either version.
 
 use std::{
     sync::{
@@ -33,7 +33,7 @@ use crate::client::{PUBLIC_KEY_0, client, http, offer};
 
 struct Shop {
     facilitator: DemoFacilitator<MemoryLedger>,
-    /// Whether it speaks version 2 at all.
+    /// Whether the service speaks version 2.
     v2: bool,
     sold: AtomicU32,
 }

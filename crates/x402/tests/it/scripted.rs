@@ -1,5 +1,5 @@
-//! A server that does what the script says, one step for each request, and tells what it was sent.
-//! It speaks HTTP by hand, because its faults are below what a server library can be made to do.
+//! A server that follows a script, one step for each request, and records its requests. It handles
+//! HTTP by hand, because server libraries cannot produce these faults.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,7 +9,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// What to do with one request.
+/// The step for one request.
 pub enum Step {
     /// Answer with a status, headers and a body.
     Answer(u16, Vec<(&'static str, String)>, String),
@@ -19,7 +19,7 @@ pub enum Step {
     Truncate,
 }
 
-/// A request as it came: the head in lower case names, and the body.
+/// A request as it arrived: the head with names in lower case, and the body.
 #[derive(Clone, Debug)]
 pub struct Seen {
     pub head: String,
@@ -58,7 +58,7 @@ impl Scripted {
         Self { url, seen, task }
     }
 
-    /// What was asked; the script must have been played to its end.
+    /// The requests; all steps of the script must have been used.
     pub async fn finish(self) -> Vec<Seen> {
         let deadline = std::time::Duration::from_secs(5);
         tokio::time::timeout(deadline, self.task)
@@ -107,7 +107,7 @@ async fn act(socket: &mut TcpStream, step: Step) {
             )
         }
     };
-    // A client that has seen enough may be gone already.
+    // The client may have disconnected already.
     let _ = socket.write_all(answer.as_bytes()).await;
     let _ = socket.shutdown().await;
 }

@@ -1,9 +1,9 @@
-//! Whether cost grows with history: each route on a store with a million payments (c) and on one
-//! that is empty but for a page of one wallet's payments and leases (a), so that both show equally
-//! much. Rounds on both alternate, and each ratio is of two adjacent rounds, so that other load on
-//! the machine falls on both. Rates are per second of processor time, of the service and of the
-//! database, which waits for a disk or for other programs do not change; by the clock they are
-//! printed as well.
+//! Whether cost grows with history. Each route is measured on a store with a million payments (c)
+//! and on one that holds only a page of one wallet's payments and leases (a), so that both show
+//! equally much. Rounds on both alternate, and each ratio is of two adjacent rounds, so that other
+//! load on the machine affects both. Rates are per second of processor time of the service and of
+//! the database, which does not change while they wait for a disk or for other programs; rates by
+//! the clock are printed as well.
 
 mod others;
 mod rounds;
@@ -37,7 +37,7 @@ pub async fn measure(extent: &BenchSize, server: Option<&Postgres>) {
     let databases = server.map(|server| files.each_ref().map(|file| moved(file, server)));
     let files = files.map(|file| file.to_str().unwrap().to_owned());
     compare("SQLite", &files, None, extent).await;
-    // Both together are some gigabytes.
+    // Both stores together take some gigabytes.
     drop(folder);
     match (server, databases) {
         (Some(server), Some(databases)) => {
@@ -64,7 +64,7 @@ fn stores(folder: &Path, extent: &BenchSize) -> [PathBuf; 2] {
     })
 }
 
-/// The same in a database of the server, as operators move; its address.
+/// Copies a store to a database of the server, as operators do; returns its URL.
 fn moved(file: &Path, server: &Postgres) -> String {
     let database = server.empty();
     let url = server.url("postgres", &database, "sslmode=disable");
@@ -75,7 +75,7 @@ fn moved(file: &Path, server: &Postgres) -> String {
         .output()
         .unwrap();
     assert!(output.status.success(), "{output:?}");
-    // Left to the server, it would be done during a round, and count for that round's store.
+    // Otherwise the server would do it during a round, and it would count for that round's store.
     server.sql(&database, "VACUUM ANALYZE");
     server.sql(&database, "CHECKPOINT");
     url

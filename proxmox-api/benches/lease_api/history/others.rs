@@ -1,5 +1,5 @@
-//! Paid lists of other wallets while one wallet leases a container after the other: the wallet with
-//! 20,000 payments, or one that has only its leases, as many as the large one has live.
+//! Paid lists of other wallets while one wallet leases containers: either the wallet with 20,000
+//! payments, or a wallet with only its leases, as many as the large one has live.
 
 use std::sync::{
     Arc,
@@ -9,10 +9,10 @@ use std::sync::{
 use super::{rounds::middle, routes::lists_of_new_wallets, side::Side};
 use crate::{BenchSize, customer::Customer};
 
-/// How much longer a round is than one of `calls`, as a part of it.
+/// A round has this fraction of the paid calls of `calls`.
 const PART: usize = 16;
 
-/// The calls of others per second, large over small; and with the large one.
+/// The other wallets' calls per second, large over small; and with the large one.
 pub async fn measure(side: &Side, extent: &BenchSize) -> (f64, f64) {
     let each = (extent.calls / PART).div_ceil(16);
     let (mut ratios, mut rates) = (Vec::new(), Vec::new());
@@ -31,7 +31,7 @@ pub async fn measure(side: &Side, extent: &BenchSize) -> (f64, f64) {
     (middle(ratios), middle(rates))
 }
 
-/// Calls of others for each second that passed.
+/// Calls of the other wallets per second of the clock.
 async fn beside(side: &Side, wallet: &Customer, each: usize) -> f64 {
     let requests = lists_of_new_wallets(side, each).await;
     let count: usize = requests.iter().map(Vec::len).sum();

@@ -8,19 +8,19 @@ use super::{
 };
 use crate::BenchSize;
 
-/// Requests to begin with, and at most.
+/// The number of requests in the first round, and the most.
 const LEAST: usize = 16;
 const MOST: usize = 10_000;
-/// Leases in a round at most, all of which stay.
+/// The most leases in a round, all of which stay.
 const LEASES: usize = 16;
-/// How finely the kernel tells processor time.
+/// The resolution of the kernel's processor times.
 const TICK: Duration = Duration::from_millis(10);
 
 /// Requests per second on c over those on a.
 pub struct Ratio {
-    /// Seconds of a core.
+    /// Per second of processor time.
     pub by_work: f64,
-    /// Seconds that passed.
+    /// Per second of the clock.
     pub by_clock: f64,
 }
 
@@ -46,7 +46,7 @@ pub async fn compare(route: Route, a: &Side, c: &Side, extent: &BenchSize) -> Ra
     }
 }
 
-/// As many requests as take a round's time on a; both sides have warmed up then.
+/// The number of requests that take a round's time on a; both sides are warm afterwards.
 async fn calibrated(route: Route, a: &Side, c: &Side, extent: &BenchSize) -> usize {
     let most = if route.is_lease() { LEASES } else { MOST };
     let mut count = LEAST;
@@ -71,8 +71,8 @@ async fn ask(route: Route, side: &Side, count: usize) -> Spent {
     side.ask(requests, route.status()).await
 }
 
-/// The mean of the middle half: as little moved by outliers as the median is, and less coarse where
-/// processor time is told in ticks.
+/// The mean of the middle half. Outliers affect it as little as the median, and it is less coarse
+/// where processor time is counted in ticks.
 pub fn middle(mut ratios: Vec<f64>) -> f64 {
     ratios.sort_by(f64::total_cmp);
     let quarter = ratios.len() / 4;

@@ -1,13 +1,13 @@
-//! The routes that are compared, and the requests for them.
+//! The compared routes, and the requests to them.
 
 use axum::body::Bytes;
 
 use super::side::Side;
 use crate::customer::Customer;
 
-/// Requests of different connections at a time.
+/// Concurrent requests, each on its own connection.
 const AT_ONCE: usize = 16;
-/// Leases of one wallet at a time, within what it may have in the making.
+/// Concurrent leases of one wallet, within its limit of leases in the making.
 const LEASES_AT_ONCE: usize = 4;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub enum Route {
 }
 
 impl Route {
-    /// Leases come last, because other routes show the leases that they leave.
+    /// Leases come last, because they add leases that other routes show.
     pub const ALL: &[Self] = &[
         Self::Ready,
         Self::Stats,
@@ -74,7 +74,7 @@ impl Route {
         if self == Self::Challenge { 402 } else { 200 }
     }
 
-    /// Some more requests than asked for, as many in each lane.
+    /// At least as many requests as asked for, equally many in each lane.
     pub async fn requests(self, side: &Side, count: usize) -> Vec<Vec<Bytes>> {
         let each = count.div_ceil(AT_ONCE);
         let request = match self {
@@ -130,7 +130,7 @@ fn lanes(requests: &[Bytes], each: usize) -> Vec<Vec<Bytes>> {
     requests.chunks(each).map(<[Bytes]>::to_vec).collect()
 }
 
-/// With the session of the wallet with 20,000 payments, or without one.
+/// With the session of the wallet with 20,000 payments, or without a session.
 fn get(side: &Side, path: &str, signed_in: bool) -> Bytes {
     let session = match signed_in {
         true => format!("authorization: Bearer {}\r\n", side.token),

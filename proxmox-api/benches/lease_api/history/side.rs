@@ -1,4 +1,4 @@
-//! One of the two stores that are compared, with a service of its own on it.
+//! One of the two compared stores, with its own service.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -13,20 +13,20 @@ use crate::{
     stage::BenchTestbed,
 };
 
-/// The key of the wallet that `fill` gives more than others: public development account 2.
+/// The key of the wallet to which `fill` gives the most rows: public development account 2.
 const LARGE: &str = "0x5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a";
 
 pub struct Side {
     pub stage: BenchTestbed,
-    /// The process of the database, where that is a server.
+    /// The process of the database, if it is a server.
     server: Option<u32>,
     /// The wallet with 20,000 payments in c; it has one live lease, and then those of the rounds.
     pub large: Customer,
-    /// A wallet that buys nothing but leases in the rounds.
+    /// A wallet that only buys leases in the rounds.
     pub small: Customer,
-    /// Of the large wallet.
+    /// The large wallet's session.
     pub token: String,
-    /// The live lease.
+    /// The id of its live lease.
     pub lease_id: String,
     pub price_of_list: Chosen,
     pub price_of_lease: Chosen,
@@ -57,7 +57,8 @@ impl Side {
             token,
             stage,
         };
-        // Both sides have as much to show, or the wallet is not the one that was filled.
+        // Checks that the wallet has the payments that the store was filled with, so that both
+        // sides show equally much.
         let count = |body: &Value, list: &str| body[list].as_array().unwrap().len();
         assert_eq!(
             count(&side.read("/payments?limit=200").await, "payments"),
@@ -75,7 +76,7 @@ impl Side {
         answer.json().await.unwrap()
     }
 
-    /// Sends each lane's requests one after the other; all of them are answered so.
+    /// Sends each lane's requests one after the other, and reads all answers.
     pub async fn ask(&self, lanes: Vec<Vec<Bytes>>, status: u16) -> Spent {
         let before = self.server_times();
         let cost = load::apply(&self.stage, lanes).await;

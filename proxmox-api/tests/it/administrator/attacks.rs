@@ -1,4 +1,4 @@
-//! Attempts to keep a machine for nothing, and events that come at the worst moment.
+//! Attempts to keep a container without paying, and events at unfortunate times.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use super::{Customer, LATER, cluster, compare, node_of, other};
 
 const POOL: Option<&str> = Some("infra402");
 
-/// Time passes here and on the nodes.
+/// Advances the clocks of the service and of the nodes.
 fn later(app: &TestApp, seconds: u64) {
     app.clock.advance(Duration::from_secs(seconds));
     app.sim.advance_clock(Duration::from_secs(seconds));
@@ -36,10 +36,10 @@ async fn place_of(app: &TestApp, customer: &Customer) -> ContainerLocation {
     }
 }
 
-/// A customer who ends a lease while its container cannot be removed would keep the machine for
-/// nothing.
+/// If ending a lease did not stop a container that cannot be removed, its owner could go on using
+/// it for nothing.
 #[tokio::test]
-async fn what_its_owner_ended_stops_although_it_cannot_be_removed() {
+async fn a_container_whose_lease_was_ended_stops_even_if_it_cannot_be_removed() {
     let app = TestApp::start().await;
     let is_protected = Customer::of(&app, 1, 60).await;
     let is_locked = Customer::of(&app, 2, 60).await;
@@ -67,7 +67,7 @@ async fn what_its_owner_ended_stops_although_it_cannot_be_removed() {
     }
 }
 
-/// Rights that were lost may be those to remove alone.
+/// The token may have lost only the right to remove containers, and may still stop them.
 #[tokio::test]
 async fn what_may_not_be_removed_is_stopped() {
     let app = TestApp::start().await;
@@ -90,7 +90,7 @@ async fn what_may_not_be_removed_is_stopped() {
     assert_eq!(customer.state(&app).await, "destroying");
 }
 
-/// High availability never forces a container down when it is asked to shut it down.
+/// Proxmox's high availability does not force a container down after a shutdown request.
 #[tokio::test]
 async fn a_guest_that_ignores_a_shutdown_is_stopped_by_high_availability_too() {
     let app = cluster(&[]).await;
@@ -103,9 +103,9 @@ async fn a_guest_that_ignores_a_shutdown_is_stopped_by_high_availability_too() {
     assert!(!customer.runs(&app));
 }
 
-/// A node stops its containers before it goes down, and answers meanwhile.
+/// A node stops its containers before it goes down, and answers requests meanwhile.
 #[tokio::test]
-async fn what_a_node_stops_before_it_reboots_runs_again() {
+async fn containers_that_a_node_stops_before_a_reboot_run_again() {
     let app = TestApp::start().await;
     let runs = Customer::of(&app, 1, 600).await;
     let off_for_long = Customer::of(&app, 2, 600).await;
@@ -131,10 +131,10 @@ async fn what_a_node_stops_before_it_reboots_runs_again() {
     assert!(!off_by_owner.runs(&app));
 }
 
-/// A container is off for a while when it is moved, or backed up in mode `stop`, and started again
-/// afterwards.
+/// A container is off for a while when it is moved or backed up in mode `stop`, and is then started
+/// again.
 #[tokio::test]
-async fn what_is_off_only_for_a_while_is_not_taken_for_stopped() {
+async fn a_container_that_is_off_for_a_while_does_not_count_as_stopped() {
     let app = cluster(&[]).await;
     let customer = Customer::of(&app, 1, 30).await;
     app.sim.kill_container(customer.ctid);
@@ -144,7 +144,7 @@ async fn what_is_off_only_for_a_while_is_not_taken_for_stopped() {
     let seen = (refused.status.as_u16(), refused.code());
     assert_eq!(seen, (409, "lease_conflict"), "{:?}", refused.body);
     app.clock.advance(Duration::from_secs(31 * 60));
-    // Longer than Proxmox is asked for before a container is powered off from inside.
+    // Longer than the service asks Proxmox before it counts a container as powered off from inside.
     for _ in 0..20 {
         app.clock.advance(Duration::from_secs(300));
         tokio::time::sleep(Duration::from_millis(30)).await;
@@ -166,7 +166,7 @@ async fn what_is_off_only_for_a_while_is_not_taken_for_stopped() {
     customer.ends(&app).await;
 }
 
-/// One container after the other, a node that answers slowly would keep all others waiting.
+/// If containers were checked one after the other, a slow node would delay all of them.
 #[tokio::test]
 async fn slow_looks_at_many_containers_are_taken_side_by_side() {
     let app = TestApp::start().await;
@@ -192,7 +192,7 @@ async fn slow_looks_at_many_containers_are_taken_side_by_side() {
     );
 }
 
-/// A node that is away is known to be: nothing is asked of it.
+/// The service knows that the node is offline, so it sends no request to it.
 #[tokio::test]
 async fn containers_on_a_node_that_is_away_cost_no_request_each() {
     let app = cluster(&[]).await;
@@ -209,9 +209,9 @@ async fn containers_on_a_node_that_is_away_cost_no_request_each() {
     assert_eq!(trouble, Some(Trouble::NodeAway));
 }
 
-/// The container is moved between the look at it and its removal.
+/// The container is moved after the service has found it and before its removal.
 #[tokio::test]
-async fn what_is_moved_in_the_moment_of_its_removal_is_removed_where_it_is() {
+async fn a_container_that_moves_during_its_removal_is_removed_on_its_new_node() {
     let app = cluster(&[]).await;
     let customer = Customer::of(&app, 1, 60).await;
     let to = other(&node_of(&app, customer.ctid));
@@ -237,8 +237,8 @@ async fn what_is_moved_in_the_moment_of_its_removal_is_removed_where_it_is() {
     assert!(app.sim.container(customer.ctid).is_none());
 }
 
-/// An administrator gives the container a new network interface, and some days later cleans up the
-/// notes.
+/// The administrator gives the container a new network interface, and overwrites its description
+/// some days later.
 #[tokio::test]
 async fn a_new_interface_is_known_by_the_time_the_notes_are_overwritten() {
     let app = TestApp::start().await;
@@ -255,7 +255,7 @@ async fn a_new_interface_is_known_by_the_time_the_notes_are_overwritten() {
     customer.is_served(&app).await;
 }
 
-/// Another container's figures are none of a customer's business.
+/// A customer must not see the figures of another container.
 #[tokio::test]
 async fn figures_of_a_container_in_the_place_of_a_leased_one_are_not_shown() {
     let app = TestApp::start().await;
@@ -270,9 +270,9 @@ async fn figures_of_a_container_in_the_place_of_a_leased_one_are_not_shown() {
     assert_eq!(stats.body["running"], 0, "{:?}", stats.body);
 }
 
-/// A virtual machine, or a container of another installation, under a leased number.
+/// A virtual machine or a container of another installation may have a leased number.
 #[tokio::test]
-async fn a_restored_container_of_another_lease_is_given_to_nobody() {
+async fn a_container_restored_under_the_wrong_number_is_given_to_no_customer() {
     let app = TestApp::start().await;
     let first = Customer::of(&app, 1, 60).await;
     let second = Customer::of(&app, 2, 60).await;
@@ -295,9 +295,9 @@ async fn a_restored_container_of_another_lease_is_given_to_nobody() {
     assert!(app.sim.container(second.ctid).is_some(), "it is a copy");
 }
 
-/// Whatever is answered in the middle of a look, a container that is there is not booked as gone.
+/// A container that exists is not recorded as gone, whatever Proxmox answers during a check.
 #[tokio::test]
-async fn nonsense_in_the_middle_of_a_look_ends_nothing() {
+async fn bad_answers_during_a_check_end_no_lease() {
     let app = cluster(&[]).await;
     let customer = Customer::of(&app, 1, 43_000).await;
     let kinds = [
@@ -315,11 +315,11 @@ async fn nonsense_in_the_middle_of_a_look_ends_nothing() {
             .iter()
             .flat_map(|on| kinds.iter().map(move |kind| (on, kind)))
         {
-            // Every step of a look is gone through: it is elsewhere, or not listed.
+            // The check takes every step: the container is on another node, or is not listed.
             app.sim
                 .migrate(customer.ctid, other(&node_of(&app, customer.ctid)));
             app.sim.hide_from_resources(customer.ctid, hidden);
-            // The comparison's own list passes.
+            // The reconciliation's own list is answered.
             let skip = u32::from(*on == Operation::Resources);
             let fault = Fault::always(on.clone(), kind.clone()).after(skip);
             app.sim.faults().inject(fault);

@@ -1,4 +1,5 @@
-//! Clones, restored backups, notes and numbers: which container is the lease's, and which only looks like it.
+//! Clones, restored backups, descriptions and numbers: which container belongs to a lease, and
+//! which is only a copy.
 
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ fn notes(app: &TestApp, vmid: u32) -> String {
         .unwrap_or_default()
 }
 
-/// The marker as the release before wrote it.
+/// The marker as the previous release wrote it.
 fn old_marker(app: &TestApp, lease_id: &str) -> String {
     json!({"infra402": {"lease": lease_id, "instance": app.app.installation.id}}).to_string()
 }
@@ -37,7 +38,7 @@ async fn clones_and_restored_backups_in_the_pool_are_never_touched() {
         assert_eq!(found.foreign, [40_900, 40_901]);
         assert_eq!((found.removed, found.orphans), (vec![], vec![]));
     }
-    // Long after the lease's end as well.
+    // The copies are still there long after the lease's end.
     until("the lease to be over", async || {
         app.clock.advance(Duration::from_secs(600));
         (customer.state(&app).await == "destroyed").then_some(())
@@ -73,7 +74,8 @@ async fn a_marker_of_the_release_before_counts_for_its_own_number_and_is_written
     assert!(app.sim.container(40_900).is_some());
 }
 
-/// Whatever an administrator does to the notes, the container is its customer's and goes at its end.
+/// A container whose description was changed still belongs to its customer, and is removed at its
+/// end.
 #[tokio::test]
 async fn notes_hide_no_container() {
     let app = TestApp::start().await;
@@ -88,7 +90,7 @@ async fn notes_hide_no_container() {
         format!("{filler}{own}{filler}"),
         format!("{elsewhere}\n{own}"),
         format!("{of_another_lease}\n{own}\n{elsewhere}"),
-        // Overwritten: the hardware address still tells.
+        // The description was overwritten; the hardware address still identifies the container.
         String::new(),
         "mine now".to_owned(),
         "x".repeat(8192),
@@ -110,9 +112,10 @@ async fn notes_hide_no_container() {
     customer.ends(&app).await;
 }
 
-/// A lease of a release that did not note the hardware address: nothing tells whose the container is.
+/// A lease of a release that did not store the hardware address: without a marker, its container
+/// cannot be identified.
 #[tokio::test]
-async fn what_cannot_be_told_is_left_alone_until_the_marker_is_back() {
+async fn a_container_that_cannot_be_identified_is_left_alone_until_its_marker_is_back() {
     let app = TestApp::with(&[("PVE_BRIDGE", "none")]).await;
     let customer = Customer::of(&app, 1, 30).await;
     let own = notes(&app, customer.ctid);
@@ -157,14 +160,15 @@ async fn a_container_in_the_place_of_a_leased_one_is_no_customers() {
         view["liveStatus"], "missing",
         "nothing of the other container is shown"
     );
-    // The number changes hands once more: the customer's own comes back from a backup.
+    // The number is used by another container once more: the customer's own is restored from a
+    // backup.
     app.sim.remove_container(customer.ctid);
     app.sim.restore(&backup, customer.ctid, POOL);
     app.clock.advance(LATER);
     let started = customer.switch(&app, "start").await;
     assert_eq!(started.status, 200, "{:?}", started.body);
     customer.is_served(&app).await;
-    // And is replaced for good.
+    // It is replaced for good.
     app.sim.remove_container(customer.ctid);
     app.sim.put_foreign_container(customer.ctid, "accounting");
     app.sim.set_pool(customer.ctid, POOL);
@@ -181,13 +185,14 @@ async fn a_container_in_the_place_of_a_leased_one_is_no_customers() {
     assert_eq!(app.sim.request_count("DELETE", "/lxc/"), 0);
 }
 
-/// A clone has another hardware address, and the marker of its original: put under that number by hand, it is meant to be it.
+/// A clone has another hardware address and its original's marker. An administrator who puts it
+/// under the original's number wants it to be the lease's container.
 #[tokio::test]
-async fn a_clone_that_is_put_in_its_originals_place_is_the_lease_s() {
+async fn a_clone_that_takes_its_originals_number_becomes_the_leases_container() {
     let app = cluster(&[]).await;
     let customer = Customer::of(&app, 1, 30).await;
     app.sim.clone_container(customer.ctid, 40_900, POOL);
-    // The original is renumbered away and the clone put in its place.
+    // The original gets another number, and the clone takes its place.
     app.sim.remove_container(customer.ctid);
     app.sim.renumber(40_900, customer.ctid);
     app.sim.set_pool(customer.ctid, POOL);

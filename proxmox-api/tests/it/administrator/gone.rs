@@ -32,7 +32,7 @@ async fn a_deleted_container_is_sold_no_more_and_its_unused_part_is_owed() {
     assert_eq!(compare(&app).await.lost, [""; 0], "once");
     assert_eq!(customer.view(&app).await["status"], "destroyed");
     assert_eq!(customer.events(&app, "container_lost").await, 1);
-    // All of the renewal, and of the lease all but what passed until it was missed.
+    // The whole renewal is owed, and of the lease all but the time until the container was missed.
     let debts = app.app.store.debts_due().await.unwrap();
     let mut owed: Vec<_> = debts
         .iter()
@@ -74,7 +74,7 @@ async fn a_container_that_comes_back_within_ten_minutes_was_never_lost() {
     let started = customer.switch(&app, "start").await;
     assert_eq!(started.status, 200, "{:?}", started.body);
     customer.is_served(&app).await;
-    // The ten minutes begin anew.
+    // The ten minutes start again.
     app.sim.remove_container(customer.ctid);
     app.clock.advance(LATER);
     assert_eq!(compare(&app).await.lost, [""; 0]);
@@ -100,7 +100,7 @@ async fn a_restart_does_not_begin_the_ten_minutes_of_a_lost_container_anew() {
     let wallet = customer.buyer.wallet().into();
     let paid = app.app.store.payments_by_payer(&wallet, None, 9);
     let paid = paid.await.unwrap()[0].amount;
-    // From when it was missed, and not from the last restart.
+    // They count from the time at which it was missed, not from the last restart.
     assert!(debts[0].amount >= paid * 59 / 60, "{debts:?} of {paid}");
 }
 
@@ -110,7 +110,8 @@ async fn a_container_that_is_lost_shortly_before_the_end_is_owed_when_the_grace_
     let customer = Customer::of(&app, 1, 5).await;
     app.sim.remove_container(customer.ctid);
     compare(&app).await;
-    // Stopped after five minutes, and destroyed after as many: the ten are not over.
+    // It is stopped after five minutes and destroyed after five more, so the ten minutes are not
+    // over.
     for _ in 0..2 {
         app.clock.advance(Duration::from_secs(295));
         compare(&app).await;
@@ -158,7 +159,7 @@ async fn what_was_taken_out_of_the_pool_is_never_booked_as_gone() {
     .await;
 }
 
-/// What nothing but a person can tell: the number is taken by what the service may not see.
+/// The number belongs to a container that the service may not see, so only the operator can decide.
 #[tokio::test]
 async fn an_operator_ends_a_lease_that_nothing_else_can_end() {
     let app = TestApp::start().await;
@@ -194,7 +195,7 @@ async fn an_operator_ends_a_lease_that_nothing_else_can_end() {
     };
     let shown = command(shown).await.unwrap();
     assert!(shown.contains("its disk has burnt"), "{shown}");
-    // An owner who has ended a lease is owed nothing for the rest of it.
+    // An owner who ended the lease is not owed its unused part.
     app.sim.set_pool(other.ctid, None);
     app.clock.advance(LATER);
     assert_eq!(other.destroy(&app).await.status, 202);
@@ -203,7 +204,7 @@ async fn an_operator_ends_a_lease_that_nothing_else_can_end() {
     compare(&app).await;
     assert!(customer.runs(&app) && other.runs(&app));
     assert_eq!(app.app.store.live_leases().await.unwrap(), []);
-    // As the command says: back in the pool it is a container without a lease.
+    // The container is back in the pool and has no lease, as the command's output says.
     app.sim.set_pool(customer.ctid, Some("infra402"));
     let found = compare(&app).await;
     assert_eq!(
@@ -285,7 +286,7 @@ async fn protection_is_told_once_and_the_removal_waits_for_its_end() {
         (app.app.alarms.of(&customer.lease_id) == Some(Trouble::Protected)).then_some(())
     })
     .await;
-    // Six hours, in steps of a minute.
+    // Six hours pass, in steps of a minute.
     for _ in 0..360 {
         app.clock.advance(Duration::from_secs(60));
         tokio::time::sleep(Duration::from_millis(12)).await;

@@ -1,4 +1,5 @@
-//! Backups, snapshots and migrations hold a container for hours; high availability does what it is asked for a while later.
+//! Backups, snapshots and migrations lock a container for hours, and high availability acts on a
+//! request some seconds later.
 
 use std::time::Duration;
 
@@ -39,7 +40,7 @@ async fn a_locked_container_is_neither_sold_nor_switched_and_says_why() {
     assert!(customer.view(&app).await.get("notice").is_none());
 }
 
-/// A look at the container is good for some seconds, whoever made it.
+/// A status that was read is used for some seconds, for free and paid requests alike.
 #[tokio::test]
 async fn a_lock_that_its_owner_was_shown_is_known_to_the_next_sale() {
     let app = TestApp::start().await;
@@ -75,9 +76,10 @@ async fn the_end_of_a_lease_waits_for_a_backup() {
     customer.ends(&app).await;
 }
 
-/// A lock that stays keeps Proxmox from stopping it, not its own root.
+/// A lock that stays prevents a stop through Proxmox, but root in the container can still power it
+/// off.
 #[tokio::test]
-async fn a_lock_that_stays_gives_no_machine_away() {
+async fn a_lock_that_stays_gives_no_free_time() {
     let app = TestApp::start().await;
     let customer = Customer::of(&app, 1, 30).await;
     app.sim.set_lock(customer.ctid, Some("backup"));
@@ -103,7 +105,7 @@ async fn high_availability_does_late_what_it_is_asked_for() {
     let app = cluster(&[]).await;
     let customer = Customer::of(&app, 1, 60).await;
     app.sim.set_ha(customer.ctid, true);
-    // High availability takes its seconds, and the task that asks for it is over at once.
+    // High availability takes some seconds, and the task that requests it ends at once.
     app.sim.set_time_scale(0.2);
     for (action, live) in [
         ("stop", "stopped"),

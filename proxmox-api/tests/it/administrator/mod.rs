@@ -1,5 +1,5 @@
-//! An administrator works on the host while customers use their containers: nothing that an administrator does loses a
-//! customer's container, or makes the service touch what is not its own.
+//! An administrator works on the host while customers use their containers. No change loses a
+//! customer's container or makes the service touch a container of another owner.
 
 mod attacks;
 mod copies;
@@ -28,7 +28,7 @@ use crate::{
     support::{TestApp, until},
 };
 
-/// Longer than a look at a container is good for.
+/// Longer than a container's status is cached.
 const LATER: Duration = Duration::from_secs(6);
 
 /// A service on a cluster of two nodes.
@@ -99,7 +99,6 @@ impl Customer {
         self.session.call(app, Method::DELETE, &path).await
     }
 
-    /// The lease as its owner sees it.
     async fn view(&self, app: &TestApp) -> Value {
         let list = self.session.get(app, "/leases?all=true").await;
         let leases = list.body["leases"].as_array().unwrap();
@@ -107,7 +106,7 @@ impl Customer {
         leases.iter().find(own).unwrap().clone()
     }
 
-    /// Every paid call works.
+    /// Every paid request for the container succeeds.
     async fn is_served(&self, app: &TestApp) {
         let ran = self.exec(app).await;
         assert_eq!(ran.status, 200, "exec: {:?}", ran.body);
@@ -118,7 +117,7 @@ impl Customer {
         assert_eq!(renewed.status, 200, "renew: {:?}", renewed.body);
     }
 
-    /// Every paid call is refused in the same way, and costs nothing.
+    /// Every paid request for the container is refused in the same way, and costs nothing.
     async fn is_refused(&self, app: &TestApp, status: u16, code: &str, retryable: bool) -> Value {
         let before = app.balance(self.buyer.wallet()).await;
         let mut last = Value::Null;
@@ -151,7 +150,8 @@ impl Customer {
         lease.unwrap().state.as_str()
     }
 
-    /// The end of the paid time and of the grace comes; the container is gone in the end.
+    /// Advances the clock past the paid time and the grace, and checks that the container was
+    /// removed.
     async fn ends(&self, app: &TestApp) {
         until("the lease to be over", async || {
             app.clock.advance(Duration::from_secs(900));

@@ -1,4 +1,4 @@
-//! Containers that are moved, and nodes that go away.
+//! Containers that are moved, and nodes that go offline.
 
 use std::time::Duration;
 
@@ -27,12 +27,12 @@ async fn a_container_that_was_moved_stays_its_customers_and_ends_in_time() {
         assert_eq!(switched.status, 200, "{action}: {:?}", switched.body);
         assert_eq!(customer.runs(&app), action == "start");
     }
-    // Moved again, and nobody uses it until its end.
+    // It is moved again, and no request concerns it until its end.
     app.sim.migrate(customer.ctid, other(to));
     customer.ends(&app).await;
 }
 
-/// Where the configuration names one node, its list does not show what was moved away.
+/// With one configured node, that node's list lacks containers that were moved away.
 #[tokio::test]
 async fn a_container_that_was_moved_off_the_only_node_of_the_configuration_is_found() {
     let app = cluster(&[("PVE_NODE", "pve")]).await;
@@ -51,7 +51,7 @@ async fn a_container_that_was_moved_off_the_only_node_of_the_configuration_is_fo
 }
 
 #[tokio::test]
-async fn a_comparison_follows_what_was_moved_and_nobody_asked_for() {
+async fn a_reconciliation_finds_containers_that_moved_without_a_request() {
     let app = cluster(&[]).await;
     let customer = Customer::of(&app, 1, 30).await;
     let to = other(&node_of(&app, customer.ctid));
@@ -62,7 +62,7 @@ async fn a_comparison_follows_what_was_moved_and_nobody_asked_for() {
     assert_eq!(lease.unwrap().node.as_str(), to);
 }
 
-/// A node that was renamed or taken out of the cluster is answered for by nobody.
+/// A node that was renamed or taken out of the cluster never answers again.
 #[tokio::test]
 async fn a_node_that_is_no_more_is_not_asked_for_ever() {
     let app = cluster(&[]).await;
@@ -85,7 +85,7 @@ async fn a_node_that_is_away_costs_nothing_and_loses_nothing() {
     let app = cluster(&[]).await;
     let customer = Customer::of(&app, 1, 30).await;
     let node = node_of(&app, customer.ctid);
-    // The node that answers cannot be the one that is away.
+    // The node that answers for the cluster cannot be the one that is offline.
     if node == "pve" {
         app.sim.migrate(customer.ctid, "pve2");
         app.clock.advance(LATER);
@@ -111,7 +111,7 @@ async fn a_node_that_is_away_costs_nothing_and_loses_nothing() {
             .unwrap()
             .contains("node")
     );
-    // It ends while its node is away, and is stopped when it comes back.
+    // The lease ends while the node is offline, and the container is stopped when the node is back.
     until("the end to be begun", async || {
         app.clock.advance(Duration::from_secs(10));
         (customer.state(&app).await == "expiring").then_some(())
@@ -129,7 +129,8 @@ async fn a_node_that_comes_and_goes_every_moment_loses_nothing() {
     for round in 0..40 {
         app.sim.set_node_online(&node, round % 2 == 1);
         app.clock.advance(Duration::from_secs(61));
-        // The node that answers may be the one that flaps: then there is nothing to compare with.
+        // The node that answers may be the one that goes offline; then there is no list to compare
+        // with.
         if let Ok(found) = proxmox_api::lease::comparing::reconcile::compare(&app.app).await {
             assert_eq!(
                 (found.lost, found.removed),
@@ -143,7 +144,7 @@ async fn a_node_that_comes_and_goes_every_moment_loses_nothing() {
     customer.is_served(&app).await;
 }
 
-/// Proxmox's list is seconds behind, and now and then wrong.
+/// Proxmox's list is some seconds old, and is sometimes wrong.
 #[tokio::test]
 async fn a_list_that_is_wrong_ends_nothing() {
     let app = cluster(&[]).await;

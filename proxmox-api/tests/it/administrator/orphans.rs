@@ -1,4 +1,5 @@
-//! Containers that no lease has: after a database was restored, they may be a paying customer's.
+//! Containers without a lease. After a database was restored, one of them may belong to a paying
+//! customer.
 
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use crate::support::{TestApp, until};
 
 use super::{Customer, compare};
 
-/// A service on yesterday's copy of its database: the customer's lease is not in it.
+/// A service whose database was restored from a copy that lacks the customer's lease.
 async fn restored_from_yesterday(keep_hours: &str) -> (TestApp, u32) {
     let today = TestApp::start().await;
     let folder = today.database();

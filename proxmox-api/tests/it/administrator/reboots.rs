@@ -1,4 +1,4 @@
-//! A node reboots: what ran runs again, and nothing else.
+//! After a node's reboot, only the containers that ran before run again.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::support::{TestApp, until};
 
 use super::{Customer, cluster, compare, node_of};
 
-/// Time passes here and on the nodes.
+/// Advances the clocks of the service and of the nodes.
 fn later(app: &TestApp, seconds: u64) {
     app.clock.advance(Duration::from_secs(seconds));
     app.sim.advance_clock(Duration::from_secs(seconds));
@@ -42,7 +42,7 @@ async fn after_a_reboot_what_ran_runs_again_and_what_was_off_stays_off() {
     }
     assert_eq!(runs.events(&app, "started_after_boot").await, 1);
     runs.is_served(&app).await;
-    // Its owner powers it off inside later: that is no reboot.
+    // Its owner powers it off from inside later, which is not a reboot.
     compare(&app).await;
     app.sim.kill_container(runs.ctid);
     later(&app, 3700);
@@ -52,14 +52,14 @@ async fn after_a_reboot_what_ran_runs_again_and_what_was_off_stays_off() {
 }
 
 #[tokio::test]
-async fn a_reboot_before_the_first_look_at_a_container_is_made_up_for() {
+async fn a_container_that_was_never_checked_is_started_after_a_reboot() {
     let app = TestApp::start().await;
     let customer = Customer::of(&app, 1, 600).await;
     later(&app, 10);
     app.sim.reboot_node("pve");
     assert_eq!(compare(&app).await.started, [customer.lease_id.as_str()]);
     assert!(customer.runs(&app));
-    // Switched off by its owner, and started by a renewal.
+    // Its owner stopped it, and a renewal started it.
     let stopped = customer.switch(&app, "stop").await;
     assert_eq!(stopped.status, 200, "{:?}", stopped.body);
     compare(&app).await;
@@ -71,9 +71,9 @@ async fn a_reboot_before_the_first_look_at_a_container_is_made_up_for() {
     assert!(customer.runs(&app));
 }
 
-/// A node that crashes again and again, once just after it has started the container.
+/// A node that crashes several times, once just after it has started the container.
 #[tokio::test]
-async fn a_reboot_before_a_start_is_known_to_have_worked_is_made_up_for() {
+async fn a_container_whose_start_was_not_confirmed_is_started_after_a_reboot() {
     let app = TestApp::start().await;
     let customer = Customer::of(&app, 1, 600).await;
     later(&app, 10);

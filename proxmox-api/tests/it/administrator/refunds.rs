@@ -1,4 +1,4 @@
-//! Attempts to get money back that is not owed, and ends that meet renewals.
+//! Attempts to get money back that is not owed, and leases that end while they are renewed.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use super::{Customer, LATER, compare};
 
 const POOL: Option<&str> = Some("infra402");
 
-/// Time passes here and on the nodes.
+/// Advances the clocks of the service and of the nodes.
 fn later(app: &TestApp, seconds: u64) {
     app.clock.advance(Duration::from_secs(seconds));
     app.sim.advance_clock(Duration::from_secs(seconds));
@@ -32,7 +32,7 @@ async fn expires_at(app: &TestApp, customer: &Customer) -> i64 {
     lease.unwrap().expires_at.unwrap()
 }
 
-/// State and amount of each payment of a customer for its lease that moved money, oldest first.
+/// State and amount of each payment of a customer that moved money, oldest first.
 async fn paid(app: &TestApp, customer: &Customer) -> Vec<(PaymentState, u64)> {
     let wallet = customer.buyer.wallet().into();
     let payments = app.app.store.payments_by_payer(&wallet, None, 50).await;
@@ -51,9 +51,9 @@ async fn debts(app: &TestApp) -> Vec<(u64, String)> {
         .collect()
 }
 
-/// Time that is owed back is not added, not even if the container comes back.
+/// Time that is owed back is not added to a lease, even if its container comes back.
 #[tokio::test]
-async fn a_renewal_of_what_was_deleted_meanwhile_is_owed_and_adds_nothing() {
+async fn a_renewal_whose_container_was_deleted_meanwhile_is_owed_and_adds_no_time() {
     let app = TestApp::start().await;
     let customer = Customer::of(&app, 1, 60).await;
     let before = expires_at(&app, &customer).await;
@@ -80,7 +80,7 @@ async fn a_renewal_of_what_was_deleted_meanwhile_is_owed_and_adds_nothing() {
     assert_eq!(expires_at(&app, &customer).await, before);
 }
 
-/// Root in a container can keep it from starting for as long as a paid call is tried.
+/// Root in a container can prevent its start for as long as a paid call is retried.
 #[tokio::test]
 async fn time_that_was_added_is_not_owed_because_the_container_does_not_start() {
     let app = TestApp::start().await;
@@ -104,7 +104,7 @@ async fn time_that_was_added_is_not_owed_because_the_container_does_not_start() 
     assert_eq!(customer.state(&app).await, "active");
 }
 
-/// A renewal that was added and could not start its container; then the container is deleted.
+/// The renewal was added and could not start its container; then the container is deleted.
 #[tokio::test]
 async fn what_is_owed_for_a_lost_container_is_no_more_than_its_time() {
     let app = TestApp::start().await;
@@ -140,9 +140,9 @@ async fn what_is_owed_for_a_lost_container_is_no_more_than_its_time() {
     assert!(owed < moved, "{due:?} of {paid:?}");
 }
 
-/// The end of a lease waits for its turn; until then the container may have come back.
+/// The end of a lease waits for the lease's lock; until then its container may come back.
 #[tokio::test]
-async fn what_comes_back_while_its_end_waits_is_not_lost() {
+async fn a_container_that_comes_back_before_its_lease_ends_is_not_lost() {
     let app = TestApp::start().await;
     let customer = Customer::of(&app, 1, 60).await;
     let backup = app.sim.backup(customer.ctid);
@@ -167,9 +167,9 @@ async fn what_comes_back_while_its_end_waits_is_not_lost() {
     assert_eq!(debts(&app).await, []);
 }
 
-/// What kept an end from being done does not hasten the next one.
+/// Failed attempts to end a lease before its renewal do not count for the next end.
 #[tokio::test]
-async fn a_renewal_begins_the_tries_of_the_end_anew() {
+async fn a_renewal_resets_the_failed_attempts_to_end_a_lease() {
     let app = TestApp::start().await;
     let customer = Customer::of(&app, 1, 30).await;
     app.sim.set_lock(customer.ctid, Some("backup"));
@@ -185,10 +185,9 @@ async fn a_renewal_begins_the_tries_of_the_end_anew() {
     assert_eq!(app.app.alarms.of(&customer.lease_id), None);
 }
 
-/// Two comparisons, as of two replicas, and a customer who ends the lease in the same moment: one
-/// end, no debt twice.
+/// Two replicas compare and the customer ends the lease at the same time: one end, and one debt.
 #[tokio::test]
-async fn a_lost_container_is_owed_once_however_many_look() {
+async fn a_lost_container_is_owed_once_even_if_two_replicas_find_it() {
     let app = TestApp::start().await;
     let customer = Customer::of(&app, 1, 60).await;
     app.sim.remove_container(customer.ctid);
@@ -214,8 +213,7 @@ async fn a_lost_container_is_owed_once_however_many_look() {
     assert_eq!(debts(&app).await.len(), 1);
 }
 
-/// An owner who ends the lease of a lost container before it counts as lost gets nothing back: that
-/// is no refund.
+/// An owner who ends a lease before its container counts as lost is not owed a refund.
 #[tokio::test]
 async fn ending_a_lease_oneself_makes_no_debt() {
     let app = TestApp::start().await;

@@ -1,6 +1,7 @@
-//! The whole story: an administrator moves, clones, restores, locks, re-pools, edits notes, reboots and deletes while customers
-//! run commands, renew, stop, start and destroy. At the end no customer's container was harmed, no result was lost without being
-//! told, and no lease or payment is booked wrongly. The order of things comes from a seed that a failure names.
+//! A random sequence: an administrator moves, clones, restores, locks, re-pools, edits
+//! descriptions, reboots and deletes while customers run commands, renew, stop, start and destroy.
+//! At the end no customer's container was harmed, each lost result was reported, and leases and
+//! payments are recorded correctly. A failure prints the seed of its sequence.
 
 use std::time::Duration;
 
@@ -17,15 +18,15 @@ use super::{Customer, LATER, cluster, compare, node_of, other};
 const CUSTOMERS: u64 = 6;
 const ROUNDS: u64 = 60;
 const POOL: Option<&str> = Some("infra402");
-/// The numbers of the administrator's copies begin here.
+/// The first number of the administrator's copies.
 const COPIES_FROM: u32 = 41_000;
 
-/// A small generator, so that a seed tells the whole story.
+/// A small random number generator, so that a seed determines the sequence.
 struct Dice(u64);
 
 impl Dice {
     fn below(&mut self, bound: u64) -> u64 {
-        // Knuth's constants; the high bits are the good ones.
+        // Knuth's constants; the high bits are the random ones.
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -34,7 +35,7 @@ impl Dice {
     }
 }
 
-/// A customer, and what has happened to the lease.
+/// A customer, and the events of its lease.
 struct Life {
     customer: Customer,
     /// Play money before the first payment.
@@ -76,7 +77,7 @@ impl Story {
         }
     }
 
-    /// Something that an administrator does to one container.
+    /// One change by the administrator to one container.
     fn administer(&mut self) {
         let kind = self.dice.below(14);
         let index = usize::try_from(self.dice.below(CUSTOMERS)).unwrap();
@@ -96,7 +97,7 @@ impl Story {
                 sim.restore(&sim.backup(vmid), copy, POOL);
                 self.copies.push(sim.container(copy).unwrap());
             }
-            // Over the running one: it is stopped then, and its owner starts it again.
+            // It replaces the running container, which is stopped; its owner starts it again.
             4 => sim.restore(&sim.backup(vmid), vmid, POOL),
             5 => sim.set_lock(vmid, Some("backup")),
             6 => sim.set_lock(vmid, None),
@@ -109,7 +110,7 @@ impl Story {
                 sim.set_node_online("pve2", true);
                 sim.reboot_node(&found.node);
             }
-            // Two of them at most, late enough that they were used.
+            // At most two are deleted, and only after they were used.
             13 if index < 2 && !life.deleted => {
                 sim.kill_container(vmid);
                 sim.remove_container(vmid);
@@ -119,7 +120,7 @@ impl Story {
         }
     }
 
-    /// All customers at once, each with something of their own.
+    /// All customers act concurrently, each in its own way.
     async fn live(&mut self) {
         let deeds: Vec<u64> = self.lives.iter().map(|_| self.dice.below(6)).collect();
         let (app, all) = (&self.app, &self.lives);
@@ -131,7 +132,7 @@ impl Story {
             match deed {
                 0 | 1 => {
                     let ran = customer.exec(app).await;
-                    // A result is the command's own, or there is none and it is said so.
+                    // The result is the command's own, or the response says that it is lost.
                     if ran.status == 200 {
                         assert_eq!(ran.body["stdout"], "here\n");
                         assert_eq!(ran.body["exitCode"], 0);
@@ -146,7 +147,7 @@ impl Story {
             }
         });
         join_all(lived).await;
-        // One customer has enough of it.
+        // One customer destroys its lease.
         let last = all.last().unwrap();
         if self.dice.below(ROUNDS) == 0 && !last.ended {
             let ended = last.customer.destroy(app).await;
@@ -159,7 +160,7 @@ impl Story {
         }
     }
 
-    /// The administrator is done: everything is as it should be but for what was deleted.
+    /// Undoes the administrator's changes, except for what was deleted.
     async fn heal(&self) {
         let app = &self.app;
         app.sim.set_node_online("pve2", true);
@@ -203,7 +204,7 @@ impl Story {
         }
     }
 
-    /// Money moved exactly where something was delivered, or is owed.
+    /// Money moved only where it was delivered or is owed.
     async fn books(&self) {
         for life in &self.lives {
             let wallet = life.customer.buyer.wallet();
@@ -221,7 +222,8 @@ impl Story {
                         assert!(summary.due <= row.amount, "{row:?}");
                     }
                     PaymentState::Settled => {
-                        // Paid, not delivered, and still good for the same request, until it is owed.
+                        // Paid and not delivered: the same request can still ask for it, until it
+                        // is owed.
                         assert!(row.answer.is_none());
                         moved += row.amount;
                     }
@@ -232,7 +234,7 @@ impl Story {
         }
     }
 
-    /// Every lease ends in its time; what is left are the administrator's copies.
+    /// Every lease ends in time; only the administrator's copies are left.
     async fn end(&self) {
         let app = &self.app;
         until("all leases to be over", async || {
@@ -240,7 +242,7 @@ impl Story {
             tokio::time::sleep(Duration::from_millis(20)).await;
             let counts = app.app.store.lease_counts().await.unwrap();
             let over = |(state, number): (&String, &u32)| state == "destroyed" || *number == 0;
-            // What was deleted is noticed by a comparison.
+            // A reconciliation notices the containers that were deleted.
             compare(app).await;
             counts.iter().all(over).then_some(())
         })
@@ -262,7 +264,7 @@ async fn story(app: TestApp, seed: u64) {
         story.live().await;
         story.app.clock.advance(Duration::from_secs(20));
         if round % 4 == 3 {
-            // While the node that answers is busy there may be nothing to compare with.
+            // While the node that answers is busy there may be no list to compare with.
             compare(&story.app).await;
         }
     }
@@ -274,7 +276,7 @@ async fn story(app: TestApp, seed: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_the_administrator_does_no_customer_is_harmed() {
+async fn a_random_sequence_of_changes_harms_no_customer() {
     for seed in [1, 2] {
         story(cluster(&[("LEASE_GRACE_MINUTES", "5")]).await, seed).await;
     }
@@ -289,7 +291,7 @@ async fn the_same_on_postgresql() {
 }
 
 #[test]
-fn the_dice_reach_every_deed() {
+fn the_seeds_cover_every_change() {
     let mut dice = Dice(1);
     let mut seen = [false; 14];
     for _ in 0..1000 {

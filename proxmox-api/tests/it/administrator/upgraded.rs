@@ -1,5 +1,5 @@
-//! A database of the release of f1d8e30 with running leases: their markers name no number and no time, and their rows no
-//! hardware address.
+//! A database of release f1d8e30 with running leases: their markers lack the number and the time,
+//! and their rows lack the hardware address.
 
 use rusqlite::{Connection, params};
 use serde_json::json;
@@ -8,7 +8,7 @@ use crate::{buyer::SignedIn, support::TestApp, upgrade::SCHEMA};
 
 use super::{Customer, LATER, cluster, compare, node_of, other};
 
-/// The same leases as that release would have them: its schema, its rows, its marker.
+/// The same leases as that release stored them: its schema, its rows, its marker.
 async fn downgraded(new: &TestApp, customers: &[Customer]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let rows = Connection::open(folder.path().join("old.sqlite")).unwrap();
@@ -59,7 +59,8 @@ async fn an_upgrade_harms_no_running_lease() {
     let folder = downgraded(&before, &customers).await;
     let sim = before.sim.clone();
     drop(before);
-    // While the service was down: one was moved, one cloned, one has got a note, one was restored under another number.
+    // While the service was down, one was moved, one was cloned, one got a description, and one was
+    // restored under another number.
     let [moved, cloned, noted, restored] = &customers[..] else {
         unreachable!("four customers")
     };

@@ -1,4 +1,4 @@
-//! A console's WebSocket as a program uses it, by somebody else's client.
+//! A program that uses a console's WebSocket through a third-party client.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use tokio_tungstenite::{
 
 use crate::guest::Guest;
 
-/// How long anything may take that has to come.
+/// How long an expected message may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// An open connection.
@@ -27,7 +27,7 @@ pub struct Client {
     shown: String,
 }
 
-/// Buys a console and gives the answer's body.
+/// Buys a console and returns the response's body.
 pub async fn buy(guest: &Guest) -> Value {
     let path = guest.console_path();
     let answer = guest.buyer.pay(&guest.app, Method::POST, &path, None).await;
@@ -40,7 +40,7 @@ pub async fn ticket(guest: &Guest) -> String {
     buy(guest).await["ticket"].as_str().unwrap().to_owned()
 }
 
-/// Connects, with further headers; the status where the service refuses.
+/// Connects, with further headers; returns the status if the service refuses.
 pub async fn dial(guest: &Guest, headers: &[(&str, &str)]) -> Result<Client, u16> {
     let url = format!("{}/console/ws", guest.app.url.replace("http://", "ws://"));
     let mut request = url.into_client_request().unwrap();
@@ -59,7 +59,7 @@ pub async fn dial(guest: &Guest, headers: &[(&str, &str)]) -> Result<Client, u16
     }
 }
 
-/// Connects and shows a ticket.
+/// Connects and sends a ticket.
 pub async fn connect(guest: &Guest, ticket: &str) -> Client {
     let mut client = dial(guest, &[]).await.unwrap();
     client
@@ -68,11 +68,11 @@ pub async fn connect(guest: &Guest, ticket: &str) -> Client {
     client
 }
 
-/// Buys a console, opens it and waits for its prompt; gives the ticket to come back with as well.
+/// Buys a console, opens it and waits for its prompt; returns also the ticket for a reconnect.
 pub async fn open(guest: &Guest) -> (Client, String) {
     let mut client = connect(guest, &ticket(guest).await).await;
     let resume = client.opened(guest).await;
-    // A session that goes on shows nothing by itself.
+    // A session that is resumed prints no prompt by itself.
     client.keys("\r").await;
     client.until("# ").await;
     (client, resume)
@@ -92,7 +92,7 @@ impl Client {
         self.stream.send(message).await.unwrap();
     }
 
-    /// The next message that is no sign of life.
+    /// The next message that is not a ping.
     async fn next(&mut self) -> Option<Result<Message, Error>> {
         let message = async {
             loop {
@@ -107,7 +107,7 @@ impl Client {
             .unwrap_or_else(|_| panic!("nothing more comes after {:?}", self.shown))
     }
 
-    /// The word that it is open: the whole of it, and the ticket that is in it.
+    /// The message that says that the console is open, and the ticket in it.
     pub async fn opened(&mut self, guest: &Guest) -> String {
         let Some(Ok(Message::Text(text))) = self.next().await else {
             panic!("the first message is no text")
@@ -122,7 +122,7 @@ impl Client {
         opened["resume"].as_str().unwrap().to_owned()
     }
 
-    /// Reads until a text is shown, and forgets what was shown up to there.
+    /// Reads until a text was shown, and drops the output up to there.
     pub async fn until(&mut self, text: &str) -> String {
         loop {
             if let Some(at) = self.shown.find(text) {
@@ -158,7 +158,7 @@ impl Client {
         }
     }
 
-    /// Closes in good order.
+    /// Closes the connection with a closing handshake.
     pub async fn leave(mut self) {
         let frame = CloseFrame {
             code: 1000.into(),

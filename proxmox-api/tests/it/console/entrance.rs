@@ -1,4 +1,4 @@
-//! Who may open a console, and what is refused at the door.
+//! Who may open a console, and which connections are refused.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ async fn a_console_is_bought_with_a_ticket_of_our_own() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_is_given_again_with_its_ticket_to_whoever_has_the_key() {
+async fn a_lost_answer_is_repeated_with_its_ticket_to_the_holder_of_the_idempotency_key() {
     let guest = Guest::plain().await;
     let app = &guest.app;
     let signed = guest
@@ -144,7 +144,7 @@ async fn only_pages_that_are_known_may_connect() {
 }
 
 #[tokio::test]
-async fn what_is_not_understood_closes_the_connection_and_harms_nothing() {
+async fn a_message_that_cannot_be_read_closes_its_connection_only() {
     let guest = Guest::plain().await;
     let first_messages = [
         Message::binary(b"ls\r".to_vec()),
@@ -173,7 +173,7 @@ async fn what_is_not_understood_closes_the_connection_and_harms_nothing() {
         client.message(message).await;
         assert_eq!(client.closed().await.0, code);
     }
-    // Far too much is not even read; that connection breaks.
+    // A message that is far too long is not read; the connection breaks.
     let (mut client, _) = open(&guest).await;
     client.message(Message::binary(vec![b'x'; 2 << 20])).await;
     let (code, _) = client.closed().await;
@@ -193,7 +193,7 @@ async fn a_connection_without_a_ticket_is_not_kept() {
     );
 }
 
-/// Addresses as one proxy of ours passes them on.
+/// Addresses as one of our proxies passes them on.
 const BEHIND_A_PROXY: &[(&str, &str)] = &[("TRUSTED_PROXIES", "1")];
 
 #[tokio::test]
@@ -220,7 +220,7 @@ async fn one_address_without_tickets_keeps_nobody_else_out() {
 }
 
 #[tokio::test]
-async fn connections_without_a_ticket_have_no_seats() {
+async fn connections_without_a_ticket_take_no_permits() {
     let guest = Guest::with(plain_shell(), BEHIND_A_PROXY).await;
     let mut waiting = Vec::new();
     for number in 0..64 {
@@ -236,7 +236,7 @@ async fn connections_without_a_ticket_have_no_seats() {
 }
 
 #[tokio::test]
-async fn a_ticket_outlives_a_full_house() {
+async fn a_ticket_stays_valid_when_all_permits_are_taken() {
     let guest = Guest::plain().await;
     let consoles = &guest.app.app.consoles;
     let all: Vec<_> = std::iter::from_fn(|| consoles.room()).collect();

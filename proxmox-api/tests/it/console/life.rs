@@ -1,4 +1,4 @@
-//! What goes through an open console, and how it ends.
+//! Data that passes through an open console, and the ways in which a console ends.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::{
     support::until,
 };
 
-/// Names and data of what happened to the lease.
+/// Names and data of the lease's events.
 async fn trail(guest: &Guest) -> Vec<(String, Value)> {
     let store = &guest.app.app.store;
     let lease = store
@@ -37,7 +37,7 @@ async fn what_is_typed_is_run_what_is_shown_comes_back_and_the_size_is_the_scree
     console.send(json!({"resize": [90, 33]})).await;
     let shown = console.says("stty size", "two").await;
     assert!(shown.contains("33 90"), "{shown:?}");
-    // A paste of many frames, longer than what a terminal holds.
+    // A paste of many frames, longer than a terminal's buffer.
     let paste = "0123456789".repeat(10_000);
     console
         .keys("stty raw -echo; printf re''ady; head -c 100000 >pasted; stty sane; printf do''ne\r")
@@ -71,7 +71,7 @@ async fn a_command_and_a_console_do_not_meet() {
         answer.body["error"]["message"],
         "The container's terminal is in use by an open console."
     );
-    // Left with a program running: commands find it busy, and force ends it.
+    // The client left with a program running: commands find the terminal busy, and `force` ends it.
     console.keys("sleep 1000\r").await;
     console.until("sleep 1000").await;
     console.leave().await;
@@ -103,7 +103,7 @@ async fn a_lost_connection_is_taken_up_again_without_paying() {
     let (mut console, resume) = open(&guest).await;
     console.says("word=kept", "set").await;
     let before = guest.balance().await;
-    // The client's machine goes away without a word; the service does not know it yet.
+    // The client disappears without closing the connection; the service has not noticed yet.
     let lost = console;
     let mut back = connect(&guest, &resume).await;
     let next = back.opened(&guest).await;
@@ -121,7 +121,7 @@ async fn a_lost_connection_is_taken_up_again_without_paying() {
         "once"
     );
 
-    // A cut connection is remembered for two minutes, and one that was closed is not.
+    // A connection that was cut can be resumed for two minutes, one that was closed cannot.
     drop(back);
     until("the cut to be seen", async || {
         let closed = trail(&guest).await;
@@ -169,7 +169,7 @@ async fn a_new_ticket_takes_over_from_the_console_before() {
     let (mut second, _) = open(&guest).await;
     second.says("echo", "mine").await;
     assert_eq!(first.closed().await.0, 4411);
-    // Or two pages would push each other out for ever.
+    // Otherwise two pages would disconnect each other without end.
     assert_eq!(connect(&guest, &resume).await.closed().await.0, 4401);
 }
 
@@ -179,7 +179,7 @@ async fn a_console_ends_with_its_lease_unless_that_is_renewed() {
     let (mut console, _) = open(&guest).await;
     let renew = guest.buyer.renew(&guest.app, guest.ctid, 30).await;
     assert_eq!(renew.status, 200);
-    // Past the old end, in steps that are no idleness.
+    // The clock passes the old end in steps that do not count as idleness.
     for _ in 0..4 {
         guest.app.clock.advance(Duration::from_secs(10 * 60));
         console.says("echo", "here").await;
@@ -203,7 +203,7 @@ async fn a_console_ends_with_its_lease_unless_that_is_renewed() {
 
 #[tokio::test]
 async fn every_other_end_has_its_reason_too() {
-    // The shell's own end.
+    // The shell ends by itself.
     let guest = Guest::with(plain_shell(), &[]).await;
     let (mut console, resume) = open(&guest).await;
     console.keys("exit\r").await;
@@ -219,12 +219,12 @@ async fn every_other_end_has_its_reason_too() {
         console.closed().await,
         (4409, "The container does not run.".into())
     );
-    // It is gone.
+    // The container is gone.
     let guest = Guest::plain().await;
     let (console, _) = open(&guest).await;
     guest.app.sim.remove_container(guest.ctid);
     assert_eq!(console.closed().await.0, 4410);
-    // Nobody is there.
+    // The console is idle.
     let guest = Guest::plain().await;
     let (mut console, _) = open(&guest).await;
     console.says("echo", "quiet").await;
@@ -236,7 +236,7 @@ async fn every_other_end_has_its_reason_too() {
     );
 }
 
-/// Types `exit` behind a terminal proxy with these defects and says how the console closes.
+/// Types `exit` behind a terminal proxy with these defects; returns how the console closes.
 async fn exits_behind(defects: TerminalDefects) -> (u16, String) {
     let guest = Guest::behind(defects).await;
     let (mut console, resume) = open(&guest).await;
@@ -245,7 +245,7 @@ async fn exits_behind(defects: TerminalDefects) -> (u16, String) {
     let closed = console.closed().await;
     let back = connect(&guest, &resume).await.closed().await;
     assert_eq!(back.0, 4401, "there is nothing to come back to");
-    // The next one has a shell of its own.
+    // The next console has a new shell.
     let (mut console, _) = open(&guest).await;
     console.says("echo", "fresh").await;
     closed
@@ -311,8 +311,8 @@ async fn a_console_carries_no_more_than_it_may() {
 async fn a_client_that_does_not_read_holds_up_the_container_and_not_the_service() {
     let guest = Guest::with(plain_shell(), &[]).await;
     let (mut console, _) = open(&guest).await;
-    // A hundred megabytes that the client does not read. Two seconds are enough to carry them all
-    // where nothing holds the container up.
+    // A hundred megabytes that the client does not read. If nothing slowed the container down, two
+    // seconds would be enough to send them all.
     console
         .keys("yes 0123456789abcdef | head -c 100000000; echo done >marker\r")
         .await;

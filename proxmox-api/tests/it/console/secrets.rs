@@ -1,4 +1,4 @@
-//! Nothing of Proxmox leaves the service: no token, no ticket, no address, in no answer, page, message or log line.
+//! No token, ticket or address of Proxmox is in any response, page, message or log line.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -14,7 +14,7 @@ use crate::{
     guest::Guest,
 };
 
-/// A log that can be read.
+/// A log that tests can read.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -35,9 +35,10 @@ async fn nothing_of_proxmox_is_in_any_answer_page_message_or_log_line() {
     let mut env = Env::from_map([("LOG_FORMAT", "json"), ("RUST_LOG", "debug")]);
     let telemetry = Telemetry::from_env(&mut env).without(proxmox_api::NOISY_LOG_TARGET);
     let subscriber = telemetry.subscriber(move || writer.clone());
-    // With one subscriber alone, whichever test meets a log line first decides for all whether it is wanted.
+    // With a subscriber for one thread only, the first test that reaches a log line would decide
+    // for all tests whether it is enabled.
     let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
-    // The service's threads take the subscriber over from the thread that launches it.
+    // The service's threads inherit the subscriber of the thread that launches it.
     let _guard = tracing::subscriber::set_default(subscriber);
 
     let guest = Guest::plain().await;

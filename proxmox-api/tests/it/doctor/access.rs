@@ -1,4 +1,4 @@
-//! Rights that are missing, and rights that nobody needs.
+//! Privileges that are missing, and privileges that are not needed.
 
 use proxmox_api::{
     config::Config,
@@ -81,7 +81,7 @@ async fn a_role_that_takes_everything_away_is_found_and_its_command_mends_it() {
         let finding = installation.of("proxmox.access", &[]).await;
         error(&finding, "proxmox.access", "a rule there takes away");
         assert!(finding.found.contains(path), "{finding:#?}");
-        // Granting it again changes nothing.
+        // A second grant of the role changes nothing.
         installation.perform(&finding.mend[1]);
         let again = installation.of("proxmox.access", &[]).await;
         error(&again, "proxmox.access", "a rule there takes away");
@@ -89,7 +89,7 @@ async fn a_role_that_takes_everything_away_is_found_and_its_command_mends_it() {
         installation.is_fine(&[]).await;
         sim.revoke(above, &user);
     }
-    // What NoAccess takes away is not held in excess either.
+    // A privilege that NoAccess removes does not count as held in excess.
     sim.grant("/", &user, "Administrator");
     sim.grant("/vms", &user, "NoAccess");
     let finding = installation.only(&[]).await;
@@ -114,7 +114,7 @@ async fn the_rights_on_a_vnet_are_looked_for_in_its_zone() {
     let on_vnet = findings.iter().find(|one| one.expected == expected);
     assert!(on_vnet.is_some(), "{findings:#?}");
 
-    // The right of the same name in the zone of plain bridges is none.
+    // A privilege of the same name in the zone of plain bridges does not count.
     let (sim, user) = (&installation.sim, installation.user());
     sim.revoke("/sdn/zones/i402/i402net", &user);
     let host = Host {
@@ -134,7 +134,7 @@ async fn the_rights_on_a_vnet_are_looked_for_in_its_zone() {
         sim.revoke("/sdn/zones/i402/i402net", &user);
     }
 
-    // With the right to use it alone, the zone does not show, but the rule does.
+    // With only the right to use it the zone is not listed, but the rule is.
     sim.set_role("Use", &["SDN.Use"]);
     sim.grant("/sdn/zones/i402/i402net", &user, "Use");
     installation.is_fine(&bridge).await;
@@ -231,7 +231,7 @@ fn the_setup_commands_follow_the_configuration() {
     let env = service::env::Env::from_map([
         ("ADDRESS", crate::support::PAYEE),
         ("PVE_HOST", "https://pve.example.org:8006"),
-        // The prototype's: rights of its own are made for another account.
+        // The prototype's account: the commands make a separate account with its own rights.
         ("PVE_TOKEN_ID", "root@pam!lease"),
         ("PVE_TOKEN_SECRET", "00000000-0000-0000-0000-000000000000"),
         ("PVE_NODE", "alpha,beta"),

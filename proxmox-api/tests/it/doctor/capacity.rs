@@ -75,7 +75,7 @@ async fn a_template_that_is_not_there_is_named_with_the_command_that_fetches_it(
     )];
     let finding = installation.only(&missing).await;
     error(&finding, "proxmox.templates", "there are: local:vztmpl/");
-    // The index has no such file, and the default's takes its place.
+    // The index lacks this file, so the default template is suggested.
     let fetch = "pveam download local debian-13-standard_13.1-2_amd64.tar.zst";
     assert!(finding.mend[0].starts_with(fetch), "{finding:#?}");
     let in_index = "local:vztmpl/ubuntu-24.04-standard_24.04-2_amd64.tar.zst";
@@ -109,7 +109,7 @@ async fn a_range_of_numbers_that_is_used_up_or_shared_is_named() {
     let installation = Installation::start().await;
     let user = installation.user();
     installation.sim.put_foreign_container(40_205, "accounting");
-    // To this account the container of others does not show.
+    // This account cannot see the other installation's container.
     installation.is_fine(&[]).await;
     installation.sim.grant("/vms", &user, "PVEAuditor");
     let finding = installation.only(&[]).await;

@@ -1,4 +1,4 @@
-//! Variables that are missing, wrong, or better not used.
+//! Variables that are missing, wrong, or deprecated.
 
 use proxmox_api::doctor::{Finding, Severity};
 
@@ -72,7 +72,7 @@ async fn without_any_variable_those_that_are_needed_are_named() {
     );
 }
 
-/// Each of these has a stand-in, so that everything else is still looked at.
+/// Each of these variables has a fallback, so that all other checks still run.
 #[tokio::test]
 async fn a_variable_that_cannot_be_read_hides_only_what_hangs_on_it() {
     let installation = Installation::start().await;
@@ -80,7 +80,7 @@ async fn a_variable_that_cannot_be_read_hides_only_what_hangs_on_it() {
     for (wrong, blamed) in [
         (vec![("ADDRESS", "0x12")], "ADDRESS"),
         (
-            // The last digit is a typo.
+            // The last digit is a typing error.
             vec![("ADDRESS", "0x70997970C51812dc3A010C7d01b50e0d17dc79C9")],
             "ADDRESS",
         ),
@@ -152,7 +152,7 @@ async fn settings_of_the_prototype_that_are_dangerous_are_warned_of() {
     let finding = installation
         .of("proxmox.token", &[("PVE_TOKEN_ID", "root@pam!lease")])
         .await;
-    // The simulator has no such token, so it is both refused and warned of.
+    // The simulator has no such token, so one finding says that it is refused, another warns of it.
     error(&finding, "proxmox.token", "root@pam!lease");
 }
 
@@ -180,7 +180,7 @@ async fn without_a_token_the_host_and_its_certificate_are_looked_at() {
         ["configuration", "proxmox.tls"],
         "{findings:#?}"
     );
-    // Once it is trusted, nothing is said of a token that is not there.
+    // Once the certificate is trusted, nothing is reported about the missing token.
     let finding = installation.only(&[("PVE_TOKEN_SECRET", "")]).await;
     error(&finding, "configuration", "PVE_TOKEN_SECRET");
 }

@@ -1,4 +1,4 @@
-//! Hosts that do not answer, are not the one that is trusted, or do not know the token.
+//! Hosts that do not answer, have an untrusted certificate, or do not know the token.
 
 use proxmox_api::doctor::setup;
 use pve_sim::{Fault, FaultKind, Operation, SimConfig};
@@ -17,7 +17,7 @@ async fn a_certificate_that_is_not_trusted_is_shown_to_be_pinned() {
         let finding = installation.only(&[("PVE_FINGERPRINT", pinned)]).await;
         error(&finding, "proxmox.tls", why);
         assert!(finding.found.contains(&installation.sim.fingerprint()));
-        // Whoever copies line by line has compared before pinning.
+        // An operator who runs the lines in order compares the certificate before pinning it.
         assert!(
             finding.mend[0].starts_with("pvenode cert info"),
             "{finding:#?}"

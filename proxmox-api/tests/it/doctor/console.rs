@@ -1,4 +1,4 @@
-//! The account that opens consoles, tried on a container of a lease.
+//! The account that opens consoles, tried on the container of a lease.
 
 use proxmox_api::{
     doctor::{Severity, setup, setup::Zone},
@@ -10,7 +10,7 @@ use pve_sim::SimConfig;
 
 use super::{Installation, error, quick};
 
-/// Makes a container as a lease would, and leaves it stopped.
+/// Makes a container as a lease does, and leaves it stopped.
 async fn with_a_container(installation: &Installation) {
     let proxmox = Proxmox::new(installation.proxmox(), None, &Shares::default()).unwrap();
     let node = NodeName::new(installation.sim.node()).unwrap();
@@ -49,7 +49,7 @@ async fn a_host_that_takes_no_token_for_consoles_is_found_and_an_account_mends_i
     })
     .await;
     with_a_container(&installation).await;
-    // A release that old also has known ways out of containers.
+    // A release that old also has known escapes from containers.
     let finding = installation.of("proxmox.console", &[]).await;
     error(&finding, "proxmox.console", "pve-container 6.1.3");
     assert!(
@@ -118,7 +118,7 @@ async fn a_console_account_with_a_second_factor_is_told_apart_from_a_wrong_passw
     assert!(finding.mend[0].contains(&tfa), "{finding:#?}");
 }
 
-/// A proxy that knows nothing of WebSockets: what asks for an upgrade goes no further than to it.
+/// A proxy without support for WebSockets: it does not pass upgrades on.
 async fn plain_proxy(to: String) -> String {
     let http = reqwest::Client::builder()
         .danger_accept_invalid_certs(true)

@@ -1,4 +1,4 @@
-//! What the host shows of the fence around tenants: each gap is found, with the line that mends it.
+//! The host's part of the fence around tenants: each gap is found, with the command that closes it.
 
 use proxmox_api::{
     config::Config,
@@ -12,7 +12,7 @@ use super::{Finding, Installation, error, quick, warning};
 
 pub const NETWORK: [(&str, &str); 2] = [("PVE_BRIDGE", "i402net"), ("PVE_NETWORK", "10.64.0.0/20")];
 
-/// An installation on a VNet, with the group, behind a firewall that is on and can be read.
+/// An installation on a VNet, with the security group, behind a firewall that is on and readable.
 pub async fn fenced(config: SimConfig) -> Installation {
     let installation = Installation::with(SimConfig {
         bridge: "i402net".into(),
@@ -47,7 +47,7 @@ async fn of(installation: &Installation, check: &str, changed: &[(&str, &str)]) 
     installation.of(check, &[&NETWORK, changed].concat()).await
 }
 
-/// The installation on a plain bridge, whose address of the host is this one.
+/// An installation on a plain bridge, on which the host has this address.
 async fn on_bridge(installation: &Installation, own_address: &str) -> Finding {
     let (sim, user) = (&installation.sim, installation.user());
     sim.add_bridge("vmbr7", Some(own_address));

@@ -1,5 +1,6 @@
-//! The commands for the fence, run in a real shell with stand-ins for the host's programs. They make
-//! everything once, are quiet about nothing, and stop before they would lock the host out.
+//! The commands for the fence, run in a real shell with stand-ins for the host's programs. They
+//! make everything once, print nothing where nothing changes, and stop before they would lock the
+//! operator out of the host.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -9,12 +10,12 @@ use std::process::Command;
 use proxmox_api::{config::ProxmoxConfig, doctor::fence};
 use tempfile::TempDir;
 
-/// A host whose programs keep what they are told in a folder.
+/// A host whose programs record their arguments in a folder.
 struct Host {
     folder: TempDir,
 }
 
-/// `pvesh`: a thing is there once it was made; the list of groups has each that was.
+/// `pvesh`: an object exists once it was made; the list of groups names each of them.
 const PVESH: &str = r#"
 name() { printf '%s' "$1" | tr / _; }
 case "$1 $2" in
@@ -68,7 +69,7 @@ impl Host {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
-    /// What `ip` says of the bridge, and that the host's way to the internet is by another.
+    /// The output of `ip` for the bridge, and a default route through another interface.
     fn addresses(&self, shown: &str) {
         let ip = format!(
             "case \"$*\" in *route*) echo 'default via 192.168.7.1 dev vmbr0 proto static' ;; *) printf '{shown}' ;; esac"
@@ -76,7 +77,7 @@ impl Host {
         self.program("ip", &ip);
     }
 
-    /// Runs a script below the folder, and gives what was done and what was said.
+    /// Runs a script below the folder; returns what was done and what was printed.
     fn run(&self, script: &str) -> (Vec<String>, String) {
         let folder = self.folder.path();
         let below = |text: String, place: &str| {
@@ -145,7 +146,7 @@ fn everything_is_made_once_and_a_second_run_changes_nothing() {
              --gateway 10.64.0.1 --snat 1",
         ]
     );
-    // The right is given below the zone that was just made.
+    // The right is granted on the zone that was just made.
     let right = "pveum acl modify /sdn/zones/i402/i402net -user infra402@pve -role PVESDNUser";
     assert!(first.iter().any(|line| line == right), "{first:#?}");
     assert!(is_loaded(&first), "{first:#?}");
@@ -217,7 +218,7 @@ fn rules_are_looked_at_in_the_order_that_lets_nothing_slip_through() {
     let (host, script) = (Host::new(), script("i402net"));
     let (log, _) = host.run(&script);
     let group = "create /cluster/firewall/groups/infra402 --enable 1 ";
-    // Each goes to the top.
+    // Each rule is inserted at the top.
     let rules: Vec<&str> = log
         .iter()
         .rev()

@@ -1,4 +1,4 @@
-//! This machine: its port, its files, its clock, and the addresses that browsers use.
+//! The service's own machine: its port, files and clock, and the addresses that browsers use.
 
 use std::{fs::Permissions, os::unix::fs::PermissionsExt as _, sync::Arc, time::Duration};
 
@@ -42,7 +42,7 @@ async fn a_store_that_cannot_be_written_is_named() {
         "store",
         "",
     );
-    // A file that is no database.
+    // A file that is not a database.
     let path = file.display().to_string();
     error(
         &installation.only(&[("DATABASE", &path)]).await,
@@ -107,7 +107,7 @@ async fn a_folder_that_is_only_to_be_read_is_named() {
     std::fs::set_permissions(&folder, Permissions::from_mode(0o500)).unwrap();
     let path = folder.join("infra402.sqlite").display().to_string();
     let finding = installation.of("store", &[("DATABASE", &path)]).await;
-    // Root may write everywhere, and then there is nothing to be found.
+    // Root may write everywhere, so the check finds nothing.
     let may_write = std::fs::write(folder.join("probe"), "").is_ok();
     assert_eq!(finding.severity == Severity::Ok, may_write, "{finding:#?}");
 }
@@ -154,7 +154,7 @@ async fn addresses_that_browsers_cannot_use_are_a_warning() {
     warning(&finding, "browsers.address", "names itself");
 }
 
-/// The part that runs at every start says the same of the same installation.
+/// The checks that run at every start report the same for the same installation.
 #[tokio::test]
 async fn a_start_examines_without_disturbing_anybody() {
     let app = TestApp::with(&[("PVE_OS_TEMPLATE", "local:vztmpl/nowhere.tar.zst")]).await;

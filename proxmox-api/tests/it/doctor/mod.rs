@@ -1,4 +1,4 @@
-//! What is wrong with an installation is found, and what is said to mend it does.
+//! The doctor finds faults of an installation, and the commands that it suggests mend them.
 
 mod access;
 mod capacity;
@@ -30,14 +30,14 @@ use shell::Host;
 
 type Variables = Vec<(String, String)>;
 
-/// An installation in which everything is as it should be.
+/// An installation without faults.
 struct Installation {
     sim: Sim,
     variables: Variables,
     folder: TempDir,
 }
 
-/// How a simulator for these tests is set up.
+/// Settings of the simulator for these tests.
 fn quick() -> SimConfig {
     SimConfig {
         auth_failure_delay: std::time::Duration::ZERO,
@@ -92,7 +92,7 @@ impl Installation {
         look(&self.env(changed), Arc::new(SystemClock)).await
     }
 
-    /// The only finding that is not as it should be.
+    /// The only finding that is not fine.
     async fn only(&self, changed: &[(&str, &str)]) -> Finding {
         let mut bad = self.examined(changed).await;
         bad.retain(|finding| finding.severity != Severity::Ok);
@@ -115,7 +115,7 @@ impl Installation {
         assert_eq!(report::worst(&findings), Severity::Ok, "{findings:#?}");
     }
 
-    /// Does on the simulator what a command for the host would do.
+    /// Applies a command for the host to the simulator.
     fn perform(&self, command: &str) {
         Host::default().perform(&self.sim, command);
     }

@@ -1,4 +1,4 @@
-//! Payees, facilitators, nodes of the chain and gas.
+//! Payees, facilitators, nodes of the chain, and gas.
 
 use axum::{
     Json, Router,
@@ -25,7 +25,7 @@ pub(super) async fn facilitator_for(network: &'static str) -> String {
     serve(Router::new().route("/supported", get(async move || Json(supported)))).await
 }
 
-/// A transfer to `ADDRESS` that no installation has seen.
+/// A transfer to `ADDRESS` that no store knows.
 fn transfer() -> Value {
     let word = |digits: &str| format!("0x{digits:0>64}");
     json!({
@@ -39,7 +39,7 @@ fn transfer() -> Value {
     })
 }
 
-/// A chain's node: its id, whether there is a token, and what every account has for gas.
+/// A chain's node: its id, whether the token exists, and the gas balance of every account.
 pub(super) async fn node(chain: u64, token: bool, balance: u64) -> String {
     let answer = async move |Json(question): Json<Value>| {
         let result = match question["method"].as_str().unwrap() {

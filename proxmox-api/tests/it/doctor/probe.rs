@@ -1,5 +1,5 @@
-//! The probe tries the fence from inside throwaway containers, keeps what it has shown, and leaves no
-//! container behind. In the simulator a container's network is this machine's.
+//! The probe tests the fence from inside throwaway containers, stores the result, and removes the
+//! containers. In the simulator a container's network is this machine's.
 
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::AtomicBool;
@@ -28,8 +28,7 @@ use super::{
     quick,
 };
 
-/// A port from which no answer comes: its queue is full, so that further connections are not even
-/// refused.
+/// A port that never answers: its queue is full, so that further connections are not even refused.
 struct Silent {
     port: u16,
     _listener: TcpListener,
@@ -103,7 +102,7 @@ impl Probed {
     }
 }
 
-/// What is said of a claim of another's address.
+/// The findings about a claim of another container's address.
 async fn claimed(probed: &Probed) -> Finding {
     let claim = AddressClaim {
         host: "example.com".into(),
@@ -125,7 +124,7 @@ async fn claimed(probed: &Probed) -> Finding {
     one.clone()
 }
 
-/// A host whose containers have a network of their own, which is simulated with its firewall.
+/// A host whose containers have a simulated network with its firewall.
 async fn with_network() -> Probed {
     Probed::with(SimConfig {
         shell: ShellMode::Toy,
@@ -140,7 +139,8 @@ async fn a_neighbours_address_is_claimed_and_what_the_host_does_is_said() {
     let probed = with_network().await;
     let closed = claimed(&probed).await;
     assert_eq!(closed.severity, Severity::Ok, "{closed:#?}");
-    // Off at one level after the other: each lets the claim out, and is named.
+    // The firewall is switched off at one level after the other: each lets the claim out, and is
+    // named.
     let sim = &probed.installation.sim;
     for (switch, mend) in [
         (
@@ -161,7 +161,7 @@ async fn a_neighbours_address_is_claimed_and_what_the_host_does_is_said() {
         assert_eq!(open.severity, Severity::Warning, "{open:#?}");
         assert!(open.found.starts_with("they do"), "{open:#?}");
         assert!(open.mend[0].contains(mend), "{open:#?}");
-        // The bridge's own table is another matter.
+        // The fence stays proven, because the bridge's own table is checked separately.
         assert!(probed.is_proven().await);
         switch(sim, true);
     }
@@ -170,7 +170,7 @@ async fn a_neighbours_address_is_claimed_and_what_the_host_does_is_said() {
 
 #[tokio::test]
 async fn a_claim_that_cannot_be_tried_is_never_called_closed() {
-    // Its shell has none of the programs.
+    // The container's shell lacks the programs.
     let probed = Probed::on(ShellMode::Toy).await;
     let finding = claimed(&probed).await;
     assert_eq!(finding.severity, Severity::Warning, "{finding:#?}");
@@ -210,14 +210,14 @@ async fn processes_without_a_bound_are_a_warning_with_the_line_that_bounds_them(
     assert!(probed.is_proven().await);
 }
 
-/// The service sells while a probe runs, and after one that was killed.
+/// The service sells during a probe, and after a probe that was killed.
 #[tokio::test]
 async fn addresses_of_a_probe_are_its_own_until_it_ends() {
     let probed = Probed::on(ShellMode::Toy).await;
     let pool = probed.config.proxmox.address_pool().unwrap();
     let held = probed.store.claim_probe_addresses("other", pool, 3, 1);
     held.await.unwrap();
-    // It was killed long ago; its addresses are passed over.
+    // That probe was killed long ago; its addresses are passed over.
     let findings = probed.findings(Vec::new(), false).await;
     assert_eq!(report::worst(&findings), Severity::Ok, "{findings:#?}");
     let now = SystemClock.unix_seconds();
@@ -288,7 +288,7 @@ async fn a_way_that_is_open_or_refused_disproves_what_was_proven_before() {
 
 #[tokio::test]
 async fn a_probe_that_cannot_try_proves_nothing_and_leaves_nothing() {
-    // Its shell knows neither bash nor timeout.
+    // The container's shell has neither bash nor timeout.
     let probed = Probed::on(ShellMode::Toy).await;
     let paths = vec![NetworkPath::closed("the host", "127.0.0.1", 8006)];
     let findings = probed.findings(paths, false).await;
@@ -313,7 +313,7 @@ async fn another_containers_number_is_left_alone() {
     let shell = host_shell("bash");
     let probed = Probed::on(shell).await;
     let sim = &probed.installation.sim;
-    // The number that the probe asks for first.
+    // The number that the probe requests first.
     sim.put_foreign_container(49_999, "somebody");
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let paths = vec![NetworkPath::open("a server", "127.0.0.1", port(&server))];

@@ -1,5 +1,5 @@
-//! Runs the commands that are printed for the host in a real shell, with stand-ins for Proxmox's
-//! own programs on its path. What they are called with is then done on the simulator.
+//! Runs the printed commands for the host in a real shell, with stand-ins for Proxmox's own
+//! programs on its path. Their arguments are then applied to the simulator.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -8,8 +8,8 @@ use std::process::Command;
 
 use pve_sim::Sim;
 
-/// `pveam available` as it prints the index: before manager 9.2, and with the architecture from
-/// then on.
+/// `pveam available` as it prints the index: before manager 9.2, and with the architecture since
+/// then.
 pub const INDEX: &str = "\
 system          alpine-3.22-default_20250617_amd64.tar.xz
 system          debian-12-standard_12.7-1_amd64.tar.zst
@@ -38,7 +38,7 @@ impl Default for Host {
 }
 
 impl Host {
-    /// The commands of Proxmox that a script comes to, as their words.
+    /// Runs a script; returns each command of Proxmox as its words.
     pub fn run(&self, script: &str) -> Vec<Vec<String>> {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
@@ -48,7 +48,8 @@ impl Host {
                 format!(r#"{{"digest":"9b","type":"vnet","vnet":"{vnet}","zone":"{zone}"}}"#);
             fs::write(path(&format!("vnet-{vnet}")), json).unwrap();
         }
-        // A word's bytes, an end of unit after each word and an end of record after the last.
+        // The stand-in writes a unit separator after each word and a record separator after the
+        // last.
         let log = r#"for word in "${0##*/}" "$@"; do printf '%s\037' "$word"; done >>"$HOST/log"; printf '\036' >>"$HOST/log""#;
         program(&path("pveum"), log);
         program(&path("pvesm"), log);
@@ -85,7 +86,7 @@ echo 'sdn vnet does not exist' >&2; exit 2"#;
             .collect()
     }
 
-    /// Runs a script and does on the simulator what it comes to.
+    /// Runs a script and applies its commands to the simulator.
     pub fn perform(&self, sim: &Sim, script: &str) {
         for command in self.run(script) {
             let words: Vec<&str> = command.iter().map(String::as_str).collect();

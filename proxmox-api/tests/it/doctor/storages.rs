@@ -1,4 +1,4 @@
-//! Storages and templates that some nodes have and others have not.
+//! Storages and templates that only some nodes have.
 
 use proxmox_api::doctor::Severity;
 use pve_sim::{SimConfig, StorageConfig, TemplateConfig};
@@ -60,7 +60,7 @@ async fn a_storage_for_disks_that_one_node_lacks_is_a_warning_and_no_reason_to_n
     assert_eq!(errors.len(), 2, "{findings:#?}");
     for finding in errors {
         error(finding, "proxmox.storage", "it is not active");
-        // What is set already mends nothing.
+        // A setting that is in place already is not suggested.
         assert!(!renamed(finding), "{finding:#?}");
     }
 }
@@ -89,7 +89,7 @@ async fn a_template_that_one_node_lacks_is_named_with_the_node() {
     for named in [&[][..], &[("PVE_OS_TEMPLATE", DEBIAN)]] {
         let finding = only(&installation, named).await;
         warning(&finding, "proxmox.templates", "beta lacks it");
-        // The build that is there has gone out of the index.
+        // The index no longer has the build that this node has.
         assert!(
             finding.mend[0].starts_with(
                 "pveam download local debian-12-standard_12.12-1_amd64.tar.zst  # on beta"

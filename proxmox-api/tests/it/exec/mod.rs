@@ -1,4 +1,4 @@
-//! Commands: what they answer, what refuses them, and what they leave behind.
+//! Commands: their answers, their refusals, and what they leave in the container.
 
 mod refusals;
 mod shells;

@@ -1,4 +1,4 @@
-//! What is refused before it costs anything.
+//! Requests that are refused before anything is charged.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ async fn only_the_owner_of_an_active_lease_runs_commands_and_nobody_else_pays() 
         assert_eq!((answer.status.as_u16(), answer.code()), (status, code));
     }
 
-    // Shut down from inside.
+    // The container is shut down from inside.
     app.sim.kill_container(guest.ctid);
     let pay = || guest.buyer.pay(app, Method::POST, &path, hello());
     let answer = guest.refused(409, "lease_conflict", pay()).await;
@@ -130,7 +130,7 @@ async fn bad_commands_are_named_before_anything_is_paid() {
         (413, "body_too_large")
     );
 
-    // A probe without a body learns the price, and buys nothing with it.
+    // A request without a body returns the price, and its payment buys nothing.
     let answer = call(app, &Method::POST, &path, None, &[]).await;
     assert_eq!(answer.status, 402);
     let pay = guest.buyer.pay(app, Method::POST, &path, None);
@@ -181,7 +181,7 @@ async fn a_host_that_lets_us_open_no_terminals_is_said_so_and_costs_nothing() {
         .await;
     assert_eq!(answer.body["error"]["retryable"], false);
 
-    // With an account for consoles, such a host works.
+    // With an account for consoles, this host works.
     let Guest { app, .. } = guest;
     let TestApp { sim, .. } = app;
     let account = [

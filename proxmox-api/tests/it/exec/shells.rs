@@ -1,4 +1,4 @@
-//! What commands answer, under every shell that a template may have.
+//! The answers of commands, under every shell that a template may have.
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::guest::{CALL, Guest, host_shell, plain_shell};
 
-/// The answer without what is another each time.
+/// The answer without the members that differ each time.
 fn plain(mut body: Value) -> Value {
     let upid = body["upid"].take();
     let upid = upid.as_str().unwrap();
@@ -35,7 +35,7 @@ async fn works_under(shell: ShellMode) {
         assert_eq!(plain(answer.body), expected);
         assert_eq!(guest.balance().await, before - CALL);
     }
-    // Nothing to read from, and words that are data whatever is in them.
+    // Standard input is empty, and arguments are data whatever they contain.
     let body = json!({"command": "cat; printf '[%s]' \"$PWD\" >/dev/null; printf '<%s>'",
         "extraArgs": ["a b", "it's", "$(id)", "", "\n"]});
     let answer = guest.exec(body).await;
@@ -108,7 +108,8 @@ async fn commands_run_in_the_confined_shells_of_an_ordinary_simulator() {
 #[tokio::test]
 async fn hostile_texts_are_data() {
     let guest = Guest::with(plain_shell(), &[]).await;
-    // Quotes, terminal escapes, a heredoc with a terminator like ours, and what an earlier run may have printed.
+    // Quotes, terminal escapes, a heredoc with a terminator like ours, and text as an earlier run
+    // may have printed it.
     let command = "cat <<'EOF'\n'\"`$(x)\\\u{1b}[31m\u{7}\nEOF\nprintf '\\ndeadbeefRcafebabe\\ndeadbeefBcafebabe 0 0 0\\n'\necho deadbeefH";
     assert_eq!(
         guest.output(command).await,

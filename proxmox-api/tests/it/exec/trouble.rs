@@ -1,4 +1,4 @@
-//! Many at once, failures on the way, and what the customer has in the end.
+//! Concurrent commands, failures on the way, and the outcome for the customer.
 
 use std::{
     fs::Permissions,
@@ -49,7 +49,7 @@ async fn commands_give_their_results_behind_each_defect_of_a_terminal_proxy() {
 async fn ten_commands_on_one_container_take_turns() {
     let guest = Guest::with(plain_shell(), &[]).await;
     let command = |number| {
-        // Fails if it meets another one.
+        // Fails if another one runs at the same time.
         let command = format!("mkdir busy || exit 99; sleep 0.1; rmdir busy; echo {number}");
         let guest = &guest;
         async move { (number, guest.exec(json!({ "command": command })).await) }
@@ -93,7 +93,8 @@ async fn a_command_whose_connection_is_cut_gives_its_result_all_the_same() {
     let guest = Guest::with(plain_shell(), &[]).await;
     let before = guest.balance().await;
     let body = json!({"command": "echo once >> runs; yes 0123456 | head -c 30000"});
-    // In the middle of the script, while it runs or reports, and of the report.
+    // The cut comes in the middle of the script, while it runs or reports, and in the middle of the
+    // report.
     for kind in [
         FaultKind::CutAfterTyped(1_500),
         FaultKind::CutAfter(450),
@@ -118,7 +119,7 @@ async fn a_command_that_never_began_is_run_for_the_same_payment_later() {
     let signed = guest.buyer.sign(app, Method::POST, &path, body).await;
     let signed = signed.with_key("a-key-that-proves-the-payer");
     let before = guest.balance().await;
-    // Lost while the script is written, and not to be had again.
+    // The connection is lost while the script is written, and cannot be opened again.
     let faults = app.sim.faults();
     let half = FaultKind::CutAfterTyped(1_500);
     faults.inject(Fault::once(Operation::Websocket, half));
@@ -130,7 +131,7 @@ async fn a_command_that_never_began_is_run_for_the_same_payment_later() {
     assert_eq!(failed.receipt().unwrap()["success"], true);
     assert_eq!(guest.balance().await, before - CALL);
     faults.clear();
-    // The half of it that is in the terminal is in nobody's way.
+    // The half of the script that is in the terminal disturbs no later command.
     let done = signed.send(app).await;
     assert_eq!(done.status, 200, "{:?}", done.body);
     assert_eq!(done.body["stdout"], "once\n");
@@ -142,8 +143,8 @@ async fn a_command_whose_outcome_is_lost_is_owed_and_never_run_again() {
     let guest = Guest::with(plain_shell(), &[]).await;
     let app = &guest.app;
     let path = guest.exec_path();
-    // The container's shell is one of this machine under another account, so that it can create a file
-    // when the command begins.
+    // The container's shell is a shell of this machine under another account, so that it can create
+    // a file when the command begins.
     let folder = tempfile::tempdir().unwrap();
     std::fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).unwrap();
     let begun = folder.path().join("begun");
@@ -249,7 +250,7 @@ fn events(text: &str) -> Vec<(String, Value)> {
         .collect()
 }
 
-/// Pays for a command and asks for its output as it comes.
+/// Pays for a command and requests its output as a stream.
 async fn streamed(guest: &Guest, body: &Value) -> reqwest::Response {
     let (app, path) = (&guest.app, guest.exec_path());
     let signed = guest
@@ -294,7 +295,7 @@ async fn output_is_streamed_as_it_comes_and_the_result_is_the_same() {
     assert_eq!(result["body"]["exitCode"], 4);
     assert_eq!(result["receipt"]["success"], true);
 
-    // A refusal keeps its status, streamed or not.
+    // A refusal has the same status with and without a stream.
     guest.app.sim.kill_container(guest.ctid);
     assert_eq!(streamed(&guest, &body).await.status(), 409);
 }

@@ -1,4 +1,4 @@
-//! Work that a replica leaves unfinished when it dies is finished or undone by the other one.
+//! The other replica finishes or undoes the work that a dead replica left unfinished.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ async fn what_a_dead_replica_was_making_is_taken_back_and_the_payment_given_back
             .then_some(())
     })
     .await;
-    // As long as it lives, a look leaves its work alone.
+    // As long as that replica lives, a sweep leaves its work alone.
     next_look(&one).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     let payments = one.app.store.unfinished_payments().await.unwrap();
@@ -47,7 +47,7 @@ async fn what_a_dead_replica_was_making_is_taken_back_and_the_payment_given_back
     nothing_unfinished(&one).await;
     assert!(one.sim.containers().is_empty());
     assert_eq!(one.balance(buyer.wallet()).await, before);
-    // The signature was given back and is good for another try.
+    // The signature was given back and can be used again.
     let leased = signed.send(&one).await;
     assert_eq!(leased.status, 200, "{:?}", leased.body);
 }

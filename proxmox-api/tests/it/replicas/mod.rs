@@ -1,5 +1,5 @@
-//! Replicas that share a PostgreSQL: each knows the other's work, finishes or undoes it when the other dies, and nothing is done
-//! twice. Left out where PostgreSQL is not installed.
+//! Replicas that share a PostgreSQL: each sees the other's work and finishes or undoes it when the
+//! other dies, and nothing is done twice. Skipped where PostgreSQL is not installed.
 
 mod deaths;
 mod outage;
@@ -25,7 +25,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     tokio::task::spawn_blocking(work).await.unwrap()
 }
 
-/// The address of an empty database of PostgreSQL.
+/// The URL of an empty PostgreSQL database.
 pub async fn database() -> String {
     blocking(|| {
         let server = Postgres::shared();
@@ -49,12 +49,13 @@ async fn a_lease(app: &TestApp, buyer: &Buyer) -> Signed {
         .await
 }
 
-/// Puts the clock forward to the next look of every replica.
+/// Advances the clock to the next sweep of every replica.
 async fn next_look(app: &TestApp) {
     app.clock.advance(Duration::from_secs(61));
 }
 
-/// A payment of unknown outcome is asked for at growing intervals, so that this may take its time.
+/// Waits until no payment is unfinished. A payment of unknown outcome is asked for at growing
+/// intervals, so this may take long.
 pub async fn nothing_unfinished(app: &TestApp) {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
@@ -99,7 +100,7 @@ async fn a_lease_lives_its_whole_life_between_two_replicas() {
         .with_key("first-of-two-replicas");
     let leased = signed.send(&one).await;
     assert_eq!(leased.status, 200, "{:?}", leased.body);
-    // A replay, a command, a list, a renewal and a sign-in by the other one.
+    // The other replica serves a replay, a command, a list, a renewal and a sign-in.
     let again = signed.send(&two).await;
     assert_eq!((again.status, &again.body), (leased.status, &leased.body));
     let path = format!("/management/exec/{}", leased.body["ctid"]);
@@ -163,7 +164,7 @@ async fn a_lease_ends_once_whoever_ends_it() {
         .await
         .unwrap()
         .unwrap();
-    // The replica that knows the deadline by itself is not needed for it.
+    // The replica that has the deadline in memory is not needed for it.
     drop(two);
     let _three = one.beside().await;
     for (minutes, kind) in [(26, "expires_soon"), (5, "stopped"), (11, "destroyed")] {
@@ -220,7 +221,7 @@ async fn a_terminal_is_one_replicas_at_a_time_and_a_ticket_opens_it_at_either() 
     assert!(message.contains("an open console"), "{message}");
     let used = client::connect(&one, &ticket).await.closed().await;
     assert_ne!(used.0, 1000, "a ticket is used once: {used:?}");
-    // The newest has it, wherever it comes.
+    // The newest connection has the terminal, at either replica.
     let (newer, _) = client::open(&one).await;
     let taken = console.closed().await;
     assert_eq!(taken.0, 4411, "{taken:?}");

@@ -30,7 +30,7 @@ async fn a_server_that_is_away_is_a_503_and_work_goes_on_when_it_is_back() {
     let one = guest::app(plain_shell(), &[("DATABASE", &url)]).await;
     let buyer = Buyer::funded(&one, 1).await;
     let before = one.balance(buyer.wallet()).await;
-    // In the middle of a lease.
+    // The server crashes in the middle of a lease.
     let slow = FaultKind::SlowTask(Duration::from_millis(1500));
     one.sim.faults().inject(Fault::once(Operation::Start, slow));
     let signed = a_lease(&one, &buyer)

@@ -1,4 +1,4 @@
-//! Many customers at two replicas, one of which dies again and again.
+//! Many customers at two replicas, one of which dies several times.
 
 use std::{sync::Mutex, time::Duration};
 
@@ -69,7 +69,7 @@ async fn a_storm_over_replicas_that_die_leaves_books_and_machines_equal() {
                                 200 => return true,
                                 402 => return false,
                                 202 | 409 | 429 | 502..=504 => {}
-                                // A replica that dies here takes a moment for it, unlike a process.
+                                // Unlike a process, a replica in this test takes a moment to die.
                                 500 => {
                                     let body = answer.text().await.unwrap_or_default();
                                     assert!(
@@ -93,7 +93,8 @@ async fn a_storm_over_replicas_that_die_leaves_books_and_machines_equal() {
         told += u32::from(leased);
         done += 1;
         if done % 15 == 0 {
-            // The sweep resumes the work of the replica before. The work of this one is left alone while its last writes are in flight.
+            // The sweep resumes the work of the replica before. It leaves this replica's work alone
+            // while the last writes are in flight.
             next_look(&one).await;
             drop(two);
             two = one.beside().await;
@@ -103,7 +104,7 @@ async fn a_storm_over_replicas_that_die_leaves_books_and_machines_equal() {
     one.sim.faults().clear();
     assert!(told > 30, "{told} of {LEASES} leased");
     die(&one, two).await;
-    // One look may find a payment that was touched less than a minute before.
+    // One sweep may find a payment that was touched less than a minute before.
     for _ in 0..2 {
         tokio::time::sleep(Duration::from_millis(100)).await;
         next_look(&one).await;
@@ -112,7 +113,8 @@ async fn a_storm_over_replicas_that_die_leaves_books_and_machines_equal() {
     let counts = one.app.store.lease_counts().await.unwrap();
     let active = counts.get("active").copied().unwrap_or(0);
     until("machines to be equal to the books", async || {
-        // A creation that was under way when its replica died may have ended after its lease was undone: an orphan.
+        // A creation that ran when its replica died may have ended after its lease was undone: an
+        // orphan.
         let found = reconcile::compare(&one.app).await.unwrap();
         assert_eq!(found.lost, [""; 0]);
         let containers = one.sim.containers();

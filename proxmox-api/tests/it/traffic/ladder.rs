@@ -1,4 +1,4 @@
-//! The steps that are taken when what is included is used up, and how they are undone.
+//! The measures that are taken when the included traffic is used up, and how they are undone.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::*;
 use crate::support::until;
 
 #[tokio::test]
-async fn what_is_used_up_is_slowed_then_cut_off_and_a_renewal_undoes_both() {
+async fn used_up_traffic_is_slowed_then_cut_off_and_a_renewal_undoes_both() {
     let app = stingy().await;
     let tenant = tenant(&app, 1).await;
     let (before, mac) = (tenant.net0(&app), tenant.part(&app, "hwaddr"));
@@ -95,7 +95,8 @@ async fn a_step_that_cannot_be_taken_now_is_taken_later_and_once() {
         look(&app).await;
         assert_eq!(tenant.step(&app).await, "full");
     }
-    // Proxmox does it, and its answer is lost: as if we had crashed before it was written down.
+    // Proxmox executes the change and its answer is lost, as if the service had crashed before
+    // storing it.
     let lost = Fault::once(Operation::UpdateConfig, FaultKind::DropAfter);
     app.sim.faults().inject(lost);
     look(&app).await;
@@ -112,7 +113,7 @@ async fn a_step_that_cannot_be_taken_now_is_taken_later_and_once() {
     assert_eq!(made, "11.920928955078125", "100 Mbit/s for its one core");
 }
 
-/// The operator takes the security group away while a container is cut off.
+/// The operator removes the security group while a container is cut off.
 #[tokio::test]
 async fn a_link_that_was_cut_off_comes_up_behind_a_fence_only() {
     let app = cluster(&[
@@ -188,7 +189,7 @@ async fn a_link_that_is_cut_off_is_not_put_up_for_the_firewall() {
     assert_eq!(tenant.part(&app, "link_down"), None);
     tenant.sends(&app, 2 * GIB).await;
     assert_eq!(tenant.part(&app, "link_down").as_deref(), Some("1"));
-    // As if it had been cut off within the seconds in which it waits.
+    // As if the container had been cut off while its link waits.
     let soon = i64::try_from(app.clock.unix_seconds()).unwrap() + 5;
     store.keep_link_down(&tenant.lease_id, soon).await.unwrap();
     app.app.deadlines_moved.notify_one();

@@ -1,5 +1,5 @@
-//! What a container sends is counted over everything that happens to it, and has its price: slowed,
-//! cut off, and let go by a renewal. Nobody else sees it.
+//! A container's traffic is counted across stops, moves and restarts. Above the included amount it
+//! is slowed and cut off, until a renewal. Only its owner sees it.
 
 mod ladder;
 mod offer;
@@ -18,7 +18,7 @@ use crate::{
 };
 
 const GIB: u64 = 1 << 30;
-/// More than what a simulated container sends by itself during a test.
+/// More than a simulated container sends by itself during a test.
 const BY_ITSELF: u64 = 60_000;
 
 struct Tenant {
@@ -39,7 +39,7 @@ async fn cluster(more: &[(&str, &str)]) -> TestApp {
     TestApp::on(Sim::start(config).await.unwrap(), &variables).await
 }
 
-/// A service that includes a GiB in an hour.
+/// A service that includes one GiB per hour.
 async fn stingy() -> TestApp {
     cluster(&[("TRAFFIC_GIB_PER_HOUR", "1")]).await
 }
@@ -66,7 +66,7 @@ impl Tenant {
         answer.body
     }
 
-    /// What is counted, beside what containers send by themselves.
+    /// Checks the counted traffic, apart from the traffic that containers send by themselves.
     async fn has_sent(&self, app: &TestApp, sent: u64, received: u64) {
         look(app).await;
         let traffic = &self.usage(app).await["traffic"];
@@ -80,7 +80,7 @@ impl Tenant {
         }
     }
 
-    /// Sends so much, which is counted.
+    /// Lets the container send this much, and counts it.
     async fn sends(&self, app: &TestApp, bytes: u64) {
         assert!(app.sim.add_traffic(self.ctid, 0, bytes), "its cable is out");
         look(app).await;
@@ -115,7 +115,7 @@ impl Tenant {
         view.body["notice"].as_str().unwrap_or_default().to_owned()
     }
 
-    /// The events of its traffic.
+    /// The events about its traffic.
     async fn trail(&self, app: &TestApp) -> Vec<String> {
         let events = app.app.store.events(&self.lease_id, 0, 1000).await.unwrap();
         let kinds = events.into_iter().map(|event| event.kind);
@@ -142,7 +142,7 @@ fn refusal(answer: &Answer) -> (u16, &str) {
     (answer.status.as_u16(), answer.code())
 }
 
-/// What the metrics say of one name and its labels.
+/// The value of a metric with these labels.
 async fn metric(app: &TestApp, name: &str) -> Option<f64> {
     let answer = call(app, &Method::GET, "/metrics", None, &[]).await;
     let text = answer.body.as_str().unwrap().to_owned();
@@ -161,19 +161,19 @@ async fn traffic_is_counted_once_over_starts_moves_and_restarts_of_ours() {
     tenant.has_sent(&app, 1_000_000, 2_000_000).await;
     tenant.has_sent(&app, 1_000_000, 2_000_000).await;
 
-    // Stopped and started: the counters begin anew.
+    // The container is stopped and started: its counters begin at zero.
     tenant.switch(&app, "stop").await;
     tenant.has_sent(&app, 1_000_000, 2_000_000).await;
     tenant.switch(&app, "start").await;
     app.sim.add_traffic(tenant.ctid, 0, 3_000_000);
     tenant.has_sent(&app, 4_000_000, 2_000_000).await;
 
-    // We are away, and the counters go on.
+    // The service is down, and the counters go on.
     app.sim.add_traffic(tenant.ctid, 500_000, 100_000);
     app.restart().await;
     tenant.has_sent(&app, 4_100_000, 2_500_000).await;
 
-    // Moved to the other node, and started there.
+    // The container is moved to the other node, and started there.
     let other = match app.sim.container(tenant.ctid).unwrap().node.as_str() {
         "pve" => "pve2",
         _ => "pve",

@@ -1,4 +1,4 @@
-//! What is said and refused before anything is bought, and what the operator is told.
+//! What customers are told and refused before they buy, and what the operator is told.
 
 use super::*;
 use crate::support::until;
@@ -102,8 +102,8 @@ async fn a_refused_wallet_buys_nothing_and_pays_nothing() {
     assert_eq!(other.lease(&app, body).await.status, 200);
 }
 
-/// What it has runs to its end: it is looked after and ended, and nothing more is sold for it. The
-/// list's spelling does not matter.
+/// The wallet's lease is served and ended as before, and no further purchase is made for it. Upper
+/// and lower case in the list do not matter.
 #[tokio::test]
 async fn a_wallet_that_is_refused_later_keeps_what_it_has_and_buys_nothing_for_it() {
     let mut app = cluster(&[]).await;

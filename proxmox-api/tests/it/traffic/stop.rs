@@ -1,5 +1,5 @@
-//! The last step: what runs on for hours after it was cut off is stopped, and a renewal that
-//! includes enough starts it again.
+//! The last measure: a container that runs for hours after it was cut off is stopped, and a renewal
+//! that includes enough starts it again.
 
 use std::time::Duration;
 
@@ -7,12 +7,13 @@ use pve_sim::{Fault, FaultKind, Operation};
 
 use super::*;
 
-/// A service that includes a GiB in an hour, and stops what was cut off for two hours.
+/// A service that includes one GiB per hour, and stops a container after it was cut off for two
+/// hours.
 async fn strict() -> TestApp {
     cluster(&[("TRAFFIC_GIB_PER_HOUR", "1"), ("TRAFFIC_STOP_HOURS", "2")]).await
 }
 
-/// A tenant for half a day who is cut off.
+/// A tenant for half a day whose container is cut off.
 async fn cut_off(app: &TestApp) -> Tenant {
     let tenant = tenant(app, 1).await;
     tenant.renew(app, 660).await;
@@ -21,7 +22,7 @@ async fn cut_off(app: &TestApp) -> Tenant {
     tenant
 }
 
-/// Lets minutes pass, with a look at the end of each.
+/// Advances the clock by minutes, with a check at the end of each.
 async fn minutes(app: &TestApp, number: u32) {
     for _ in 0..number {
         let minute = Duration::from_secs(60);
@@ -58,7 +59,8 @@ async fn what_runs_on_without_a_network_is_stopped_and_a_renewal_starts_it_again
                   721 minutes or more gives it back its full speed, for 1 or more 1 Mbit/s.";
     assert_eq!(tenant.notice(&app).await, notice);
 
-    // Its owner cannot undo that but by a renewal that includes enough, and its node's boot neither.
+    // Only a renewal that includes enough undoes it; neither its owner's start nor its node's boot
+    // does.
     let refused = tenant.starts(&app).await;
     assert_eq!(refusal(&refused), (409, "lease_conflict"));
     assert_eq!(refused.body["error"]["message"], notice);
@@ -96,7 +98,7 @@ async fn nothing_is_stopped_while_nobody_looks_or_its_owner_has_it_off_or_the_op
 {
     let app = strict().await;
     let tenant = cut_off(&app).await;
-    // A day in which the service was not there, or its clock jumped.
+    // A day in which the service was down, or its clock jumped.
     let hours = Duration::from_secs(5 * 3600);
     app.sim.advance_clock(hours);
     app.clock.advance(hours);
@@ -133,7 +135,7 @@ async fn a_stop_that_fails_is_tried_again_and_written_down_once() {
     assert_eq!(tenant.trail(&app).await, ["traffic_cut", "traffic_stopped"]);
 }
 
-/// The customer's files can still be saved: commands run without a network.
+/// The customer can still save files: commands run without a network.
 #[tokio::test]
 async fn a_container_that_is_cut_off_still_runs_commands() {
     let app = strict().await;

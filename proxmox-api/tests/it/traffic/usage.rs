@@ -1,4 +1,4 @@
-//! What an owner sees of a container, and nobody else.
+//! A container's usage, which only its owner sees.
 
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ async fn usage_is_its_owners_alone() {
 
 #[tokio::test]
 async fn usage_counts_among_the_free_calls_of_an_address() {
-    // Signing in takes two, and the faucet one.
+    // The sign-in took two of the free requests, and the faucet one.
     let app = TestApp::with(&[("FREE_CALLS_PER_MINUTE", "5")]).await;
     let tenant = tenant(&app, 1).await;
     let path = format!("/lease/{}/usage", tenant.lease_id);
@@ -95,7 +95,7 @@ async fn the_history_of_a_number_begins_with_the_lease_that_has_it() {
     let rates = rates(&history);
     assert!((8..=11).contains(&rates.len()), "{history}");
     assert!(rates.iter().all(|rate| *rate < 1e6), "{history}");
-    // What it sends and receives by itself in ten minutes.
+    // What the container sends and receives by itself in ten minutes.
     second.has_sent(&app, 600 * 256, 600 * 512).await;
 }
 

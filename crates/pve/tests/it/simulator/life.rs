@@ -7,7 +7,7 @@ use pve_sim::Sim;
 
 use super::{TEMPLATE, by_token, connect, container, done, ids, simulator};
 
-/// From the first look at the host to the last trace of the container.
+/// From the first request to the host until the container is gone.
 async fn whole_life(client: &Client, sim: &Sim) {
     let (node, vmid) = ids(sim);
     assert!(!client.version().await.unwrap().version.is_empty());

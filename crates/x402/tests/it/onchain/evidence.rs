@@ -1,5 +1,5 @@
-//! What counts as a payment on the chain: one transfer with exactly the terms that were agreed on,
-//! by the nonce of this payment, for one payment.
+//! The evidence of a payment on the chain: one transfer with exactly the agreed terms and the
+//! payment's nonce counts, for one payment only.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ pub fn witness(chain: &Chain) -> Witness {
     Witness::new(offer().network, chain.url.parse().unwrap(), http())
 }
 
-/// A payment of the wallet, whose signature no key has made.
+/// A payment of the wallet, with an invented signature.
 fn request_of(wallet: Address) -> FacilitatorRequest {
     let mut request = request(&buyer(1));
     let Payment::V2(payload) = &mut request.payment_payload else {
@@ -96,10 +96,11 @@ async fn a_nonce_spent_on_anything_else_is_no_payment() {
     let look = async |request| witness.look(request, now()).await.unwrap();
     assert_eq!(look(&canceled).await, Evidence::Canceled);
     assert_eq!(look(&untouched).await, Evidence::Unspent);
-    // The payee may carry a payment out himself.
+    // The payee may execute a payment, too.
     let transfer = moved(look(&received).await);
     assert!(transfer.log_index.is_some() && transfer.block.is_some());
-    // Seen for the first time two minutes after the transfer: it paid for something else.
+    // Seen for the first time two minutes after the transfer, so the transfer paid for something
+    // else.
     let late = witness.look(&received, now() + 120).await.unwrap();
     assert!(matches!(late, Evidence::SpentElsewhere { .. }), "{late:?}");
 }

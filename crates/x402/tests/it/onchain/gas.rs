@@ -1,4 +1,5 @@
-//! What a settlement may cost the gas key, and what happens when it costs too much.
+//! The limits on a settlement's cost for the gas key, and the reactions to a settlement that costs
+//! too much.
 
 use std::sync::Arc;
 
@@ -22,7 +23,7 @@ use crate::{
     node::{Line, Node},
 };
 
-/// A payment of a contract, with a signature that no key has made.
+/// A payment of a contract, with an invented signature.
 pub fn request_of(wallet: Address) -> FacilitatorRequest {
     let mut request = request(&buyer(1));
     let Payment::V2(payload) = &mut request.payment_payload else {
@@ -49,7 +50,7 @@ async fn a_contract_that_burns_gas_is_refused_before_it_costs_any() {
     let chain = Chain::start().await;
     let store = Arc::new(MemorySentStore::default());
     let facilitator = facilitator(&chain.url, &store, QUICK);
-    // The second burns only where gas has a price, and the third is no wallet at all.
+    // The second one burns gas only where gas has a price, and the third one is not a wallet.
     for (name, said) in [
         ("HeavyWallet", "needs more than 300000 units of gas"),
         ("SlyWallet", "needs more than 300000 units of gas"),
@@ -97,7 +98,7 @@ async fn no_transaction_has_more_gas_than_its_limit() {
         chain.mint(account, 10_000).await;
     }
     let store = Arc::new(MemorySentStore::default());
-    // A fourth more than what is needed would be more than this.
+    // A fourth more than the estimate would exceed this limit.
     let tight = with(GasPolicy {
         limit_ordinary: 100_000,
         limit_contract: 100_000,
@@ -122,7 +123,7 @@ async fn no_transaction_has_more_gas_than_its_limit() {
 async fn a_contract_whose_gas_eats_up_what_it_pays_is_refused() {
     let chain = Chain::start().await;
     let wallet = Address::repeat_byte(0x5a);
-    // Within the limit of contracts, and far beyond an ordinary transfer.
+    // Within the limit of contracts, and far above an ordinary transfer.
     chain.set_code(wallet, &contract("HeavyWallet")).await;
     chain.mint(wallet, 10_000).await;
     let store = Arc::new(MemorySentStore::default());
@@ -160,7 +161,7 @@ async fn a_payer_whose_settlement_reverted_waits_before_the_next() {
     let store = Arc::new(MemorySentStore::default());
     let facilitator = facilitator(&node.url, &store, QUICK);
     let first = request(&payer);
-    // The balance is moved away ahead of our transaction.
+    // The balance is moved away before our transaction is mined.
     let away = token::transferCall {
         to: STRANGER,
         value: U256::from(10_000),
@@ -198,7 +199,7 @@ async fn an_empty_gas_key_and_gas_that_is_too_dear_are_said_before_anything_is_m
         chain.ask::<Value>("anvil_setBalance", params).await;
     };
     set_balance("0x1").await;
-    // Strangers ask `ready`: for a while its answer stays.
+    // The answer of `ready` is cached for a while, because strangers can request it.
     empty.ready().await.unwrap();
     let unready = facilitator(&chain.url, &store, QUICK);
     for (facilitator, expected) in [
@@ -274,7 +275,7 @@ fn wrap(factory: Address, deployment: Vec<u8>, signature: Vec<u8>) -> String {
 #[tokio::test]
 async fn a_wallet_that_is_not_deployed_yet_pays_through_an_allowed_factory_and_is_deployed() {
     let chain = Chain::start().await;
-    // Coinbase's address, with a factory of our own at it.
+    // Coinbase's address, with a factory of the test at it.
     let allowed: Address = "0xBA5ED110eFDBa3D005bfC882d75358ACBbB85842"
         .parse()
         .unwrap();
@@ -338,7 +339,7 @@ async fn a_wallet_that_is_not_deployed_yet_pays_through_an_allowed_factory_and_i
         transaction(facilitator.settle(&request).await);
         assert!(witness.has_code(wallet).await.unwrap());
         assert_eq!(chain.balance(wallet).await, 30_000 - 8_900);
-        // Deployed now, it may go on wrapping its signatures.
+        // The wallet is deployed now, and may go on wrapping its signatures.
         let mut again = super::request(&owner);
         let hash = wrapped(&mut again);
         transaction(stingy.settle(&again).await);
@@ -380,10 +381,11 @@ async fn signatures_are_judged_with_a_limited_amount_of_gas() {
         let proven = witness.proves(wallet, hash, &signed).await.unwrap();
         assert_eq!(proven, expected, "{name}");
     }
-    // JUMPDEST, PUSH1 0, JUMP: it never ends by itself.
+    // JUMPDEST, PUSH1 0, JUMP: an endless loop.
     chain.set_code(wallet, &[0x5b, 0x60, 0x00, 0x56]).await;
     assert!(!witness.proves(wallet, hash, &signed).await.unwrap());
-    // GAS, PUSH1 0, MSTORE and so on: yes only to a call with more than two million units of gas.
+    // GAS, PUSH1 0, MSTORE and so on: says yes only to a call with more than two million units of
+    // gas.
     let greedy = alloy::primitives::hex!(
         "621e84805a1160195763ffffffff60e01b60005260206000f35b631626ba7e60e01b60005260206000f3"
     );

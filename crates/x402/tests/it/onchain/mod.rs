@@ -32,10 +32,10 @@ use crate::{
     node::{Line, Node},
 };
 
-/// Public development account 5, which has gas and no part in the tests.
+/// Public development account 5, which has gas and no other part in the tests.
 const STRANGER: Address = address!("9965507D1a55bcC2695C58ba16FB37d819B0A4dc");
 
-/// A buyer's key of its own for each number; it holds nothing but what the test mints.
+/// A separate buyer's key for each number; it holds nothing except what the test mints.
 fn buyer(number: u8) -> PrivateKeySigner {
     PrivateKeySigner::from_bytes(&B256::repeat_byte(number)).unwrap()
 }
@@ -95,7 +95,7 @@ fn request(signer: &PrivateKeySigner) -> FacilitatorRequest {
     request_in(&Challenge::V2(offer().v2("pay")), &offer(), signer)
 }
 
-/// The transaction of a settlement that has to have worked.
+/// The transaction of a settlement that has to have succeeded.
 fn transaction(settlement: Settlement) -> String {
     match settlement {
         Settlement::Settled { receipt, .. } => receipt.transaction,
@@ -264,7 +264,7 @@ async fn a_node_that_loses_answers_or_transactions_delays_a_settlement_and_no_mo
             let (facilitator, request) = (Arc::clone(&facilitator), request.clone());
             async move { facilitator.settle(&request).await }
         });
-        // Lost, and lost again when it was repeated at once.
+        // It was lost, and lost again when it was repeated at once.
         node.has_lost(lost).await;
         node.set(Line::Good);
         transaction(settling.await.unwrap());

@@ -1,4 +1,4 @@
-//! The order of the gas key's transactions: one that does not arrive stops none that come after it.
+//! The order of the gas key's transactions: a transaction that is lost does not block later ones.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,13 +19,13 @@ use crate::{
     node::{Line, Node},
 };
 
-/// Gives a transaction up at once, to the task that sends.
+/// A settlement does not wait, and leaves its transaction to the task that sends.
 const BRIEF: ChainSettings = ChainSettings {
     settle_timeout: Duration::ZERO,
     ..QUICK
 };
 
-/// A payment that is good for so many seconds.
+/// A payment that is valid for this many seconds.
 fn brief_request(signer: &PrivateKeySigner, seconds: u64) -> FacilitatorRequest {
     let mut request = request(signer);
     let Payment::V2(payload) = &mut request.payment_payload else {
@@ -54,7 +54,7 @@ async fn behind_a_lost_transaction_nothing_is_sent_and_when_the_node_is_back_bot
         chain.mint(buyer(number).address(), 8_900).await;
     }
     let store = Arc::new(MemorySentStore::default());
-    // Without a look of its own, so that the order finds the gap.
+    // The late outbid time makes sure that the order of transactions reveals the gap.
     let settings = ChainSettings {
         outbid_after: Duration::from_secs(3600),
         ..BRIEF
@@ -112,7 +112,7 @@ async fn a_transaction_that_the_node_forgot_stops_no_later_one_after_a_restart()
     let store = Arc::new(MemorySentStore::default());
     let [first, second] = [request(&buyer(1)), request(&buyer(2))];
     {
-        // Without a look of its own, which would find the gap.
+        // The late outbid time makes sure that no periodic check finds the gap.
         let settings = ChainSettings {
             outbid_after: Duration::from_secs(3600),
             ..BRIEF
@@ -179,7 +179,7 @@ async fn a_transaction_that_waits_for_ever_and_is_worth_nothing_is_outbid_by_an_
         let known: serde_json::Value = chain.ask("eth_getTransactionByHash", hash).await;
         !known.is_null()
     };
-    // Before its window is over, after which it can be outbid at any moment.
+    // Before its window is over; after that it can be outbid at any time.
     assert!(in_pool().await);
     over(&chain, &slow).await;
     chain

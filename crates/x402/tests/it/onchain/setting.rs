@@ -1,4 +1,4 @@
-//! What the facilitator depends on: its node, its key, its chain.
+//! The facilitator's dependencies: its node, its key, its chain.
 
 use std::sync::Arc;
 

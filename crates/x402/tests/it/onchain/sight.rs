@@ -1,4 +1,4 @@
-//! What is seen of a payment, and when: transfers that others sent, confirmations, nodes that lag.
+//! When a payment counts as seen: transfers that others sent, confirmations, and nodes that lag.
 
 use std::{sync::Arc, time::Duration};
 
@@ -39,7 +39,7 @@ async fn an_authorization_that_a_stranger_sends_between_verify_and_settle_counts
     for request in [&sent, &canceled, &elsewhere] {
         facilitator.verify(request).await.unwrap();
     }
-    // The very same authorization, by the public call.
+    // The same authorization, sent through the token's public function.
     let same = transfer_elsewhere(&payer, &sent, offer().pay_to, 8_900);
     chain.send(STRANGER, same).await;
     chain.send(STRANGER, cancel(&payer, &canceled)).await;

@@ -1,5 +1,4 @@
-//! Calls of the token that a payer, and not the facilitator, makes: other uses of a nonce that a
-//! payment names.
+//! Calls of the token that a payer makes, not the facilitator: other uses of a payment's nonce.
 
 use alloy::{
     primitives::{Address, B256, U256},
@@ -51,7 +50,7 @@ pub fn authorization(request: &FacilitatorRequest) -> Authorization {
     request.payment_payload.authorization().clone()
 }
 
-/// Uses the nonce of a payment for a transfer to somebody else, of another amount.
+/// Uses the nonce of a payment for a transfer of another amount to another account.
 pub fn transfer_elsewhere(
     signer: &PrivateKeySigner,
     request: &FacilitatorRequest,
@@ -78,7 +77,7 @@ pub fn transfer_elsewhere(
     .abi_encode()
 }
 
-/// The transfer of an authorization by a contract that takes every signature.
+/// The transfer of an authorization by a contract that accepts every signature.
 pub fn transfer_of_contract(from: Address, to: Address, value: u64, nonce: B256) -> Vec<u8> {
     transferWithAuthorizationCall {
         from,
@@ -92,7 +91,7 @@ pub fn transfer_of_contract(from: Address, to: Address, value: u64, nonce: B256)
     .abi_encode()
 }
 
-/// Lets the payee, who has to send it, take this amount with the nonce of a payment.
+/// Lets the payee, who has to send it, receive this amount with the nonce of a payment.
 pub fn receive(
     signer: &PrivateKeySigner,
     request: &FacilitatorRequest,
@@ -119,7 +118,7 @@ pub fn receive(
     .abi_encode()
 }
 
-/// Takes the authorization of a payment back.
+/// Cancels the authorization of a payment.
 pub fn cancel(signer: &PrivateKeySigner, request: &FacilitatorRequest) -> Vec<u8> {
     let message = CancelAuthorization {
         authorizer: signer.address(),

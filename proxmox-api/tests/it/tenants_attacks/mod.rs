@@ -1,0 +1,4 @@
+//! Attacks on the fence around tenants.
+
+mod links;
+mod sales;
