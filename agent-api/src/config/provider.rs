@@ -115,8 +115,8 @@ impl ProviderKeys {
         }
     }
 
-    /// The key for an address: the provider's key for the provider's own host, and `LLM_API_KEY`
-    /// for any other host.
+    /// The key for an address: the provider's own key for its own host, and `LLM_API_KEY` for any
+    /// other host and for a provider without a key of its own.
     fn for_address(self, address: &str) -> Option<Secret> {
         match ProviderHost::of(address) {
             Some(ProviderHost::OpenAi) => self.openai.or(self.own),
