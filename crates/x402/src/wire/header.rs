@@ -119,7 +119,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn an_encoded_value_is_decoded(keys in prop::collection::hash_map(".{0,12}", any::<i64>(), 0..20)) {
+        fn values_round_trip(keys in prop::collection::hash_map(".{0,12}", any::<i64>(), 0..20)) {
             let value = json!(keys);
             prop_assert_eq!(decode::<Value>(encode(&value).as_bytes()).unwrap(), value.clone());
             let unpadded = encode(&value).trim_end_matches('=').to_owned();
