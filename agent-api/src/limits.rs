@@ -1,6 +1,7 @@
 //! The rate limit of `/chat` for each network, and the concurrency limits of turns for each network
-//! and for all. A turn asks a language model, which costs money for each token, so callers without a
-//! wallet need a bound. Callers are identified by address, never by a wallet that a request names.
+//! and for all. A turn asks a language model, which costs money for each token, so callers without
+//! a wallet need a limit. Callers are identified by address, never by a wallet that a request
+//! names.
 
 use std::{
     collections::HashMap,

@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_receipt_means_that_the_money_moved_whatever_the_error_is() {
+    fn a_receipt_means_that_the_money_moved_with_any_error() {
         for mut answer in [failed(502, "hypervisor_error"), failed(410, "lease_ended")] {
             assert_eq!(answer.fate(), PaymentFate::Refused);
             answer.receipt = Some(json!({"success": true}));

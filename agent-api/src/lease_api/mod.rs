@@ -161,8 +161,8 @@ impl LeaseApi {
         exchange(self.request("GET", path, None, caller), self.timeout).await
     }
 
-    /// Whether a wallet session is valid. It asks for a lease that does not exist: 401 means that the
-    /// session is not valid, 404 that it is.
+    /// Whether a wallet session is valid. It requests a lease that does not exist: 401 means that
+    /// the session is not valid, 404 that it is.
     pub async fn knows_session(&self, caller: RequestContext<'_>) -> bool {
         let answer = self.get("/leases/-", caller).await;
         answer.is_ok_and(|answer| answer.status == 404)

@@ -85,7 +85,7 @@ pub trait Model: Send + Sync {
         words: WordSink<'_>,
     ) -> Result<ModelAnswer, ModelError>;
 
-    /// What the interface shows of the model.
+    /// The description of the model for the interface.
     fn info(&self) -> AgentInfo;
 
     /// Whether the model can be used, for the readiness check.

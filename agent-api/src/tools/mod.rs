@@ -22,7 +22,7 @@ use crate::{conversation::ToolCall, turn::CallFingerprint, visible};
 
 pub use show::{date_and_time, minutes, without_secrets};
 
-/// What a call needs from the customer before it is made.
+/// The customer's part in a call: nothing, a payment or a confirmation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ToolClass {
     /// Nothing: it costs nothing and changes nothing.
@@ -114,7 +114,7 @@ trait Tool {
     const NAME: &'static str;
     /// Former names, which models may still use.
     const ALIASES: &'static [&'static str] = &[];
-    /// What a call needs from the customer.
+    /// The customer's part in a call: nothing, a payment or a confirmation.
     const CLASS: ToolClass;
     /// The description for the model.
     const DESCRIPTION: &'static str;
@@ -141,7 +141,7 @@ pub struct RegisteredTool {
     pub name: &'static str,
     /// Former names, which models may still use.
     pub aliases: &'static [&'static str],
-    /// What a call needs from the customer.
+    /// The customer's part in a call: nothing, a payment or a confirmation.
     pub class: ToolClass,
     /// The description for the model.
     pub description: &'static str,

@@ -80,7 +80,7 @@ struct TurnCounts {
     silences: u32,
     /// The calls that were put to the customer, by [`CallFingerprint::call`].
     put: Vec<String>,
-    /// What was paid for, by [`CallFingerprint::kind`].
+    /// The purchases of this turn, by [`CallFingerprint::kind`].
     #[serde(default)]
     bought: Vec<String>,
 }

@@ -1,7 +1,7 @@
 //! The parts that every service of the workspace shares.
 //!
-//! A `main` gives [`run()`] a description of the service and a function that serves. `run` reads the
-//! configuration by [`mod@env`], which reports every mistake at once, starts the log by
+//! A `main` gives [`run()`] a description of the service and a function that serves. `run` reads
+//! the configuration by [`mod@env`], which reports all problems at once, starts the log by
 //! [`telemetry`], installs the TLS provider by [`crypto`] and the recorder by [`metrics`]. The
 //! function merges its router with [`health::router`] and [`metrics::Metrics::router`], wraps it by
 //! [`panics::catch`] and [`observe`], and gives it to [`serve`].

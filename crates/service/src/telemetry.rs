@@ -40,7 +40,8 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
-    /// Reads `LOG_FORMAT` (`pretty` or `json`, default `pretty`) and `RUST_LOG` (filter directives, default `info`).
+    /// Reads `LOG_FORMAT` (`pretty` or `json`, default `pretty`) and `RUST_LOG` (filter directives,
+    /// default `info`).
     pub fn from_env(env: &mut Env) -> Self {
         let words = [("pretty", LogFormat::Pretty), ("json", LogFormat::Json)];
         let format = env.choice(LOG_FORMAT.name, LogFormat::default(), &words);

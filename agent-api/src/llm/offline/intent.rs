@@ -142,7 +142,7 @@ mod tests {
     use super::{super::words::split, *};
 
     #[test]
-    fn plain_requests_are_told_apart() {
+    fn plain_requests_have_their_intents() {
         let cases = [
             ("Lease 1 core / 512 MB for 30 min", Some(Intent::Lease)),
             ("I need a container for an hour", Some(Intent::Lease)),

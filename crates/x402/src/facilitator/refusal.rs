@@ -1,4 +1,4 @@
-//! What a refused settlement proves, by the refusal's reason.
+//! Reads from a refusal's reason whether it proves that nothing was sent.
 
 use crate::reason::code;
 

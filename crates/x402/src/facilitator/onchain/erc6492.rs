@@ -10,8 +10,8 @@ use alloy::{
 const MAGIC: [u8; 32] = hex!("6492649264926492649264926492649264926492649264926492649264926492");
 
 /// Factories that may be called: Coinbase's smart wallet, versions 1 and 1.1, which have the same
-/// addresses on every chain. Other factories are not called, because the gas key pays for whatever
-/// a factory does.
+/// addresses on every chain. Other factories are not called, because the gas key pays for their
+/// code.
 const ALLOWED: [Address; 2] = [
     address!("0BA5ED0c6AA8c49038F819E587E2633c4A9F428a"),
     address!("BA5ED110eFDBa3D005bfC882d75358ACBbB85842"),
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn the_creation_code_is_followed_by_what_it_copies() {
+    fn the_creation_code_is_followed_by_the_data_that_it_copies() {
         let code = wrapped().deploy_and_call(Address::ZERO, b"call", 32);
         assert!(code.ends_with(b"deploycall"));
         assert_eq!(code.len(), 106 + 10);

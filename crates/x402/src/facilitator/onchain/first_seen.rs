@@ -1,5 +1,5 @@
 //! Records in which block an authorization was first found unspent. A transfer after that block was
-//! made for the payment, whoever sent it.
+//! made for the payment, by any sender.
 
 use std::{
     collections::HashMap,
