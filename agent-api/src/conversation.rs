@@ -1,5 +1,5 @@
-//! The conversation as the model reads it: messages of the customer and of the model, and results of
-//! tools. Payments, passwords and tokens travel beside it and never become part of it.
+//! The conversation as the model reads it: messages of the customer and of the model, and results
+//! of tools. Payments, passwords and tokens are never part of it.
 
 use api_types::{ChatMessage, ChatRole};
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// The longest text of one message that is kept, in bytes.
 pub const MAX_MESSAGE: usize = 16 * 1024;
 
-/// The bounds of a history: the youngest messages within them are sent to the model.
+/// The limits of a history. The newest messages within them are sent to the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HistoryLimit {
     bytes: usize,
@@ -26,7 +26,7 @@ impl HistoryLimit {
         messages: 20,
     };
 
-    /// Whether a history is longer.
+    /// Whether a history exceeds these limits.
     pub fn is_exceeded(self, history: &[ChatMessage]) -> bool {
         youngest(history, self).len() < history.len()
     }
@@ -41,35 +41,35 @@ pub enum Message {
         /// The words.
         text: String,
     },
-    /// The model's words and the tools that it wants called.
+    /// The model's words and its tool calls.
     Assistant {
-        /// The words; may be empty where there are calls.
+        /// The words; may be empty if there are calls.
         text: String,
         /// The calls.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         calls: Vec<ToolCall>,
     },
-    /// What a tool answered.
+    /// The result of a tool call.
     Tool {
         /// The id of the call.
         call: String,
-        /// The answer as the model reads it.
+        /// The result as the model reads it.
         text: String,
     },
 }
 
-/// A tool that the model wants called, as it said it.
+/// A tool call as the model wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolCall {
     /// Unique within the conversation.
     pub id: String,
     /// The tool's name.
     pub tool: String,
-    /// The arguments, JSON as the model wrote it.
+    /// The arguments as JSON, as the model wrote them.
     pub arguments: String,
 }
 
-/// A conversation that goes on with the customer's next words.
+/// Makes a conversation from a history and the customer's new message.
 pub fn begin(history: &[ChatMessage], message: &str, room: HistoryLimit) -> Vec<Message> {
     let mut conversation: Vec<Message> = youngest(history, room)
         .iter()
@@ -89,7 +89,7 @@ pub fn begin(history: &[ChatMessage], message: &str, room: HistoryLimit) -> Vec<
     conversation
 }
 
-/// The longest tail of a history that is within its bounds.
+/// The longest tail of a history within the limits.
 fn youngest(
     history: &[ChatMessage],
     HistoryLimit { bytes, messages }: HistoryLimit,
@@ -108,7 +108,7 @@ fn youngest(
     &history[history.len() - fitting..]
 }
 
-/// The customer's last words.
+/// The customer's last message.
 pub fn last_words(conversation: &[Message]) -> &str {
     conversation
         .iter()
@@ -120,7 +120,7 @@ pub fn last_words(conversation: &[Message]) -> &str {
         .unwrap_or_default()
 }
 
-/// The call that an answer belongs to.
+/// The call that a result belongs to.
 pub fn call_of<'a>(conversation: &'a [Message], id: &str) -> Option<&'a ToolCall> {
     conversation.iter().rev().find_map(|message| match message {
         Message::Assistant { calls, .. } => calls.iter().find(|call| call.id == id),
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_long_history_the_youngest_messages_are_kept() {
+    fn of_a_long_history_the_newest_messages_are_kept() {
         let history: Vec<_> = (0..10)
             .map(|number| {
                 said(

@@ -1,4 +1,5 @@
-//! The one error of this service: what the customer is told, in the contract's words. Causes are logged where they are seen.
+//! The error type of this service: the response to the customer, in the contract's words. Causes
+//! are logged where the error occurs.
 
 use std::time::Duration;
 
@@ -15,26 +16,26 @@ use crate::{
     turn::TurnFailure,
 };
 
-/// A refusal or failure; the request's id is added when it is sent.
+/// A refusal or failure. The request's id is added when it is sent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ApiError {
     body: Box<ErrorBody>,
-    /// Seconds after which it is worth trying again.
+    /// Seconds after which a retry may succeed.
     retry_after: Option<u64>,
 }
 
 impl ApiError {
-    /// An error of this kind.
+    /// An error with this code.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         ErrorEnvelope::new(code, message, "").error.into()
     }
 
-    /// Fields that are not acceptable.
+    /// Fields that are not valid.
     pub fn invalid(fields: Vec<FieldError>) -> Self {
         ErrorEnvelope::invalid(fields, "").error.into()
     }
 
-    /// One field that is not acceptable.
+    /// One field that is not valid.
     pub fn field(name: impl Into<String>, message: impl Into<String>) -> Self {
         Self::invalid(vec![FieldError::new(name, message)])
     }
@@ -46,7 +47,7 @@ impl ApiError {
         self
     }
 
-    /// The same with the time after which it is worth trying again.
+    /// The same with the seconds after which a retry may succeed.
     #[must_use]
     pub fn retry_after(mut self, wait: Duration) -> Self {
         let whole = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
@@ -54,7 +55,7 @@ impl ApiError {
         self
     }
 
-    /// The same with a turn's id, under which the logs of both services have the rest.
+    /// The same with a turn's id, under which the logs of both services have the details.
     #[must_use]
     pub fn in_turn(mut self, id: &str) -> Self {
         let details = self.body.details.get_or_insert_with(ErrorDetails::default);
@@ -62,12 +63,12 @@ impl ApiError {
         self
     }
 
-    /// Its kind.
+    /// The error's code.
     pub fn code(&self) -> ErrorCode {
         self.body.code
     }
 
-    /// The error as it is sent.
+    /// The error's body as it is sent.
     pub fn body(&self, id: &RequestId) -> ErrorBody {
         ErrorBody {
             request_id: id.as_str().to_owned(),
@@ -75,7 +76,7 @@ impl ApiError {
         }
     }
 
-    /// The whole answer.
+    /// The whole response.
     pub fn respond(&self, id: &RequestId) -> Response {
         let status =
             StatusCode::from_u16(self.body.code.status()).expect("codes have HTTP statuses");
@@ -120,7 +121,7 @@ impl From<PaymentMisfit> for ApiError {
 
 impl From<limits::ChatLimitExceeded> for ApiError {
     fn from(refused: limits::ChatLimitExceeded) -> Self {
-        // About as long as a turn takes.
+        // About the length of a turn.
         let soon = Duration::from_secs(5);
         let (code, message, wait) = match refused {
             limits::ChatLimitExceeded::TooMany(wait) => {

@@ -1,10 +1,10 @@
 //! The chat agent: makes calls of the lease API from a customer's sentences, and payment requests
 //! from its 402 responses.
 //!
-//! `config` is read once; [`state::App`] is the shared state. Only `routes` know HTTP. The [`driver`]
-//! performs the effects of a [`turn`], a pure state machine: it asks the `llm`, plans calls by the
-//! `tools` and sends them by the `lease_api`. A call that has to be paid or confirmed is sealed as
-//! [`pending`] and resumed when the customer brings it back, within the [`policy`].
+//! `config` is read once; [`state::App`] is the shared state. Only `routes` know HTTP. The
+//! [`driver`] performs the effects of a [`turn`], a pure state machine: it asks the `llm`, plans
+//! calls by the `tools` and sends them by the `lease_api`. A call that has to be paid or confirmed
+//! is sealed as [`pending`] and resumed when the customer brings it back, within the [`policy`].
 
 pub mod config;
 pub mod conversation;

@@ -1,6 +1,7 @@
 //! The rate limit of `/chat` for each network, and the concurrency limits of turns for each network
-//! and for all. A turn asks a language model, which costs money for each token, so callers without a
-//! wallet need a bound. Callers are identified by address, never by a wallet that a request names.
+//! and for all. A turn asks a language model, which costs money for each token, so callers without
+//! a wallet need a limit. Callers are identified by address, never by a wallet that a request
+//! names.
 
 use std::{
     collections::HashMap,
@@ -18,11 +19,11 @@ use service::{
 /// The limits as configured.
 #[derive(Debug, Clone, Copy)]
 pub struct ChatLimitSettings {
-    /// Calls a minute of one network: `CHAT_CALLS_PER_MINUTE`.
+    /// Requests per minute of one network: `CHAT_CALLS_PER_MINUTE`.
     pub calls_per_minute: NonZeroU32,
-    /// Turns at a time of all: `CHAT_TURNS_AT_A_TIME`.
+    /// Concurrent turns in total: `CHAT_TURNS_AT_A_TIME`.
     pub turns: usize,
-    /// Turns at a time of one network: `CHAT_TURNS_PER_ADDRESS`.
+    /// Concurrent turns of one network: `CHAT_TURNS_PER_ADDRESS`.
     pub turns_per_address: usize,
 }
 
@@ -31,9 +32,9 @@ pub struct ChatLimitSettings {
 pub enum ChatLimitExceeded {
     /// Too many calls; a retry can succeed after this time.
     TooMany(Duration),
-    /// The network has as many turns at a time as it may have.
+    /// The network has reached its limit of concurrent turns.
     AtATime,
-    /// All turns are taken.
+    /// The service has reached its limit of concurrent turns.
     Full,
 }
 

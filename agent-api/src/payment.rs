@@ -1,5 +1,6 @@
-//! A payment as the customer's wallet signed it, and what it may be for. The header goes to the lease API as it came; it is read
-//! here only to see whether it fits the call that waits, so that no payment is ever tried on another.
+//! A payment as the customer's wallet signed it, and the terms that it has to match. The header
+//! goes to the lease API unchanged. It is read here only to check whether it matches the suspended
+//! call, so that a payment is never used for another call.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -15,39 +16,39 @@ use x402::{
 
 use crate::tools::CallPlan;
 
-/// What one call costs, and to whom: what the customer is asked to sign.
+/// The terms of one call's payment, which the customer is asked to sign.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PaymentTerms {
     /// Atomic units.
     pub amount: u64,
-    /// CAIP-2 id.
+    /// The network's CAIP-2 id.
     pub network: String,
-    /// The token.
+    /// The token's address.
     pub asset: String,
-    /// Who is paid.
+    /// The payee's address.
     pub pay_to: String,
-    /// The absolute address of what is paid for.
+    /// The absolute URL of the paid resource.
     pub resource: String,
-    /// Until when the offer stands, Unix seconds.
+    /// The end of the offer, in Unix seconds.
     pub valid_until: u64,
 }
 
 /// Why a payment cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PaymentMisfit {
-    /// It cannot be read.
+    /// The header cannot be read.
     #[error("The payment header cannot be read.")]
     Unreadable,
-    /// It is for another network.
+    /// The payment is for another network.
     #[error("The payment is signed for another network than the call asks for.")]
     Network,
-    /// It pays somebody else.
+    /// The payment is for another payee.
     #[error("The payment is signed for another payee than the call names.")]
     Payee,
-    /// It is too small, or not exactly what was asked.
+    /// The amount differs from the price.
     #[error("The payment's amount is not what the call costs.")]
     Amount,
-    /// It is for something else.
+    /// The payment is for another resource or token.
     #[error("The payment is signed for another call.")]
     Resource,
 }
@@ -69,11 +70,12 @@ impl fmt::Debug for SignedHeader {
 }
 
 impl SignedHeader {
-    /// Takes the payment out of the headers that the interface sends, by whatever case. Where both versions' headers are there,
-    /// version 2's counts, as it does for the lease API.
+    /// Takes the payment from the headers that the interface sends; the case of their names does
+    /// not matter. If the headers of both versions are present, version 2 is used, as in the lease
+    /// API.
     ///
     /// # Errors
-    /// There is one, and it cannot be read.
+    /// A payment header is present but cannot be read.
     pub fn from_headers(headers: &BTreeMap<String, Secret>) -> Result<Option<Self>, PaymentMisfit> {
         for name in [wire::PAYMENT_SIGNATURE, wire::X_PAYMENT] {
             let found = headers
@@ -108,15 +110,15 @@ impl SignedHeader {
         self.value.expose()
     }
 
-    /// Who says to pay, lower case.
+    /// The payer's address, lower case.
     pub fn payer(&self) -> String {
         self.payment.payer().to_string().to_lowercase()
     }
 
-    /// Whether it is for a call on these terms.
+    /// Checks whether the payment matches these terms.
     ///
     /// # Errors
-    /// Why it is not.
+    /// The payment does not match; the error says why.
     pub fn fits(&self, terms: &PaymentTerms) -> Result<(), PaymentMisfit> {
         let network = Network::by_name(&terms.network).ok_or(PaymentMisfit::Network)?;
         if Network::by_name(self.payment.network()) != Some(network) {
@@ -130,7 +132,8 @@ impl SignedHeader {
         {
             return Err(PaymentMisfit::Payee);
         }
-        // Version 1 takes more than was asked; a wallet that follows the challenge never signs more, so nothing here does.
+        // Version 1 allows more than the price. A wallet that follows the challenge never signs
+        // more, so more is refused here.
         if authorization.value.to_string() != terms.amount.to_string() {
             return Err(PaymentMisfit::Amount);
         }
@@ -150,20 +153,21 @@ impl SignedHeader {
     }
 }
 
-/// A call's 402, read.
+/// The 402 response of a call, parsed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Demand {
-    /// What it costs.
+    /// The terms of the payment.
     pub terms: PaymentTerms,
-    /// What the interface is sent.
+    /// The payment request for the interface.
     pub request: PaymentRequest,
 }
 
 impl Demand {
-    /// Reads a 402: its `PAYMENT-REQUIRED` header and its body. `now` is in Unix seconds.
+    /// Parses a 402 response from its `PAYMENT-REQUIRED` header and its body. `now` is in Unix
+    /// seconds.
     ///
     /// # Errors
-    /// It names no way to pay that is known here, in words for people.
+    /// The response offers no supported way to pay; the error is in words for people.
     pub fn read(
         payment_required: Option<&str>,
         body: &Value,
@@ -273,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_payment_fits_the_call_that_it_was_signed_for_and_no_other() {
+    fn a_payment_matches_only_the_call_that_it_was_signed_for() {
         let cases = [
             (v1("base-sepolia", PAYEE, "8900"), Ok(())),
             (v1("base", PAYEE, "8900"), Err(PaymentMisfit::Network)),
@@ -298,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_cannot_be_read_is_refused_and_not_shown() {
+    fn an_unreadable_header_is_refused_and_not_logged() {
         for (name, value) in [
             ("X-PAYMENT", "garbage!"),
             ("x-payment", "e30="),
@@ -320,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_402_of_both_versions_becomes_terms_and_a_request() {
+    fn a_402_of_either_version_is_parsed_into_terms_and_a_request() {
         let body = json!({"x402Version": 1, "error": "Payment required", "accepts": [{
             "scheme": "exact", "network": "base-sepolia", "maxAmountRequired": "8900", "resource": "http://host/lease/container",
             "description": "LXC lease", "mimeType": "application/json", "payTo": PAYEE, "maxTimeoutSeconds": 300,

@@ -1,5 +1,5 @@
-//! Limits on the payments that this service relays: the most for one call, the most for one wallet
-//! and day, the payees and the networks. The interface has limits of its own; these are checked
+//! Limits on the payments that this service relays: the maximum for one call, the maximum for one
+//! wallet and day, the payees and the networks. The interface has its own limits. These are checked
 //! independently of it, when the price is shown and again when it is paid.
 
 use std::{
@@ -12,21 +12,21 @@ use x402::network::Network;
 
 use crate::payment::PaymentTerms;
 
-/// How long a session's spending counts: a day after its first payment it starts anew.
+/// How long a session's spending counts. A day after the first payment it starts at zero again.
 const SESSION_SECONDS: u64 = 24 * 60 * 60;
-/// The most wallets that are counted; the oldest sessions go first.
+/// The maximum number of wallets that are counted; the oldest sessions are dropped first.
 const MOST: usize = 50_000;
 
 /// The limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
-    /// The most that one call may cost.
+    /// The maximum price of one call.
     pub max_payment: Usdc,
-    /// The most that one wallet may pay in a day.
+    /// The maximum that one wallet may pay in a day.
     pub max_session: Usdc,
-    /// Payees that may be paid, lower case; any where empty.
+    /// The allowed payees, lower case; all if empty.
     pub payees: Vec<String>,
-    /// Networks that may be paid on; any where empty.
+    /// The allowed networks; all if empty.
     pub networks: Vec<&'static Network>,
 }
 
@@ -50,10 +50,10 @@ pub enum PolicyViolation {
 }
 
 impl Policy {
-    /// Checks the terms of a call for a customer who has spent this much.
+    /// Checks the terms of a call for a customer who has already spent this much.
     ///
     /// # Errors
-    /// Why not.
+    /// The terms break a limit.
     pub fn check(&self, terms: &PaymentTerms, spent: Usdc) -> Result<(), PolicyViolation> {
         let network = Network::by_name(&terms.network).ok_or(PolicyViolation::Network)?;
         if !self.networks.is_empty() && !self.networks.contains(&network) {
@@ -74,7 +74,7 @@ impl Policy {
     }
 }
 
-/// What each wallet has paid through this process.
+/// The spending of each wallet through this process.
 #[derive(Debug, Default)]
 pub struct Spending(Mutex<HashMap<String, WalletSpending>>);
 
@@ -85,10 +85,10 @@ struct WalletSpending {
 }
 
 impl Spending {
-    /// Whether a wallet may be asked to pay on these terms. `now` is in Unix seconds.
+    /// Checks whether a wallet may be asked to pay on these terms. `now` is in Unix seconds.
     ///
     /// # Errors
-    /// Why not.
+    /// The terms break a limit.
     pub fn check(
         &self,
         policy: &Policy,
@@ -104,7 +104,7 @@ impl Spending {
     /// Counts a payment that is about to be relayed.
     ///
     /// # Errors
-    /// It goes over a limit, and is not counted.
+    /// The payment breaks a limit and is not counted.
     pub fn reserve(
         &self,
         policy: &Policy,
@@ -129,7 +129,7 @@ impl Spending {
         Ok(())
     }
 
-    /// Takes back the count of a payment that was not taken.
+    /// Removes a payment that was refused from the count.
     pub fn release(&self, terms: &PaymentTerms, wallet: &str) {
         if let Some(session) = self.sessions().get_mut(wallet) {
             let less = session.spent.checked_sub(Usdc(terms.amount));
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn each_limit_holds() {
+    fn each_limit_is_enforced() {
         let policy = policy();
         assert_eq!(policy.check(&terms(1_000), Usdc(500)), Ok(()));
         assert_eq!(
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_taken_does_not_count() {
+    fn a_refused_payment_does_not_count() {
         let (spending, policy) = (Spending::default(), policy());
         spending
             .reserve(&policy, &terms(1_000), "0xabc", 0)

@@ -18,7 +18,7 @@ use crate::{
 pub struct App {
     /// The configuration.
     pub config: Arc<Config>,
-    /// The time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
     /// The model that answers.
     pub model: Arc<dyn Model>,
@@ -28,7 +28,7 @@ pub struct App {
     pub sealer: Sealer,
     /// The suspended calls that this process has used.
     pub used: Arc<UsedCalls>,
-    /// What wallets have paid through this process.
+    /// The spending of wallets through this process.
     pub spending: Arc<Spending>,
     /// Rate and concurrency limits of the chat.
     pub limits: Arc<ChatLimits>,

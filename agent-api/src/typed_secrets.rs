@@ -24,11 +24,11 @@ const MARKERS: [&str; 13] = [
 ];
 /// Words that make a following `key` announce a secret.
 const KEYS: [&str; 5] = ["access", "api", "encryption", "private", "secret"];
-/// Words between such a word and the secret.
+/// Words between such a word and the secret that follows.
 const ASSIGNS: [&str; 12] = [
     ":", "=", "->", "is", "be", "should", "shall", "will", "to", "as", "set", "it",
 ];
-/// Ordinary words that follow such a word and are no secret.
+/// Ordinary words that may follow such a word and are no secret.
 const ORDINARY: [&str; 21] = [
     "access",
     "already",
@@ -52,7 +52,7 @@ const ORDINARY: [&str; 21] = [
     "without",
     "yourself",
 ];
-/// The shortest secret that is looked for, in characters: shorter ones are words and numbers.
+/// The minimum length of a secret, in characters. Shorter texts are words and numbers.
 const SHORTEST: usize = 6;
 
 /// The texts in the customer's messages that look like a password or key, lower case.
@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_said_to_be_a_password_is_found_and_ordinary_words_are_not() {
+    fn announced_passwords_are_found_and_ordinary_words_are_not() {
         let cases: [(&str, &[&str]); 13] = [
             ("the password is hunter22", &["hunter22"]),
             ("Password: \"Swordfish\".", &["swordfish"]),

@@ -1,18 +1,18 @@
-//! Text whose every character can be seen, for what a customer signs or confirms. Control
-//! characters, characters without width and those that reorder their neighbours become marks such
-//! as `⟨U+202E⟩`, and so does the mark's own bracket, so that no text can pretend to be a mark.
-//! Long gaps, which push what follows out of sight, are counted.
+//! Makes every character visible in texts that a customer signs or confirms. Control characters,
+//! characters without width and those that reorder their neighbours are replaced by marks such as
+//! `⟨U+202E⟩`. The mark's own bracket is replaced as well, so that no text can imitate a mark. Long
+//! gaps, which push the rest out of sight, are replaced by their length.
 
 use std::fmt::Write as _;
 
-/// The longest run of spaces that is shown as it is.
+/// The longest run of spaces that is shown unchanged.
 const MOST_SPACES: usize = 8;
-/// The most empty lines in a row that are shown as they are.
+/// The longest run of empty lines that is shown unchanged.
 const MOST_EMPTY_LINES: usize = 2;
 /// Opens a mark.
 const OPEN: char = '⟨';
 
-/// Whether a character cannot be seen, or changes how others are seen.
+/// Whether a character is invisible, or changes how others are shown.
 pub fn hides(c: char) -> bool {
     let invisible = matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
@@ -20,13 +20,13 @@ pub fn hides(c: char) -> bool {
         | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
         | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
         | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}');
-    // What the font decides, and white space that is no plain space.
+    // Private-use characters, which depend on the font, and white space other than a plain space.
     let private = matches!(c, '\u{e000}'..='\u{f8ff}' | '\u{f0000}'..='\u{10ffff}');
     let blank = c != ' ' && c.is_whitespace();
     invisible || private || blank || c.is_control()
 }
 
-/// The text in its lines, each line break a line break.
+/// The text as several lines; line breaks are kept.
 pub fn block(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut empty = 0;
@@ -44,7 +44,7 @@ pub fn block(text: &str) -> String {
     shown
 }
 
-/// The text in one line, line breaks marked.
+/// The text as one line; line breaks are marked.
 pub fn line(text: &str) -> String {
     let lines = block(text);
     lines.replace('\n', "⟨line break⟩")
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_hides_is_marked_and_the_rest_is_as_it_was() {
+    fn hidden_characters_are_marked_and_the_rest_is_unchanged() {
         let cases = [
             ("ls -l | wc", "ls -l | wc"),
             ("grüße 你好", "grüße 你好"),
@@ -117,13 +117,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_that_is_shown_hides(text in any::<String>()) {
+        fn a_shown_text_has_no_hidden_characters(text in any::<String>()) {
             prop_assert!(!line(&text).contains(hides));
             prop_assert!(!block(&text).contains(|c| c != '\n' && hides(c)));
         }
 
         #[test]
-        fn texts_that_differ_in_a_sign_are_shown_differently(
+        fn texts_that_differ_in_one_character_are_shown_differently(
             before in "[a-z ]{0,5}", one in any::<char>(), other in any::<char>(),
         ) {
             let shown = |c: char| block(&format!("{before}x{c}x"));

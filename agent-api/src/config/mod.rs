@@ -1,4 +1,5 @@
-//! The configuration, read once at start. Every mistake is reported at once, with the variable's name and an example.
+//! The configuration, read once at start. All mistakes are reported together, each with the
+//! variable's name and an example.
 
 mod policy;
 mod provider;
@@ -24,40 +25,41 @@ use crate::{
 pub use secret::SecretSource;
 pub use variables::SCHEMA;
 
-/// The least and the most of [`ChatLimitSettings::calls_per_minute`].
+/// The minimum and maximum of [`ChatLimitSettings::calls_per_minute`].
 const ONE: NonZeroU32 = NonZeroU32::MIN;
 const MANY: NonZeroU32 = NonZeroU32::new(100_000).expect("is not 0");
 
-/// What the process was told.
+/// The configuration of the process.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where to listen: `BIND` and `PORT`.
+    /// The address to listen on: `BIND` and `PORT`.
     pub listen: SocketAddr,
     /// The lease API, without a trailing slash: `BACKEND_BASE_URL`.
     pub backend: String,
-    /// How long the lease API may take for a call without a payment: `BACKEND_TIMEOUT_SECONDS`.
+    /// The timeout of requests to the lease API without a payment: `BACKEND_TIMEOUT_SECONDS`.
     pub backend_timeout: Duration,
-    /// What proves to the lease API that we are a service of the same operator: `SERVICES_SECRET`.
+    /// The secret that proves to the lease API that this is a service of the same operator:
+    /// `SERVICES_SECRET`.
     pub services_secret: Option<Secret>,
-    /// Browser pages that may talk to us: `ALLOWED_ORIGINS`.
+    /// Origins of browser pages that may use the API: `ALLOWED_ORIGINS`.
     pub allowed_origins: Vec<HeaderValue>,
-    /// The language model; the built-in assistant where there is none.
+    /// The language model; the built-in assistant if absent.
     pub llm: Option<Provider>,
-    /// What suspended calls are sealed with: `AGENT_SECRET`, or a file in `DATA_DIR`.
+    /// The secret that seals suspended calls: `AGENT_SECRET`, or a file in `DATA_DIR`.
     pub secret: SecretSource,
-    /// What is relayed to be paid.
+    /// The limits on payments that are relayed.
     pub policy: Policy,
-    /// How long one answer to the customer may take, paid calls aside: `TURN_TIMEOUT_SECONDS`.
+    /// The time limit of one response to the customer, without paid calls: `TURN_TIMEOUT_SECONDS`.
     pub turn_timeout: Duration,
-    /// How long the model may take for one answer: `LLM_TIMEOUT_SECONDS`.
+    /// The time limit of one answer of the model: `LLM_TIMEOUT_SECONDS`.
     pub model_timeout: Duration,
-    /// How long a suspended call can be gone on with, in seconds: `PENDING_SECONDS`.
+    /// How long a suspended call can be resumed, in seconds: `PENDING_SECONDS`.
     pub pending_seconds: u64,
-    /// How much of the chat callers may have.
+    /// The rate and concurrency limits of the chat.
     pub limits: ChatLimitSettings,
-    /// What callers may use of the model.
+    /// The token budgets of callers.
     pub budget: TokenBudget,
-    /// Proxies of ours in front of the service: `TRUSTED_PROXIES`.
+    /// The number of the operator's proxies in front of the service: `TRUSTED_PROXIES`.
     pub trusted_proxies: usize,
 }
 
@@ -65,7 +67,7 @@ impl Config {
     /// Reads the configuration.
     ///
     /// # Errors
-    /// Every problem, with the variable's name and an example.
+    /// All problems, each with the variable's name and an example.
     pub fn from_env(env: Env) -> Result<Self, Problems> {
         let mut env = env.of(&SCHEMA);
         let bind: IpAddr = env.read(&variables::BIND);
@@ -133,7 +135,7 @@ fn base_url(env: &mut Env, variable: &Variable, text: &str) -> String {
     text.trim_end_matches('/').to_owned()
 }
 
-/// Never `*`: the pages that may talk to us send wallet sessions.
+/// `*` is never allowed, because the pages that use the API send wallet sessions.
 fn allowed_origins(env: &mut Env) -> Vec<HeaderValue> {
     let named = env.read_list(&variables::ALLOWED_ORIGINS);
     let read = |text: &String| {

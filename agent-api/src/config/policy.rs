@@ -1,4 +1,4 @@
-//! The limits on what is relayed to be paid.
+//! The configured limits on payments that are relayed.
 
 use api_types::Usdc;
 use service::env::{Env, schema::Variable};
@@ -41,7 +41,8 @@ pub(super) fn read(env: &mut Env) -> Policy {
     }
 }
 
-/// An amount in dollars, digit by digit: no floating-point number comes near money.
+/// Reads an amount in dollars digit by digit, because amounts of money are never floating-point
+/// numbers.
 fn dollars(env: &mut Env, variable: &Variable) -> Usdc {
     let text = env.read_text(variable);
     atomic(&text).unwrap_or_else(|| {

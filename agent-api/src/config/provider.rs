@@ -1,4 +1,4 @@
-//! Which language model answers, and where.
+//! The provider of the language model, read from the environment.
 
 use service::env::{Env, Secret, schema::Variable};
 use url::Url;
@@ -12,7 +12,8 @@ use super::{
 };
 use crate::llm::{Provider, ProviderKind};
 
-/// Reads the provider; `None` is the built-in assistant, chosen by name or because nothing else is configured.
+/// Reads the provider. `None` is the built-in assistant, which is chosen by name or because no key
+/// or address is configured.
 pub(super) fn read(env: &mut Env) -> Option<Provider> {
     let keys = ProviderKeys::read(env);
     let address = env.find_text(&LLM_BASE_URL);
@@ -48,8 +49,8 @@ pub(super) fn read(env: &mut Env) -> Option<Provider> {
     let base = address.as_deref().unwrap_or(base);
     let key = keys.for_address(base);
     if let (Some(variable), None) = (variable, &key) {
-        // At an address of one's own the provider's key is not sent, so it needs one of its
-        // own.
+        // A provider's key is not sent to another server's address, so such a server needs its own
+        // key.
         let own = ProviderHost::of(base).is_some();
         require(env, if own { variable } else { &LLM_API_KEY }, false);
     }
@@ -65,14 +66,14 @@ pub(super) fn read(env: &mut Env) -> Option<Provider> {
     })
 }
 
-/// The keys that were set.
+/// The keys that are set.
 struct ProviderKeys {
     openai: Option<Secret>,
     flock: Option<Secret>,
     own: Option<Secret>,
 }
 
-/// A host of a provider whose keys are sent there and nowhere else.
+/// A provider's host. Its keys are sent to no other host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ProviderHost {
     OpenAi,
@@ -80,7 +81,7 @@ enum ProviderHost {
 }
 
 impl ProviderHost {
-    /// The provider that an address belongs to: by HTTPS, and by its whole name.
+    /// The provider that an address belongs to. Only HTTPS and its whole host name count.
     fn of(address: &str) -> Option<Self> {
         let url = Url::parse(address).ok()?;
         let port = url.port_or_known_default();
@@ -91,7 +92,7 @@ impl ProviderHost {
             let before = name.strip_suffix(domain);
             before.is_some_and(|before| before.is_empty() || before.ends_with('.'))
         };
-        // OpenAI has regional names below its own.
+        // OpenAI has regional host names below its own.
         if within("api.openai.com") {
             Some(Self::OpenAi)
         } else if name == "api.flock.io" {
@@ -106,7 +107,7 @@ impl ProviderKeys {
     fn read(env: &mut Env) -> Self {
         Self {
             openai: env.find_secret(&OPENAI_API_KEY),
-            // Both names are in use.
+            // Both variable names are in use.
             flock: env
                 .find_secret(&FLOCKIO_API_KEY)
                 .or_else(|| env.find_secret(&FLOCK_API_KEY)),
@@ -114,8 +115,8 @@ impl ProviderKeys {
         }
     }
 
-    /// The key for an address: a provider's key for its own host, and the one that was given for a
-    /// server of one's own for any other.
+    /// The key for an address: the provider's own key for its own host, and `LLM_API_KEY` for any
+    /// other host and for a provider without a key of its own.
     fn for_address(self, address: &str) -> Option<Secret> {
         match ProviderHost::of(address) {
             Some(ProviderHost::OpenAi) => self.openai.or(self.own),
@@ -137,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_providers_own_name_by_https_is_its_host() {
+    fn only_https_and_the_whole_host_name_identify_a_provider() {
         let cases = [
             ("https://api.openai.com/v1", Some(ProviderHost::OpenAi)),
             ("https://eu.api.openai.com/v1", Some(ProviderHost::OpenAi)),

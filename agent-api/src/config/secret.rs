@@ -1,4 +1,5 @@
-//! The secret that suspended calls are sealed with: given, so that replicas share it, or made once and kept in a file.
+//! The secret that seals suspended calls: configured, so that replicas share it, or generated once
+//! and kept in a file.
 
 use std::{
     fs::{self, OpenOptions},
@@ -17,15 +18,15 @@ use super::variables::{AGENT_SECRET, DATA_DIR};
 
 /// The file's name in the data folder.
 const FILE: &str = "agent.secret";
-/// The shortest secret that is taken, in characters.
+/// The minimum length of a configured secret, in characters.
 pub(super) const SHORTEST: usize = 16;
 
-/// Where the secret comes from.
+/// The source of the secret.
 #[derive(Clone, Debug)]
 pub enum SecretSource {
     /// `AGENT_SECRET`.
     Given(Secret),
-    /// A file in this folder, made at the first start: `DATA_DIR`.
+    /// A file in this folder, generated at the first start: `DATA_DIR`.
     Kept(PathBuf),
 }
 
@@ -43,7 +44,7 @@ impl SecretSource {
         }
     }
 
-    /// The secret.
+    /// Reads the secret, or generates it.
     ///
     /// # Errors
     /// The file can be neither read nor written.
@@ -68,8 +69,8 @@ impl SecretSource {
     }
 }
 
-/// Makes the file, readable by its owner alone, unless it is there. Two processes that start together agree on the first one's:
-/// it gets its name only once it is whole.
+/// Creates the file, readable by its owner only, unless it exists. The file gets its name only once
+/// it is complete, so that two processes that start together use the same secret.
 fn make(file: &Path) -> std::io::Result<()> {
     if file.exists() {
         return Ok(());
@@ -96,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_is_made_once_and_kept_for_its_owner_alone() {
+    fn a_secret_is_generated_once_and_readable_by_its_owner_only() {
         use std::os::unix::fs::PermissionsExt as _;
 
         let folder = tempfile::tempdir().unwrap();

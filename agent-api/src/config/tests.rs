@@ -10,7 +10,7 @@ fn with(variables: &[(&'static str, &'static str)]) -> Result<Config, Problems> 
 }
 
 #[test]
-fn nothing_has_to_be_set_and_then_no_language_model_answers() {
+fn without_configuration_the_built_in_assistant_answers() {
     let config = with(&[]).unwrap();
     assert_eq!(config.listen.to_string(), "127.0.0.1:8000");
     assert_eq!(config.backend, "http://127.0.0.1:4021");
@@ -80,7 +80,7 @@ fn a_key_goes_to_its_own_provider_and_nowhere_else() {
         let key = provider.key.as_ref().map(service::env::Secret::expose);
         assert_eq!(key, expected, "{variables:?}");
     }
-    // A provider that was named and would get no key is told which one is missing.
+    // A provider that was chosen by name but has no key is reported with the missing variable.
     for kind in ["openai", "flockio"] {
         let problems = with(&[elsewhere, by(kind), openai, flock]).unwrap_err();
         assert!(problems.to_string().contains("LLM_API_KEY"), "{problems}");
@@ -88,7 +88,7 @@ fn a_key_goes_to_its_own_provider_and_nowhere_else() {
 }
 
 #[test]
-fn every_problem_is_named_at_once_and_no_secret_repeated() {
+fn all_problems_are_reported_at_once_without_secrets() {
     let wrong = [
         ("PORT", "ninety"),
         ("BACKEND_BASE_URL", "localhost:4021"),

@@ -1,11 +1,11 @@
-//! Every variable of this service.
+//! All variables of this service.
 
 use service::{
     env::schema::{Gone, Group, Schema, Variable},
     telemetry,
 };
 
-/// What this service can be told.
+/// The schema of the service's variables.
 pub static SCHEMA: Schema = Schema {
     service: "agent-api",
     groups: &[

@@ -19,24 +19,24 @@ use crate::{
 /// The longest result of a tool that is sent to the model, in bytes.
 const MAX_SEEN: usize = 12 * 1024;
 
-/// The result of a tool call, for all who are told of it.
+/// The result of a tool call, for the customer, the model and the interface.
 pub(super) struct ToolReport {
-    /// Whether it did what it was asked.
+    /// Whether the call succeeded.
     pub ok: bool,
-    /// One sentence for people.
+    /// One sentence for the customer.
     pub summary: String,
     /// For the model.
     pub model: Value,
     /// For the interface.
     pub interface: Value,
-    /// Proof of payment.
+    /// The receipt of the payment, if there was one.
     pub receipt: Option<Value>,
-    /// What was paid for.
+    /// The purchase, if the call paid for one.
     pub bought: Option<CallFingerprint>,
 }
 
 impl ToolReport {
-    /// A failure, in one sentence.
+    /// A failure, described in one sentence.
     pub(super) fn failed(summary: impl Into<String>) -> Self {
         let summary = summary.into();
         let error = json!({ "error": { "message": summary } });
@@ -50,7 +50,7 @@ impl ToolReport {
         }
     }
 
-    /// The lease API's response.
+    /// The result from a response of the lease API.
     pub(super) fn answer(tool: &RegisteredTool, answer: &LeaseApiResponse) -> Self {
         if answer.is_done() || answer.status == 202 {
             let summary = tool.summary(&answer.body);
@@ -68,7 +68,8 @@ impl ToolReport {
             ok: false,
             summary,
             model: json!({ "error": told }),
-            // Only an error of the contract: any other body may be a foreign page.
+            // Only an error of the contract is passed on; any other body may come from another
+            // server.
             interface: json!({ "error": told }),
             receipt: answer.receipt.clone(),
             bought: None,
@@ -95,7 +96,7 @@ impl Driver<'_> {
         };
         if self.repeats_a_secret(turn, &plan) {
             let title = "Refusing arguments with a password in them";
-            // Not even the interface is shown them.
+            // The arguments may hold the secret, so the interface does not show them either.
             let hidden = ToolCall {
                 arguments: String::new(),
                 ..call.clone()
@@ -159,7 +160,7 @@ impl Driver<'_> {
         let answer = match self.send_free(turn, &plan).await {
             Some(answer) => Ok(answer),
             None => {
-                // A paid call goes without the session: its response is a price.
+                // A call that is paid is sent without the session, so that the response is a price.
                 let session = match tool.class {
                     ToolClass::Free => self.session.clone(),
                     _ => None,
@@ -219,7 +220,7 @@ impl Driver<'_> {
         if let (true, Some(body)) = (plan.takes_credential, &plan.body) {
             let caller = self.caller(turn.id(), None);
             let quote = self.app.lease_api.quote(body, caller).await;
-            // Shown only where it is the price that is asked.
+            // The quote is shown only if its total is the price that is asked.
             demand.request.price = quote
                 .and_then(|quote| quote.price)
                 .filter(|price| price.total.atomic() == demand.terms.amount);

@@ -1,4 +1,4 @@
-//! The events of a request: sent to a listener as they happen, or kept for the response.
+//! The events of a request: sent to a listener as they happen, or collected for the response.
 
 use api_types::ChatEvent;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
@@ -11,12 +11,13 @@ pub struct EventSink {
 }
 
 impl EventSink {
-    /// A sink that keeps the events for the whole response.
+    /// A sink that collects the events for the response.
     pub fn buffered() -> Self {
         Self::default()
     }
 
-    /// A sink that sends each event at once. A turn is bounded, so what waits for a slow listener is too.
+    /// A sink that sends each event at once. The queue for a slow listener is bounded, because a
+    /// turn is.
     pub fn streaming() -> (Self, UnboundedReceiver<ChatEvent>) {
         let (sender, receiver) = mpsc::unbounded_channel();
         let sink = Self {
@@ -32,7 +33,7 @@ impl EventSink {
             && !text.is_empty()
         {
             let text = text.to_owned();
-            // A client that hung up is noticed by the stream.
+            // A send error means that the client hung up; the stream handles that.
             let _ = listener.send(ChatEvent::Token { text });
         }
     }

@@ -1,5 +1,5 @@
-//! Finds the lease that has a container's number now. Numbers are reused, so what the customer is
-//! asked about is bound to the lease's id, which is not.
+//! Finds the lease that has a container's number now. Numbers are reused, so a call that the
+//! customer pays for or confirms is bound to the lease's id, which is not reused.
 
 use api_types::{ErrorCode, LeaseStatus, LeaseView, ListResponse, SuspendedLease};
 
@@ -17,13 +17,13 @@ fn has_container(lease: &LeaseView, ctid: u32) -> bool {
 }
 
 impl Driver<'_> {
-    /// The same plan bound to the lease that has its number now. Without a session nobody can tell,
-    /// and what the customer pays for is bound to its owner by the payment; what is confirmed needs
-    /// the lease.
+    /// Binds a plan to the lease that has its number now. Without a session the lease cannot be
+    /// found. A paid call does not need it, because the payment binds it to the lease's owner; a
+    /// confirmed call does.
     ///
     /// # Errors
-    /// The call is to be confirmed, and the wallet has no lease with this number, or it cannot be
-    /// asked for.
+    /// The call has to be confirmed, and the wallet has no lease with this number, or the leases
+    /// cannot be read.
     pub(super) async fn bind(
         &self,
         turn: &Turn,
@@ -58,10 +58,10 @@ impl Driver<'_> {
         }
     }
 
-    /// Whether the lease that a call was asked for is there still, as far as the session can tell.
+    /// Checks that the lease of a call still exists, as far as the session shows.
     ///
     /// # Errors
-    /// It is over; nothing was sent.
+    /// The lease is over; nothing was sent.
     pub(super) async fn check_lease(&self, turn: &Turn, plan: &CallPlan) -> Result<(), ApiError> {
         let (Some(lease), Some(_)) = (&plan.lease, &self.session) else {
             return Ok(());
@@ -82,7 +82,7 @@ impl Driver<'_> {
     }
 }
 
-/// What the customer is shown of the lease that a call is bound to.
+/// The lease of a call as the customer sees it.
 fn suspended_lease(lease: LeaseView) -> SuspendedLease {
     SuspendedLease {
         lease_id: lease.lease_id,

@@ -1,5 +1,6 @@
-//! Performs what a [`Turn`] wants: asks the model, calls the lease API, and tells the interface while it does. A call that costs
-//! something is sent without a payment first; its 402 suspends the turn, and `resume` goes on with exactly that call.
+//! Performs the effects of a [`Turn`]: asks the model, calls the lease API, and sends events to the
+//! interface meanwhile. A call that costs something is sent without a payment first. Its 402
+//! suspends the turn, and `resume` continues with exactly that call.
 
 mod call;
 mod event_sink;
@@ -34,24 +35,24 @@ pub use event_sink::EventSink;
 pub struct TurnOutcome {
     /// The agent's text.
     pub reply: String,
-    /// What the customer has to do before the turn goes on, if anything.
+    /// The action that the customer has to take before the turn goes on, if any.
     pub suspended: Option<Suspension>,
-    /// The turn.
+    /// The turn's id.
     pub turn_id: String,
 }
 
-/// What the customer has to do, and the sealed call.
+/// The customer's action and the sealed call.
 #[derive(Debug)]
 pub enum Suspension {
-    /// Pay.
+    /// To pay.
     Payment(Box<PaymentRequest>, String),
-    /// Confirm.
+    /// To confirm.
     Confirmation(Box<SuspendedCall>, String),
 }
 
 /// The outcome of a tool call.
 enum ToolCallOutcome {
-    /// The tool has a result, good or bad.
+    /// The tool returned a result, of success or failure.
     Answered(TurnEvent),
     /// The customer has to pay or to confirm.
     Suspended(Box<CustomerRequest>),
@@ -75,7 +76,7 @@ struct Driver<'a> {
     address: IpAddr,
     session: Option<Secret>,
     wallet: Option<String>,
-    /// A payment without a suspended call: it goes to the first call that it fits.
+    /// A payment without a suspended call; the first call that it matches uses it.
     voucher: Option<SignedHeader>,
     secrets: Option<api_types::ChatSecrets>,
 }
@@ -83,7 +84,8 @@ struct Driver<'a> {
 /// Performs a request and sends its events to `events`.
 ///
 /// # Errors
-/// What the customer is told instead of an answer. Nothing was charged unless the error says that this is not known.
+/// The error response for the customer. Nothing was charged unless the error says that this is
+/// unknown.
 pub async fn converse(
     app: &App,
     request: ChatRequest,
@@ -120,8 +122,8 @@ pub async fn converse(
 }
 
 impl Driver<'_> {
-    /// How much of a history is kept: the model is paid for each word, so a long one is for
-    /// customers who are signed in. That a session is named proves nothing; the lease API is asked.
+    /// The limit of the history. Each word costs model tokens, so only customers who are signed in
+    /// get a long history. A session in the request proves nothing, so the lease API checks it.
     async fn history_limit(&self, history: &[ChatMessage], id: &str) -> HistoryLimit {
         let (true, Some(session)) = (HistoryLimit::SHORT.is_exceeded(history), &self.session)
         else {
@@ -296,7 +298,7 @@ impl Driver<'_> {
     }
 }
 
-/// The reply where the model gave no text. The amount is the lease API's, never the model's.
+/// The reply if the model wrote no text. The amount comes from the lease API, never from the model.
 fn payment_prompt(request: &PaymentRequest) -> String {
     let amount = request.amount.parse::<api_types::Usdc>();
     let amount = amount.map_or_else(|_| request.amount.clone(), |amount| amount.to_string());

@@ -1,5 +1,5 @@
-//! A call with its payment: sent exactly as it was shown, with the customer's own signature, under a key that makes its repetition
-//! harmless.
+//! Sends a call with its payment: exactly as it was shown, with the customer's own signature, under
+//! an idempotency key that makes a retry harmless.
 
 use std::time::Instant;
 
@@ -32,7 +32,7 @@ impl Driver<'_> {
     ) -> ToolCallOutcome {
         let (policy, now) = (&self.app.config.policy, self.app.clock.unix_seconds());
         let payer = voucher.payer();
-        // The same payment, sent again, is the same purchase. The tag stays in this process.
+        // The same payment sent again is the same purchase. The tag stays in this process.
         let tag = self.app.sealer.tag("voucher", voucher.value());
         let key = self.app.used.key_of(&tag, now);
         if let Err(refused) = self.app.spending.reserve(policy, terms, &payer, now) {
@@ -62,8 +62,8 @@ impl Driver<'_> {
         }
     }
 
-    /// Records the fate of a payment by its suspended call or its tag. A payment that was open once
-    /// is closed only by a response that says what became of the money.
+    /// Records the outcome of a payment under its suspended call's id or its tag. A payment with an
+    /// unknown outcome is closed only by a response that says whether money moved.
     pub(super) fn settle(&self, id: &str, delivery: &PaidCallResult) -> PaymentFate {
         let (used, now) = (&self.app.used, self.app.clock.unix_seconds());
         match delivery.fate() {
@@ -141,10 +141,11 @@ impl Driver<'_> {
         self.report(call, told, start)
     }
 
-    /// The body as it is sent: the one that was shown, and the customer's credential at its end.
+    /// The body as it is sent: the body that was shown, with the customer's credential added at its
+    /// end.
     ///
     /// # Errors
-    /// The credential is not acceptable; nothing was sent.
+    /// The credential is not valid; nothing was sent.
     pub(super) fn body(&self, plan: &CallPlan) -> Result<Option<String>, ApiError> {
         let given = self.secrets.as_ref().filter(|_| plan.takes_credential);
         let (Some(secrets), Some(body)) = (given, &plan.body) else {
@@ -197,7 +198,7 @@ fn check_credential(secrets: &ChatSecrets) -> Result<(), ApiError> {
         .map_err(ApiError::invalid)
 }
 
-/// Adds the credential behind the last member, so that every byte that was shown stays as it is.
+/// Adds the credential after the last member, so that every byte that was shown stays unchanged.
 fn with_secrets(body: &str, secrets: &ChatSecrets) -> Result<String, ApiError> {
     let added = serde_json::to_string(secrets).unwrap_or_default();
     let (Some(shown), Some(added)) = (body.strip_suffix('}'), added.strip_prefix('{')) else {
@@ -221,7 +222,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_credential_comes_at_the_end_and_changes_nothing_before() {
+    fn a_credential_is_added_at_the_end_and_changes_no_other_byte() {
         let secrets = ChatSecrets {
             password: Some(Secret::new("correct \"horse\"")),
             ssh_public_key: None,
@@ -236,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_credential_that_would_be_refused_is_refused_before_anything_is_sent() {
+    fn an_invalid_credential_is_refused_before_the_call_is_sent() {
         let secrets = ChatSecrets {
             password: Some(Secret::new("short")),
             ssh_public_key: Some("not a key".into()),

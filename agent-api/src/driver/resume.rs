@@ -1,4 +1,4 @@
-//! Resumes a suspended call: paid, confirmed, or given up.
+//! Resumes a suspended call: the customer has paid, confirmed or declined it.
 
 use std::time::Instant;
 
@@ -20,7 +20,7 @@ use crate::{
 const MAX_REASON: usize = 500;
 
 impl Driver<'_> {
-    /// Opens the suspended call and pays, performs or gives it up, as the customer decided.
+    /// Opens the suspended call and pays, performs or declines it, as the customer decided.
     pub(super) async fn resume(
         mut self,
         request: &ChatRequest,
@@ -71,7 +71,8 @@ impl Driver<'_> {
         }
     }
 
-    /// Opens a suspended call. One whose payment is open can be asked about after its expiry too.
+    /// Opens a suspended call. One whose payment has an unknown outcome can be opened after its
+    /// expiry too.
     fn open(&self, sealed: &str, paid: bool) -> Result<Pending, ApiError> {
         let pending = self.app.sealer.open_at_any_age(sealed)?;
         let late = pending.expires_at <= self.app.clock.unix_seconds();
@@ -112,7 +113,8 @@ impl Driver<'_> {
                 "Sign in with the wallet first: only its owner may do this to a container.";
             return Err(ApiError::new(ErrorCode::Unauthorized, message));
         };
-        // Another session is another customer's decision: it must not learn the outcome.
+        // A confirmation counts as the same only within its session, so that another customer
+        // cannot learn the outcome.
         let with = self
             .app
             .sealer
@@ -152,7 +154,8 @@ impl Driver<'_> {
                 address: Some(address),
             };
             let answer = app.lease_api.send(&pending.plan, caller).await;
-            // A session that has ended did nothing; the customer signs in and confirms again.
+            // A call with an expired session did nothing, so the customer can sign in and confirm
+            // again.
             let code = answer.as_ref().ok().and_then(LeaseApiResponse::code);
             if code == Some(ErrorCode::Unauthorized) {
                 app.used.forget(&pending);
@@ -162,8 +165,8 @@ impl Driver<'_> {
         tokio::spawn(work.instrument(tracing::Span::current()));
     }
 
-    /// Sends a payment after all checks: it fits this call, the call was not used otherwise, and the
-    /// policy allows it.
+    /// Sends a payment after all checks: it matches this call, the call was not used with another
+    /// one, and the policy allows it.
     async fn pay_pending(
         &mut self,
         pending: &Pending,
@@ -219,7 +222,7 @@ impl Driver<'_> {
         }
     }
 
-    /// Records what the call is used with, as a digest.
+    /// Records the payment or confirmation that the call is used with, as a digest.
     fn record_use(&self, pending: &Pending, with: &str) -> Result<Reuse, ApiError> {
         let digest = self.app.sealer.tag("use", with);
         let now = self.app.clock.unix_seconds();
@@ -227,8 +230,8 @@ impl Driver<'_> {
     }
 }
 
-/// The answer when a payment was sent and its outcome is not known yet: the customer must not sign
-/// again, and can repeat the request with the same signature.
+/// The error if a payment was sent and its outcome is unknown. The customer must not sign again,
+/// and can repeat the request with the same signature.
 fn still_open(turn: &str) -> ApiError {
     let message = "The payment was sent, and it is not known yet what became of it. Do not pay again: send \
                    the same request again to learn it; it is not charged twice.";

@@ -1,35 +1,35 @@
-//! What an answer says about the payment that went with its call. Only words that are known say
-//! that nothing was charged; whatever else comes leaves the payment open, since a second one would
-//! be money lost.
+//! Reads from a response whether its payment moved money. Only known error codes say that nothing
+//! was charged. Any other response leaves the outcome unknown, because a second payment could lose
+//! money.
 
 use api_types::ErrorCode;
 
 use super::LeaseApiResponse;
 
-/// The code of an answer to what was paid and cannot be delivered; the operator owes it.
+/// The error code of a paid call that cannot be delivered; the operator owes the money.
 const OWED: &str = "payment_owed";
 
-/// What became of a payment.
+/// The outcome of a payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PaymentFate {
-    /// It moved the money, and the call was done.
+    /// It moved the money, and the call succeeded.
     Done,
-    /// It moved the money for this or another call, and nothing more will come of it.
+    /// It moved the money for this or another call, and cannot pay for anything else.
     Spent,
-    /// It moved the money, and the operator owes what it was for.
+    /// It moved the money, and the operator owes the delivery.
     Owed,
-    /// It came in, and the lease API goes on finding out or delivering.
+    /// The lease API has it, and still settles it or delivers the purchase.
     Held,
-    /// It may have moved the money.
+    /// It may have moved the money; the outcome is unknown.
     Open,
-    /// A payment is asked for: this one was not taken, unless an earlier copy was.
+    /// Another payment is asked for. This one was refused, unless an earlier copy was accepted.
     Asked,
-    /// It was not taken, unless an earlier copy was.
+    /// It was refused, unless an earlier copy was accepted.
     Refused,
 }
 
 impl LeaseApiResponse {
-    /// What became of the payment that went with the call.
+    /// The outcome of the payment that was sent with the call.
     pub fn fate(&self) -> PaymentFate {
         if self.is_done() {
             return PaymentFate::Done;
@@ -44,7 +44,7 @@ impl LeaseApiResponse {
         if code == Some(ErrorCode::PaymentReplayed) {
             return PaymentFate::Spent;
         }
-        // Paid, and not done: the same payment, sent again, is delivered.
+        // Paid but not done: the same payment, sent again, gets the delivery.
         if self.is_paid() {
             return PaymentFate::Open;
         }
@@ -58,14 +58,14 @@ impl LeaseApiResponse {
     }
 }
 
-/// Codes of refusals that come before the money moves, or with a receipt if it has moved.
+/// Error codes of refusals before the money moves. If it has moved, they come with a receipt.
 fn says_nothing_was_charged(code: ErrorCode) -> bool {
     let open = [
         ErrorCode::Internal,
         ErrorCode::Timeout,
         ErrorCode::PaymentInProgress,
         ErrorCode::PaymentUnresolved,
-        // The agent's own, which the lease API never gives.
+        // Codes of the agent itself, which the lease API never sends.
         ErrorCode::ModelError,
     ];
     !open.contains(&code)
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn each_answer_says_what_became_of_its_payment() {
+    fn each_response_gives_the_outcome_of_its_payment() {
         let cases = [
             (answer(200, json!({})), PaymentFate::Done),
             (answer(202, json!({})), PaymentFate::Held),
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_receipt_says_that_the_money_moved_whatever_else_is_said() {
+    fn a_receipt_means_that_the_money_moved_with_any_error() {
         for mut answer in [failed(502, "hypervisor_error"), failed(410, "lease_ended")] {
             assert_eq!(answer.fate(), PaymentFate::Refused);
             answer.receipt = Some(json!({"success": true}));

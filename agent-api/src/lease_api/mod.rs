@@ -1,6 +1,6 @@
-//! The lease API as this service calls it: bounded in time and size, with a 402 as a value, and with the turn's id as the request
-//! id, so that the two logs can be read side by side. What goes wrong on the way is an error; what the API answers, also a
-//! refusal, is a [`LeaseApiResponse`].
+//! The client of the lease API. Requests are bounded in time and responses in size, a 402 is a
+//! value, and the turn's id is the request id, so that the two logs can be compared. A transport
+//! failure is an error; a response of the API, also a refusal, is a [`LeaseApiResponse`].
 
 mod fate;
 mod response;
@@ -27,71 +27,71 @@ use crate::{payment::SignedHeader, tools::CallPlan};
 pub use fate::PaymentFate;
 pub use response::LeaseApiResponse;
 
-/// The largest answer that is read.
+/// The maximum size of a response, in bytes.
 const MAX_RESPONSE: usize = 1024 * 1024;
-/// How long a paid call may take: a container is made while it waits.
+/// The timeout of a paid call. A container is created during it.
 const PAID_CALL_TIMEOUT: Duration = Duration::from_secs(120);
-/// How often a paid call is sent when its answer gets lost.
+/// How often a paid call is sent if its response gets lost.
 const DELIVERIES: u32 = 3;
 
-/// Why there is no answer.
+/// Why there is no response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LeaseApiError {
     /// It cannot be reached, or the connection broke.
     #[error("The lease API cannot be reached just now.")]
     Away,
-    /// It took too long.
+    /// The response took too long.
     #[error("The lease API took too long to answer.")]
     Slow,
-    /// What it said is no answer of a lease API.
+    /// The response does not follow the contract.
     #[error("The lease API gave an answer that cannot be used.")]
     Nonsense,
 }
 
-/// The client.
+/// The client of the lease API.
 #[derive(Debug, Clone)]
 pub struct LeaseApi {
     http: reqwest::Client,
     base: String,
-    /// How long a call without a payment may take.
+    /// The timeout of a call without a payment.
     timeout: Duration,
-    /// Proves that the caller's address which we pass on is true.
+    /// The secret that proves to the lease API that the caller's address in a header is true.
     secret: Option<HeaderValue>,
 }
 
-/// Who asks, on whose behalf.
+/// On whose behalf a request is sent.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestContext<'a> {
-    /// The turn, or the request of ours.
+    /// The id of the turn or of the agent's own request.
     pub id: &'a str,
     /// The wallet session's bearer token.
     pub session: Option<&'a str>,
-    /// Where the customer calls from: limits there are counted for them and not for us. Absent
-    /// where we ask for ourselves.
+    /// The customer's address, so that the lease API's rate limits count for the customer and not
+    /// for the agent. Absent for the agent's own requests.
     pub address: Option<IpAddr>,
 }
 
-/// A signed payment and the key under which its call may be repeated.
+/// A signed payment and the idempotency key of its call.
 #[derive(Debug, Clone, Copy)]
 pub struct KeyedPayment<'a> {
-    /// The header, as it came from the wallet.
+    /// The header as the wallet made it.
     pub header: &'a SignedHeader,
     /// The `Idempotency-Key`.
     pub key: &'a str,
 }
 
-/// What came of a call with its payment.
+/// The outcome of a call with its payment.
 #[derive(Debug)]
 pub struct PaidCallResult {
-    /// The last answer.
+    /// The last response.
     pub answer: Result<LeaseApiResponse, LeaseApiError>,
-    /// Whether it answers the first copy that was sent. Otherwise an earlier one may have been
-    /// taken.
+    /// Whether it is the response to the first copy that was sent. If not, an earlier copy may have
+    /// been accepted.
     pub first: bool,
 }
 
 impl PaidCallResult {
-    /// What became of the payment, as far as this delivery tells. A refusal of a later copy says
+    /// The payment's outcome, as far as this delivery shows it. A refusal of a later copy proves
     /// nothing about an earlier one.
     pub fn fate(&self) -> PaymentFate {
         match self.answer.as_ref().map(LeaseApiResponse::fate) {
@@ -120,11 +120,12 @@ impl LeaseApi {
         });
 
         let http = reqwest::Client::builder()
-            // It is a neighbour; and a payment or token is for it alone.
+            // The lease API is reached without a proxy, because payments and tokens are for it
+            // alone.
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(Duration::from_secs(5))
-            // Well before the lease API closes a connection that rests.
+            // Shorter than the time after which the lease API closes an idle connection.
             .pool_idle_timeout(Duration::from_secs(20))
             .build()?;
         Ok(Self {
@@ -138,7 +139,7 @@ impl LeaseApi {
     /// Sends a planned call without a payment.
     ///
     /// # Errors
-    /// There is no answer.
+    /// There is no response.
     pub async fn send(
         &self,
         plan: &CallPlan,
@@ -148,10 +149,10 @@ impl LeaseApi {
         exchange(request, self.timeout).await
     }
 
-    /// Asks for a path.
+    /// Sends a GET request for a path.
     ///
     /// # Errors
-    /// There is no answer.
+    /// There is no response.
     pub async fn get(
         &self,
         path: &str,
@@ -160,22 +161,22 @@ impl LeaseApi {
         exchange(self.request("GET", path, None, caller), self.timeout).await
     }
 
-    /// Whether a wallet session is valid. It asks for a lease that does not exist: 401 means that the
-    /// session is not valid, 404 that it is.
+    /// Whether a wallet session is valid. It requests a lease that does not exist: 401 means that
+    /// the session is not valid, 404 that it is.
     pub async fn knows_session(&self, caller: RequestContext<'_>) -> bool {
         let answer = self.get("/leases/-", caller).await;
         answer.is_ok_and(|answer| answer.status == 404)
     }
 
-    /// The price of a lease with its lines, where it gives one.
+    /// The price of a lease with its lines, if the lease API gives one.
     pub async fn quote(&self, body: &str, caller: RequestContext<'_>) -> Option<QuoteResponse> {
         let request = self.request("POST", "/lease/quote", Some(body), caller);
         let answer = exchange(request, self.timeout).await.ok()?;
         serde_json::from_value(answer.body).ok()
     }
 
-    /// Sends a planned call with a payment and this body. When the answer gets lost, the same is
-    /// sent again: it can move the money once, however often it arrives.
+    /// Sends a planned call with a payment and this body. If the response gets lost, the same
+    /// request is sent again; it moves the money only once.
     pub async fn pay(
         &self,
         plan: &CallPlan,
@@ -211,8 +212,8 @@ impl LeaseApi {
         }
     }
 
-    /// A planned call. Where the lease is known, it is named beside its number, so that a copy that
-    /// comes late, from whichever replica, cannot mean the next lease with that number.
+    /// The request of a planned call. A known lease is named beside the container's number, so that
+    /// a late copy from any replica cannot affect a later lease with the same number.
     fn planned(
         &self,
         plan: &CallPlan,
@@ -221,7 +222,7 @@ impl LeaseApi {
     ) -> reqwest::RequestBuilder {
         let request = |path: &str| self.request(&plan.method, path, body, caller);
         match &plan.lease {
-            // What is read by a number is read by the lease's id as well.
+            // Paths that read by a container's number accept the lease's id as well.
             Some(lease) if plan.method == Method::GET.as_str() => {
                 let (number, id) = (lease.ctid, &lease.lease_id);
                 let named = format!("/lease/{id}/");
@@ -273,7 +274,7 @@ async fn exchange(
 
 async fn receive(request: reqwest::RequestBuilder) -> Result<LeaseApiResponse, LeaseApiError> {
     let away = |error: reqwest::Error| {
-        // Without the address, which is the operator's affair; the kind is enough to find it.
+        // The address is private to the operator and is not logged; the kind of error is enough.
         tracing::warn!(error = %error.without_url(), "the lease API does not answer");
         LeaseApiError::Away
     };

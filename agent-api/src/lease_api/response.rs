@@ -1,4 +1,4 @@
-//! What the lease API answered.
+//! A response of the lease API.
 
 use api_types::{ErrorBody, ErrorCode};
 use serde::de::DeserializeOwned;
@@ -7,33 +7,33 @@ use serde_json::{Value, json};
 use super::LeaseApiError;
 use crate::{payment::Demand, tools::CallPlan};
 
-/// An answer of any status.
+/// A response with any status.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LeaseApiResponse {
     /// The HTTP status.
     pub status: u16,
-    /// The body; null where there is none.
+    /// The body; null if there is none.
     pub body: Value,
     /// The version 2 challenge, encoded.
     pub payment_required: Option<String>,
     /// The decoded receipt.
     pub receipt: Option<Value>,
-    /// Seconds after which it is worth trying again.
+    /// Seconds after which a retry may succeed.
     pub retry_after: Option<u64>,
 }
 
 impl LeaseApiResponse {
-    /// Whether it was done.
+    /// Whether the call succeeded.
     pub fn is_done(&self) -> bool {
         matches!(self.status, 200 | 201 | 204)
     }
 
-    /// Whether it wants a payment.
+    /// Whether the response asks for a payment.
     pub fn wants_payment(&self) -> bool {
         self.status == 402
     }
 
-    /// Whether a copy of the same call is being worked on.
+    /// Whether a copy of the same call is still in progress.
     pub fn is_in_progress(&self) -> bool {
         self.code() == Some(ErrorCode::PaymentInProgress)
     }
@@ -46,31 +46,31 @@ impl LeaseApiResponse {
         Demand::read(self.payment_required.as_deref(), &self.body, plan, now)
     }
 
-    /// The body as the type that the contract says it has.
+    /// Reads the body as the contract's type.
     ///
     /// # Errors
-    /// [`LeaseApiError::Nonsense`]: it has another shape.
+    /// [`LeaseApiError::Nonsense`]: the body has another shape.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, LeaseApiError> {
         T::deserialize(&self.body).map_err(|_| LeaseApiError::Nonsense)
     }
 
-    /// The error that it gives, where it gives one in the contract's words.
+    /// The error in the body, if it follows the contract.
     pub fn error(&self) -> Option<ErrorBody> {
         serde_json::from_value(self.body.get("error")?.clone()).ok()
     }
 
-    /// The code of its error.
+    /// The code of the error.
     pub fn code(&self) -> Option<ErrorCode> {
         self.error().map(|error| error.code)
     }
 
-    /// Whether money moved for it.
+    /// Whether money moved for the call.
     pub fn is_paid(&self) -> bool {
         let receipt = self.receipt.as_ref();
         receipt.is_some_and(|receipt| receipt["success"] == true)
     }
 
-    /// What is wrong, in one sentence for people, and for the model with the particulars.
+    /// The refusal in one sentence for people, and with its details for the model.
     pub fn refusal(&self) -> (String, Value) {
         let Some(error) = self.error() else {
             let message = format!("The lease API answered with status {}.", self.status);
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_in_no_known_words_is_not_repeated() {
+    fn the_text_of_an_unknown_refusal_is_not_passed_on() {
         let (sentence, told) = answer(500, json!({"stack": "secret trace"})).refusal();
         assert_eq!(sentence, "The lease API answered with status 500.");
         assert!(!told.to_string().contains("secret"));

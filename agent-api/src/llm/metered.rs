@@ -1,7 +1,8 @@
-//! A model with a budget. A provider is paid by the token, so each day has a number of them, and
-//! each network a share; where one is used up, the built-in rules answer until the day is over, and
-//! say so. What a call will cost is known only afterwards: it is counted as estimated while it
-//! runs, and as reported when it ends. Days are those of UTC.
+//! A model with a token budget. A provider is paid by the token, so each day has a number of
+//! tokens, and each network has a share of it. Once a budget is used up, the built-in rules answer
+//! until the day is over, and say so. The cost of a request is known only afterwards: it is counted
+//! as an estimate while the request runs, and as the provider reports it at the end. Days are those
+//! of UTC.
 
 use std::{
     collections::HashMap,
@@ -20,25 +21,25 @@ use crate::{
     turn::ModelAnswer,
 };
 
-/// What the customer reads before the rules' first answer in a turn.
+/// The notice before the rules' first answer in a turn.
 const USED_UP: &str =
     "The language model's budget for today is used up, so built-in rules answer.\n\n";
-/// Bytes of text that make a token, at least: the estimate is too high rather than too low.
+/// The fewest bytes of text per token. The estimate is rather too high than too low.
 const BYTES_PER_TOKEN: usize = 3;
-/// The most networks that are counted before those that have used little are forgotten.
+/// The most networks that are counted. Beyond it, those that used little are forgotten.
 const MOST_NETWORKS: usize = 50_000;
 const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
 
-/// Tokens of a day, 0 for any number.
+/// Tokens per day; 0 is no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TokenBudget {
-    /// Of all callers: `LLM_TOKENS_PER_DAY`.
+    /// For all callers together: `LLM_TOKENS_PER_DAY`.
     pub of_all: u64,
-    /// Of one network: `LLM_TOKENS_PER_ADDRESS`.
+    /// For one network: `LLM_TOKENS_PER_ADDRESS`.
     pub of_one: u64,
 }
 
-/// The model, and the rules that stand in for it.
+/// The model, and the built-in rules that replace it once its budget is used up.
 pub struct MeteredModel {
     model: Arc<dyn Model>,
     rules: Offline,
@@ -47,18 +48,18 @@ pub struct MeteredModel {
     used: Mutex<DayUsage>,
 }
 
-/// What was used on one day.
+/// The tokens used on one day.
 #[derive(Debug, Default)]
 struct DayUsage {
     number: u64,
     of_all: u64,
     by_network: HashMap<IpAddr, u64>,
-    /// Whether the log has been told that the day is used up.
+    /// Whether it was logged that the day's budget is used up.
     told: bool,
 }
 
 impl MeteredModel {
-    /// A model with nothing used yet.
+    /// A model that has used nothing yet.
     pub fn new(model: Arc<dyn Model>, budget: TokenBudget, clock: Arc<dyn Clock>) -> Self {
         Self {
             model,
@@ -69,7 +70,7 @@ impl MeteredModel {
         }
     }
 
-    /// Counts an estimate, if both budgets have something left.
+    /// Counts an estimate, if both budgets have tokens left.
     fn reserve(&self, network: IpAddr, tokens: u64) -> bool {
         let mut day = self.today();
         let left = |used: u64, most: u64| most == 0 || used < most;
@@ -95,7 +96,7 @@ impl MeteredModel {
         true
     }
 
-    /// Replaces an estimate by what it was.
+    /// Replaces an estimate by the number of tokens that were used.
     fn correct(&self, network: IpAddr, estimate: u64, tokens: u64) {
         let mut day = self.today();
         let corrected = |used: u64| used.saturating_sub(estimate) + tokens;
@@ -136,7 +137,7 @@ impl Model for MeteredModel {
             return Ok(said);
         }
         let answer = self.model.answer(question, words).await;
-        // Where the provider does not say, and where it failed, the estimate stands.
+        // The estimate stands if the provider reports no number, and if the request failed.
         let tokens = match &answer {
             Ok(said) => said.tokens.unwrap_or(asked + tokens_of_answer(said)),
             Err(_) => asked,
@@ -187,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_day_ends_and_an_estimate_is_replaced() {
+    fn a_new_day_starts_at_zero_and_the_reported_tokens_replace_the_estimate() {
         let clock = Arc::new(TestClock::at(SECONDS_PER_DAY));
         let budget = TokenBudget {
             of_all: 1_000,
@@ -209,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn no_budget_is_no_bound() {
+    fn a_budget_of_zero_is_no_limit() {
         let budget = TokenBudget {
             of_all: 0,
             of_one: 0,

@@ -1,6 +1,6 @@
-//! What a language model is told before the conversation.
+//! The instructions that a language model gets before the conversation.
 
-/// The instructions. They hold no secret: whoever talks to a model can make it repeat them.
+/// The instructions. They hold no secret, because a customer can make a model repeat them.
 pub fn instructions() -> String {
     [
         "You help customers of infra402 to lease Linux containers, which they pay in USDC from their own wallet.",

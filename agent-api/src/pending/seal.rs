@@ -1,5 +1,6 @@
-//! Sealing: ChaCha20-Poly1305 under a key of each message's own, made from the service's secret and 32 random bytes by HMAC-SHA-256.
-//! So no nonce can ever be used twice with one key, however many replicas share the secret.
+//! Seals suspended calls with ChaCha20-Poly1305. Each message has its own key, derived by
+//! HMAC-SHA-256 from the service's secret and 32 random bytes. So no nonce is ever used twice with
+//! one key, however many replicas share the secret.
 
 use std::fmt;
 
@@ -10,13 +11,13 @@ use service::crypto;
 
 use super::{Pending, PendingError};
 
-/// The longest sealed call that is opened.
+/// The maximum length of a sealed call that is opened.
 pub const MAX_SEALED: usize = 384 * 1024;
 const SALT: usize = 32;
-/// What the cipher is told beside the message, so that the secret's other uses cannot be mistaken for this one.
+/// The associated data of the cipher. It separates this use of the secret from its other uses.
 const PURPOSE: &[u8] = b"infra402 agent pending 1";
 
-/// Seals and opens.
+/// Seals and opens suspended calls.
 #[derive(Clone)]
 pub struct Sealer {
     secret: Vec<u8>,
@@ -29,17 +30,17 @@ impl fmt::Debug for Sealer {
 }
 
 impl Sealer {
-    /// With the secret that all replicas share.
+    /// Uses the secret that all replicas share.
     pub fn new(secret: impl Into<Vec<u8>>) -> Self {
         Self {
             secret: secret.into(),
         }
     }
 
-    /// Text for the customer's hands.
+    /// Seals a suspended call as text for the customer's client.
     ///
     /// # Errors
-    /// It cannot be written as JSON.
+    /// The call cannot be written as JSON.
     pub fn seal(&self, pending: &Pending) -> Result<String, JsonError> {
         let salt = crypto::random_bytes::<SALT>();
         let mut message = serde_json::to_vec(pending)?;
@@ -51,10 +52,10 @@ impl Sealer {
         Ok(URL_SAFE_NO_PAD.encode(sealed))
     }
 
-    /// What was sealed, if it is ours and not too old. `now` is in Unix seconds.
+    /// Opens a sealed call. `now` is in Unix seconds.
     ///
     /// # Errors
-    /// It is not, or it is.
+    /// The call was not sealed with this secret, was altered, or has expired.
     pub fn open(&self, sealed: &str, now: u64) -> Result<Pending, PendingError> {
         let pending = self.open_at_any_age(sealed)?;
         match pending.expires_at <= now {
@@ -63,10 +64,10 @@ impl Sealer {
         }
     }
 
-    /// What was sealed, if it is ours.
+    /// Opens a sealed call without a check of its expiry.
     ///
     /// # Errors
-    /// It is not.
+    /// The call was not sealed with this secret, or was altered.
     pub fn open_at_any_age(&self, sealed: &str) -> Result<Pending, PendingError> {
         if sealed.len() > MAX_SEALED {
             return Err(PendingError::NotOurs);
@@ -84,7 +85,7 @@ impl Sealer {
         serde_json::from_slice(opened).map_err(|_| PendingError::NotOurs)
     }
 
-    /// A key that belongs to this secret and purpose, for other tags of the service.
+    /// A tag of a text under this secret, for another purpose of the service.
     pub fn tag(&self, purpose: &str, of: &str) -> String {
         crypto::hex(&crypto::hmac_sign(
             &self.secret,
@@ -100,7 +101,7 @@ impl Sealer {
     }
 }
 
-/// Each key seals one message.
+/// A constant nonce is safe, because each key seals one message.
 fn only_nonce() -> Nonce {
     Nonce::assume_unique_for_key([0; 12])
 }
@@ -140,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sealed_is_opened_by_whoever_has_the_secret() {
+    fn a_sealed_call_is_opened_with_the_same_secret() {
         let (one, other) = (Sealer::new("secret"), Sealer::new("secret"));
         let pending = pending();
         let sealed = one.seal(&pending).unwrap();
@@ -156,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn no_byte_can_be_changed() {
+    fn a_change_of_any_byte_is_detected() {
         let sealer = Sealer::new("secret");
         let sealed = sealer.seal(&pending()).unwrap();
         let bytes = URL_SAFE_NO_PAD.decode(&sealed).unwrap();
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_it_can_be_read() {
+    fn the_sealed_text_shows_nothing_of_its_content() {
         let sealer = Sealer::new("secret");
         let sealed = sealer.seal(&pending()).unwrap();
         let bytes = URL_SAFE_NO_PAD.decode(sealed).unwrap();

@@ -1,10 +1,10 @@
-//! One use of each suspended call. What it was used with is remembered until it has expired, so
-//! that the same answer of the customer can come again (the first reply may have got lost) and
-//! another cannot. What was confirmed is performed once: copies wait for its outcome, and later
-//! ones are given it from memory. A payment whose fate is open is remembered for longer, so that
-//! nothing ends it but an answer that says what became of it. Replicas do not share this: across
-//! them a confirmed call names its lease, and the lease API's `Idempotency-Key` sees to it that a
-//! paid call is performed once.
+//! Makes sure that each suspended call is used once. The customer's payment or confirmation is
+//! remembered until the call expires, so that the same one can be presented again (the first
+//! response may have been lost) and another one cannot. A confirmed call is performed once: copies
+//! wait for its outcome, and later ones get it from memory. A payment whose outcome is unknown is
+//! remembered for longer, so that only a known outcome closes it. Replicas do not share this
+//! memory. Across replicas, a confirmed call names its lease, and the lease API's `Idempotency-Key`
+//! makes sure that a paid call is performed once.
 
 use std::{
     collections::HashMap,
@@ -16,31 +16,31 @@ use tokio::sync::watch;
 use super::{Pending, PendingError, new_key};
 use crate::lease_api::{LeaseApiError, LeaseApiResponse};
 
-/// The most that are remembered; the oldest go first.
+/// The maximum number of uses that are remembered; the oldest are forgotten first.
 const MOST: usize = 50_000;
 
-/// How long a payment is remembered whose fate is open, and one that came without a suspended call,
-/// in seconds.
+/// How long a payment is remembered if its outcome is unknown or if it came without a suspended
+/// call, in seconds.
 const KEPT: u64 = 24 * 60 * 60;
 
-/// Which use this is.
+/// Whether a use is the first or a repetition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reuse {
-    /// The first.
+    /// The first use.
     First,
-    /// The same again.
+    /// The same use again.
     Same,
 }
 
-/// What came of a confirmed call.
+/// The outcome of a confirmed call.
 pub type LeaseApiResult = Result<LeaseApiResponse, LeaseApiError>;
 
-/// A confirmation that came.
+/// A confirmation that was received.
 #[derive(Debug)]
 pub struct ConfirmedCall {
-    /// Where the outcome goes, for the first one, which alone performs the call.
+    /// The sender of the outcome; only the first confirmation gets it and performs the call.
     pub perform: Option<watch::Sender<Option<LeaseApiResult>>>,
-    /// Where it can be had, by all of them.
+    /// The receiver of the outcome, for all confirmations of the call.
     pub outcome: watch::Receiver<Option<LeaseApiResult>>,
 }
 
@@ -53,15 +53,15 @@ struct CallUse {
     with: String,
     expires_at: u64,
     outcome: Option<watch::Receiver<Option<LeaseApiResult>>>,
-    /// Whether its payment may have moved money, and its outcome is not known yet.
+    /// Whether its payment may have moved money and has no known outcome yet.
     open: bool,
     /// The `Idempotency-Key` of a payment that came without a suspended call.
     key: Option<String>,
 }
 
 impl UsedCalls {
-    /// The key for a payment that came without a suspended call, known by this tag: random, and the
-    /// same again for the same payment. `now` is in Unix seconds.
+    /// The idempotency key of a payment that came without a suspended call. It is random, and the
+    /// same for every request with the same tag. `now` is in Unix seconds.
     pub fn key_of(&self, tag: &str, now: u64) -> String {
         let mut uses = self.uses();
         make_room(&mut uses, now);
@@ -72,8 +72,8 @@ impl UsedCalls {
         used.key.clone().unwrap_or_else(|| new_key("voucher"))
     }
 
-    /// The payment that a call was used with may have moved money. `id` is the suspended call's or
-    /// the payment's tag.
+    /// Marks the call's payment as one that may have moved money. `id` is the suspended call's id
+    /// or the payment's tag.
     pub fn mark_open(&self, id: &str, now: u64) {
         if let Some(used) = self.uses().get_mut(id) {
             used.open = true;
@@ -81,28 +81,27 @@ impl UsedCalls {
         }
     }
 
-    /// What became of the payment is known.
+    /// Marks the payment's outcome as known.
     pub fn mark_closed(&self, id: &str) {
         if let Some(used) = self.uses().get_mut(id) {
             used.open = false;
         }
     }
 
-    /// Whether the payment that a call was used with may have moved money, and its outcome is not
-    /// known yet.
+    /// Whether the call's payment may have moved money and has no known outcome yet.
     pub fn is_open(&self, id: &str) -> bool {
         self.uses().get(id).is_some_and(|used| used.open)
     }
 
-    /// Notes that a call is used with this answer of the customer. `now` is in Unix seconds.
+    /// Remembers that a call is used with this payment or confirmation. `now` is in Unix seconds.
     ///
     /// # Errors
-    /// It was used with another.
+    /// The call was used with another one.
     pub fn note(&self, pending: &Pending, with: &str, now: u64) -> Result<Reuse, PendingError> {
         note(&mut self.uses(), pending, with, now)
     }
 
-    /// The same for a confirmation.
+    /// Remembers a confirmation of a call, and returns the channel of its outcome.
     ///
     /// # Errors
     /// As for [`UsedCalls::note`].
@@ -129,7 +128,7 @@ impl UsedCalls {
         })
     }
 
-    /// Forgets a use that came to nothing, so that the customer can answer otherwise.
+    /// Forgets a use that changed nothing, so that the customer can answer differently.
     pub fn forget(&self, pending: &Pending) {
         self.uses().remove(&pending.id);
     }
@@ -151,7 +150,7 @@ impl CallUse {
     }
 }
 
-/// Forgets what has expired, and the oldest where there are too many.
+/// Forgets expired uses, and the oldest ones if there are too many.
 fn make_room(uses: &mut HashMap<String, CallUse>, now: u64) {
     uses.retain(|_, before| before.expires_at > now);
     if uses.len() >= MOST {
@@ -202,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_answer_may_come_again_and_another_may_not() {
+    fn a_call_can_be_used_again_with_the_same_answer_only() {
         let (used, call) = (UsedCalls::default(), pending(100));
         assert_eq!(used.note(&call, "header", 0), Ok(Reuse::First));
         assert_eq!(used.note(&call, "header", 1), Ok(Reuse::Same));
@@ -213,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_expired_is_forgotten() {
+    fn expired_uses_are_forgotten() {
         let used = UsedCalls::default();
         used.note(&pending(100), "a", 0).unwrap();
         used.note(&pending(300), "a", 200).unwrap();
@@ -221,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_payment_whose_fate_is_open_outlives_its_suspended_call() {
+    fn a_payment_with_an_unknown_outcome_is_remembered_longer_than_its_call() {
         let (used, call) = (UsedCalls::default(), pending(100));
         used.note(&call, "header", 0).unwrap();
         assert!(!used.is_open(&call.id));
@@ -236,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_payments_key_is_random_and_the_same_again() {
+    fn the_same_payment_gets_the_same_random_key() {
         let (used, other) = (UsedCalls::default(), UsedCalls::default());
         let key = used.key_of("tag", 0);
         assert_eq!(used.key_of("tag", 1), key);

@@ -1,4 +1,5 @@
-//! `POST /chat`: a turn of the conversation, as one JSON answer or, for `Accept: text/event-stream`, as events while it happens.
+//! `POST /chat`: a turn of the conversation, as one JSON response or, for `Accept:
+//! text/event-stream`, as events as they happen.
 
 use std::net::IpAddr;
 
@@ -39,7 +40,7 @@ async fn chat(
     if accept::prefers_events(&headers) {
         return stream::respond(app, request, address, permit, id);
     }
-    // Held until the turn is over.
+    // Held until the turn ends.
     let _permit = permit;
     match answer(&app, request, address).await {
         Ok(response) => {
@@ -50,8 +51,8 @@ async fn chat(
     }
 }
 
-/// Runs a turn to its end. A client that hangs up drops this future and with it the turn; a payment
-/// that was sent can be asked about again.
+/// Runs a turn to its end. If the client hangs up, this future and its turn are dropped; the client
+/// can still ask about a payment that was sent.
 async fn answer(
     app: &App,
     request: ChatRequest,

@@ -1,4 +1,5 @@
-//! Which browser pages may talk to the agent: those of the configuration, with the few headers that the interface sends.
+//! The browser origins that may use the agent: the configured ones, with the headers that the
+//! interface sends.
 
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ pub fn layer(config: &Config) -> CorsLayer {
             header::CONTENT_TYPE,
             request_id::HEADER,
         ])
-        // A page whose device has a wrong clock goes by the date.
+        // The interface uses the date if the device's clock is wrong.
         .expose_headers([request_id::HEADER, header::RETRY_AFTER, header::DATE])
         .max_age(Duration::from_secs(600))
 }

@@ -1,4 +1,4 @@
-//! `GET /info`: who answers here.
+//! `GET /info`: the service and its model.
 
 use api_types::AgentInfo;
 use axum::{Json, Router, extract::State, routing::get};

@@ -1,4 +1,4 @@
-//! HTTP in, HTTP out: one file per resource, each with its own `router()`.
+//! The HTTP layer: one file per resource, each with its own `router()`.
 
 mod admitted;
 pub mod chat;
@@ -15,7 +15,7 @@ use service::request_id::RequestId;
 
 use crate::{App, error::ApiError};
 
-/// Every route of the agent itself.
+/// All routes of the agent.
 pub fn router() -> Router<App> {
     Router::new()
         .merge(chat::router())
@@ -24,19 +24,19 @@ pub fn router() -> Router<App> {
         .merge(stats::router())
 }
 
-/// A handler panicked; what it says is in the log.
+/// The response after a handler's panic, which the log describes.
 pub(crate) fn failed(id: &RequestId) -> Response {
     ApiError::new(ErrorCode::Internal, "Something went wrong on our side.")
         .advise("report the requestId to the operator")
         .respond(id)
 }
 
-/// No such path.
+/// The response for an unknown path.
 pub(crate) async fn not_found(Extension(id): Extension<RequestId>) -> Response {
     ApiError::new(ErrorCode::NotFound, "There is no such path.").respond(&id)
 }
 
-/// The path is there, for other methods; axum adds `Allow`.
+/// The response for a known path with another method; axum adds `Allow`.
 pub(crate) async fn method_not_allowed(Extension(id): Extension<RequestId>) -> Response {
     let message = "This path does not take this method.";
     ApiError::new(ErrorCode::MethodNotAllowed, message).respond(&id)

@@ -1,4 +1,4 @@
-//! `GET /openapi.json`: the contract, made from the types that the routes really use.
+//! `GET /openapi.json`: the contract, generated from the types that the routes use.
 
 use std::sync::LazyLock;
 
@@ -62,7 +62,8 @@ fn document() -> Value {
     })
 }
 
-/// What `read` asks of a request beyond its types: words, or a suspended call to go on with, and not too much of either.
+/// Adds the rules that `read` checks beyond the types: a message or a suspended call is required,
+/// and both have a maximum length.
 fn narrow(schemas: &mut Map<String, Value>) {
     let Some(request) = schemas.get_mut("ChatRequest") else {
         return;
@@ -104,9 +105,9 @@ fn plain(summary: &str) -> Value {
 mod tests {
     use super::*;
 
-    /// Every reference in the document leads somewhere.
+    /// Every reference in the document can be resolved.
     #[test]
-    fn the_document_is_whole() {
+    fn all_references_in_the_document_can_be_resolved() {
         let document = document();
         let mut references = Vec::new();
         collect(&document, &mut references);

@@ -1,5 +1,5 @@
-//! Reads a `/chat` body so that every wrong field is named at once. Values are never repeated in a message: they may be passwords
-//! or signatures.
+//! Reads a `/chat` body so that all wrong fields are named at once. Messages never quote values,
+//! because these may be passwords or signatures.
 
 use api_types::{ChatMessage, ChatRequest, ErrorCode, FieldError};
 use axum::{body::Bytes, extract::rejection::BytesRejection, http::StatusCode};
@@ -7,13 +7,14 @@ use serde_json::{Map, Value, json};
 
 use crate::{conversation::MAX_MESSAGE, error::ApiError, pending::MAX_SEALED};
 
-/// The longest history that is read, in messages; fewer are kept.
+/// The maximum number of messages in a history that is read; fewer are kept.
 pub(super) const MAX_HISTORY_READ: usize = 1_000;
 
 /// The request in a body.
 ///
 /// # Errors
-/// The body is too large, no JSON object, or has fields that are unknown, of the wrong type or too long.
+/// The body is too large, is no JSON object, or has fields that are unknown, of the wrong type or
+/// too long.
 pub(super) fn chat(body: Result<Bytes, BytesRejection>) -> Result<ChatRequest, ApiError> {
     let body = body.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => {
@@ -27,7 +28,7 @@ pub(super) fn chat(body: Result<Bytes, BytesRejection>) -> Result<ChatRequest, A
     let Value::Object(mut members) = value else {
         return Err(malformed("The body has to be a JSON object."));
     };
-    // The prototype's interface wrote null for what it did not have.
+    // The prototype's interface wrote null for absent values.
     members.retain(|_, value| !value.is_null());
     let problems = problems(&members);
     if !problems.is_empty() {
@@ -41,7 +42,7 @@ fn malformed(message: &str) -> ApiError {
     ApiError::new(ErrorCode::MalformedBody, message)
 }
 
-/// Each member is tried alone; each message of the history as well.
+/// Checks each member and each message of the history alone.
 fn problems(members: &Map<String, Value>) -> Vec<FieldError> {
     let mut found = Vec::new();
     for (name, value) in members {
@@ -121,14 +122,14 @@ mod tests {
     }
 
     #[test]
-    fn what_the_prototypes_interface_sends_is_read() {
+    fn requests_of_the_prototypes_interface_are_read() {
         let body = r#"{"message": "hi", "history": [{"role": "user", "content": "x"}], "payment_headers": null}"#;
         let request = read(body).unwrap();
         assert_eq!((request.message.as_str(), request.history.len()), ("hi", 1));
     }
 
     #[test]
-    fn every_wrong_field_is_named_and_no_value_repeated() {
+    fn every_wrong_field_is_named_and_no_value_is_quoted() {
         let body = r#"{"message": 7, "history": [{"role": "system", "content": "hunter2"}, {"role": "user", "content": 1}, 3],
             "secrets": {"pasword": "hunter2"}, "wallet": ["hunter2"], "tools": "hunter2"}"#;
         let error = read(body).unwrap_err();
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_no_request_is_refused() {
+    fn an_invalid_body_is_refused() {
         for body in ["", "{", "[]", "7", "\"hi\""] {
             assert_eq!(
                 read(body).unwrap_err().code(),

@@ -1,4 +1,5 @@
-//! `GET /stats/node` and `GET /stats/lxc`: the lease API's own answers, passed on with the caller's wallet session.
+//! `GET /stats/node` and `GET /stats/lxc`: the lease API's responses, relayed with the caller's
+//! wallet session.
 
 use api_types::{ErrorCode, LxcStats, NodeStats};
 use axum::{
@@ -21,7 +22,7 @@ pub fn router() -> Router<App> {
         .route("/stats/lxc", get(relay::<LxcStats>))
 }
 
-/// What a route of the lease API answers.
+/// A type of response that is relayed from the lease API.
 trait RelayedStats: Serialize + DeserializeOwned + Send + 'static {
     const PATH: &'static str;
 }
@@ -34,7 +35,7 @@ impl RelayedStats for LxcStats {
     const PATH: &'static str = "/stats/lxc";
 }
 
-/// Only what is in the contract's words is passed on.
+/// Relays only the members that are in the contract.
 async fn relay<T: RelayedStats>(
     State(app): State<App>,
     Extension(id): Extension<RequestId>,

@@ -1,4 +1,5 @@
-//! A turn as server-sent events. The work is a task that ends when the client hangs up: dropping the stream drops the task.
+//! A turn as server-sent events. It runs in a task that ends when the client hangs up, because
+//! dropping the stream drops the task.
 
 use std::{convert::Infallible, net::IpAddr, time::Duration};
 
@@ -18,10 +19,10 @@ use crate::{
     limits::TurnPermit,
 };
 
-/// Proxies close connections that are silent for longer.
+/// Shorter than the time after which proxies close silent connections.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// Answers with a stream that begins at once.
+/// Responds with a stream that starts at once.
 pub(super) fn respond(
     app: App,
     request: ChatRequest,
@@ -31,7 +32,7 @@ pub(super) fn respond(
 ) -> Response {
     let (mut sink, events) = EventSink::streaming();
     let work = async move {
-        // Held until the turn is over, or the client hangs up.
+        // Held until the turn ends or the client hangs up.
         let _permit = permit;
         let last = match converse(&app, request, address, &mut sink).await {
             Ok(outcome) => ChatEvent::Final {
@@ -44,7 +45,7 @@ pub(super) fn respond(
         };
         sink.emit(last);
     };
-    // A set, because its tasks end with it.
+    // A `JoinSet` aborts its tasks when it is dropped.
     let mut task = JoinSet::new();
     task.spawn(work.instrument(tracing::Span::current()));
     let events = stream::unfold((events, task), next);
@@ -58,7 +59,7 @@ type RunningTurn = (UnboundedReceiver<ChatEvent>, JoinSet<()>);
 async fn next((mut events, task): RunningTurn) -> Option<(Result<Event, Infallible>, RunningTurn)> {
     let event = events.recv().await?;
     let written = Event::default().event(event.name()).json_data(&event);
-    // Events have string keys and finite numbers, so this fails by a mistake of ours only.
+    // Events have string keys and finite numbers, so this fails only because of a bug.
     let written = written.unwrap_or_else(|error| {
         tracing::error!(%error, "a chat event cannot be serialised");
         Event::default().comment("an event was left out")

@@ -1,14 +1,14 @@
-//! Reading what models write as arguments. Most write JSON; some write nothing, wrap it in a code
-//! fence or encode it twice. What can be mended without guessing at a value is mended; the rest
-//! goes back to the model in words. Truncated arguments are never completed: their missing part is
-//! unknown.
+//! Reads the arguments that models write. Most write JSON; some write nothing, wrap it in a code
+//! fence or encode it twice. A mistake is repaired if no value has to be guessed; otherwise the
+//! model gets an error in words. Truncated arguments are never completed, because their missing
+//! part is unknown.
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::{Map, Value};
 
-/// Members that earlier versions of the tools had. Approval is the interface's to ask for,
-/// passwords go past the model, and free labels are recorded for ever: a typed password has become
-/// one.
+/// Members that earlier versions of the tools had. The interface asks for approval, passwords do
+/// not go through the model, and free labels were dropped because they are recorded for ever and a
+/// password was once typed into one.
 const DROPPED: [&str; 7] = [
     "confirmPurchase",
     "confirm_purchase",
@@ -19,10 +19,10 @@ const DROPPED: [&str; 7] = [
     "sku",
 ];
 
-/// Reads arguments into an object.
+/// Reads arguments as an object.
 ///
 /// # Errors
-/// What is wrong, for the model.
+/// The mistake, in words for the model.
 pub(super) fn read(text: &str) -> Result<Value, String> {
     let mut members = object(unfenced(text))?;
     for name in DROPPED {
@@ -53,7 +53,7 @@ fn object(text: &str) -> Result<Map<String, Value>, String> {
     }
 }
 
-/// Without the fence of a Markdown code block.
+/// The text without the fence of a Markdown code block.
 fn unfenced(text: &str) -> &str {
     let text = text.trim();
     let Some(inner) = text.strip_prefix("```") else {
@@ -63,7 +63,7 @@ fn unfenced(text: &str) -> &str {
     inner.strip_prefix("json").unwrap_or(inner).trim()
 }
 
-/// A whole number, also where a model writes it as a text or with a point.
+/// Reads a whole number, also from a text or a number with a decimal point.
 pub(super) fn whole<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
     let value = Value::deserialize(from)?;
     let read = match &value {
@@ -77,7 +77,7 @@ pub(super) fn whole<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error>
         .ok_or_else(|| D::Error::custom("expected a whole number that is not negative"))
 }
 
-/// The same where it may be absent.
+/// The same for an optional number.
 pub(super) fn optional_whole<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u32>, D::Error> {
     whole(from).map(Some)
 }
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_models_write_is_read_where_its_meaning_is_clear() {
+    fn arguments_with_a_clear_meaning_are_read() {
         let cases = [
             ("", json!({})),
             ("null", json!({})),
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_clear_is_refused_and_not_repeated() {
+    fn unclear_arguments_are_refused_and_not_quoted() {
         for text in [
             r#"{"runtimeMinutes": 6"#,
             r#"{"command": "uptime""#,
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_read_as_they_come() {
+    fn numbers_are_read_in_all_their_spellings() {
         #[derive(Deserialize)]
         struct Sized(#[serde(deserialize_with = "whole")] u32);
         let reads = |value| {

@@ -1,4 +1,4 @@
-//! The tools that reach into a container.
+//! The tools that act inside a container.
 
 use api_types::{ConsoleResponse, ExecRequest, ExecResponse};
 use axum::http::Method;
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::visible;
 
-/// The most of a command's output that the model sees, in bytes of each stream.
+/// The maximum of a command's output that the model sees, in bytes of each stream.
 const MAX_OUTPUT: usize = 4_000;
 
 /// `POST /management/exec/{ctid}`.
@@ -45,7 +45,7 @@ pub(super) struct ExecArguments {
     timeout_seconds: Option<u32>,
 }
 
-/// The command line as the lease API puts it together: each further argument one quoted word.
+/// The command line as the lease API assembles it: each further argument is one quoted word.
 fn command_line(arguments: &ExecArguments) -> String {
     let mut line = arguments.command.trim().to_owned();
     for argument in &arguments.extra_args {
@@ -70,7 +70,7 @@ impl Tool for ExecContainerCommand {
         let line = command_line(&arguments);
         let shown = shortened(&line, 80);
         let request = ExecRequest {
-            // As the lease API reads it: white space around it means nothing.
+            // The lease API ignores surrounding white space as well.
             command: arguments.command.trim().to_owned(),
             extra_args: arguments.extra_args,
             timeout_seconds: arguments.timeout_seconds,

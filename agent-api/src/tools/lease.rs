@@ -1,4 +1,4 @@
-//! The tools that make, price, prolong, list and end leases.
+//! The tools that create, price, renew, list and end leases.
 
 use api_types::{
     LeaseRequest, LeaseResponse, LeaseStatus, LeaseView, ListResponse, QuoteResponse, RenewRequest,

@@ -1,6 +1,6 @@
-//! The tools that the model has: one typed registry, from which come the schemas that the model is shown, the reading of its
-//! arguments, the call of the lease API, and what the model and the customer see of the answer. A tool is one type; nothing about
-//! it is written down twice, so schema and reader cannot drift apart.
+//! The model's tools in one typed registry. From it come the schemas for the model, the reading of
+//! the model's arguments, the request to the lease API, and the views of its response for the model
+//! and the customer. Each tool is one type, so that its schema and its reader cannot differ.
 
 mod arguments;
 mod guest;
@@ -22,18 +22,19 @@ use crate::{conversation::ToolCall, turn::CallFingerprint, visible};
 
 pub use show::{date_and_time, minutes, without_secrets};
 
-/// What a call may do before the customer is asked.
+/// The customer's part in a call: nothing, a payment or a confirmation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ToolClass {
-    /// It costs nothing and changes nothing.
+    /// Nothing: it costs nothing and changes nothing.
     Free,
-    /// The lease API asks for a payment, which only the customer's wallet can sign.
+    /// A payment, which only the customer's wallet can sign.
     Paid,
-    /// It ends something: the customer has to be signed in, and to say yes through the interface.
+    /// A confirmation through the interface by a customer who is signed in, because the call ends
+    /// something.
     Confirmed,
 }
 
-/// One call of the lease API, exactly as it will be sent.
+/// One request to the lease API, exactly as it will be sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallPlan {
     /// The tool's name.
@@ -44,31 +45,32 @@ pub struct CallPlan {
     pub path: String,
     /// The body, byte for byte.
     pub body: Option<String>,
-    /// What is being done, for people: `Leasing …`.
+    /// The running call, for the customer: `Leasing …`.
     pub title: String,
-    /// What would be done, for people: `Lease …`.
+    /// The planned call, for the customer: `Lease …`.
     pub summary: String,
     /// Whether a password or key may be added to the body.
     pub takes_credential: bool,
-    /// The path that gives the same for nothing to a wallet that is signed in.
+    /// A path that gives the same result without payment to a wallet that is signed in.
     pub free_path: Option<String>,
-    /// The whole command line that it runs, every character visible.
+    /// The whole command line that it runs, with every character visible.
     #[serde(default)]
     pub command: Option<String>,
-    /// What it buys, where a customer usually wants one of a kind: a second one in a turn needs
-    /// their word.
+    /// The kind of purchase, if a customer usually wants only one of it. A second one in a turn
+    /// needs a new message of the customer.
     #[serde(default)]
     pub kind: Option<String>,
-    /// The number of the container that it is for.
+    /// The number of the container that the call is for.
     #[serde(default)]
     pub ctid: Option<u32>,
-    /// The lease that the number stands for, where the wallet is signed in. Numbers are used again.
+    /// The lease that the number stands for, if the wallet is signed in. Numbers are used again for
+    /// later leases.
     #[serde(default)]
     pub lease: Option<SuspendedLease>,
 }
 
 impl CallPlan {
-    /// The same as the interface shows it.
+    /// The call as the interface shows it.
     pub fn suspended(&self) -> SuspendedCall {
         let body = self.body.as_deref();
         SuspendedCall {
@@ -82,13 +84,12 @@ impl CallPlan {
         }
     }
 
-    /// By which the same call is known again: the request as it will be sent, not the model's
-    /// spelling of it.
+    /// Identifies equal calls by the request as it will be sent, not by the model's spelling of it.
     pub fn mark(&self) -> CallFingerprint {
         let Self {
             method, path, body, ..
         } = self;
-        // Bodies are written by our own types, so equal requests are equal text.
+        // Bodies are serialized from our own types, so equal requests have equal bodies.
         let body = body.as_deref().unwrap_or_default();
         CallFingerprint {
             call: format!("{method} {path} {body}"),
@@ -96,7 +97,7 @@ impl CallPlan {
         }
     }
 
-    /// The same for exactly this lease, which its summary names. `now` is in Unix seconds.
+    /// The same call bound to this lease, which its summary names. `now` is in Unix seconds.
     #[must_use]
     pub fn for_lease(mut self, lease: SuspendedLease, now: u64) -> Self {
         let number = format!("container {}", lease.ctid);
@@ -111,38 +112,38 @@ impl CallPlan {
 trait Tool {
     /// Its name.
     const NAME: &'static str;
-    /// Names by which it was known before.
+    /// Former names, which models may still use.
     const ALIASES: &'static [&'static str] = &[];
-    /// What a call may do.
+    /// The customer's part in a call: nothing, a payment or a confirmation.
     const CLASS: ToolClass;
-    /// For the model.
+    /// The description for the model.
     const DESCRIPTION: &'static str;
-    /// What the model says.
+    /// The arguments that the model gives.
     type Arguments: DeserializeOwned + JsonSchema;
     /// The body of the lease API's response.
     type Response: DeserializeOwned;
-    /// The sentence about a response whose body is none of [`Tool::Response`].
+    /// The summary of a response whose body cannot be read as [`Tool::Response`].
     const UNREAD: &'static str = "The lease API took the request.";
 
-    /// The call for these arguments.
+    /// The request for these arguments.
     fn plan(arguments: Self::Arguments) -> CallPlan;
 
-    /// What the model sees of the response.
+    /// The model's view of the response.
     fn view(response: &Self::Response) -> Value;
 
-    /// One sentence about the response, for people.
+    /// The response in one sentence, for the customer.
     fn summary(response: &Self::Response) -> String;
 }
 
-/// A tool as the rest of the service handles it.
+/// A tool without its types, as the rest of the service uses it.
 pub struct RegisteredTool {
     /// Its name.
     pub name: &'static str,
-    /// Names by which it was known before.
+    /// Former names, which models may still use.
     pub aliases: &'static [&'static str],
-    /// What a call may do.
+    /// The customer's part in a call: nothing, a payment or a confirmation.
     pub class: ToolClass,
-    /// For the model.
+    /// The description for the model.
     pub description: &'static str,
     parameters: fn() -> Value,
     plan: fn(Value) -> Result<CallPlan, String>,
@@ -150,7 +151,7 @@ pub struct RegisteredTool {
     summary: fn(&Value) -> String,
 }
 
-/// Every tool.
+/// All tools.
 pub static REGISTRY: [RegisteredTool; 12] = [
     register::<lease::LeaseContainer>(),
     register::<lease::RenewLease>(),
@@ -179,7 +180,7 @@ const fn register<T: Tool>() -> RegisteredTool {
     }
 }
 
-/// The tool of this name or former name.
+/// Finds a tool by its name or a former name.
 pub fn find(name: &str) -> Option<&'static RegisteredTool> {
     REGISTRY
         .iter()
@@ -192,24 +193,24 @@ impl RegisteredTool {
         (self.parameters)()
     }
 
-    /// Reads the model's arguments.
+    /// Reads the model's arguments and plans the request.
     ///
     /// # Errors
-    /// What is wrong with them, for the model.
+    /// The mistake in the arguments, in words for the model.
     pub fn plan(&self, call: &ToolCall) -> Result<CallPlan, String> {
         let mut plan = (self.plan)(arguments::read(&call.arguments)?)?;
-        // What the model wrote is in them, and people read them before they sign.
+        // They contain text that the model wrote, and customers read them before they sign.
         plan.title = visible::line(&plan.title);
         plan.summary = visible::line(&plan.summary);
         Ok(plan)
     }
 
-    /// What the model sees of an answer; secrets are left out whatever the tool itself keeps.
+    /// The model's view of a response. Secrets are removed even if the tool's own view keeps them.
     pub fn view(&self, answer: &Value) -> Value {
         without_secrets((self.view)(answer))
     }
 
-    /// One sentence about an answer, for people.
+    /// A response in one sentence, for the customer.
     pub fn summary(&self, answer: &Value) -> String {
         (self.summary)(answer)
     }
@@ -227,7 +228,7 @@ fn parameters_of<A: JsonSchema>() -> Value {
     if let Some(object) = schema.as_object_mut() {
         object.remove("title");
         object.remove("description");
-        // Some servers want the member even where there is nothing to say.
+        // Some servers require the member even if it is empty.
         object
             .entry("properties")
             .or_insert_with(|| Value::Object(serde_json::Map::new()));
@@ -244,7 +245,7 @@ fn plan_of<T: Tool>(arguments: Value) -> Result<CallPlan, String> {
 fn view_of<T: Tool>(body: &Value) -> Value {
     T::Response::deserialize(body).map_or_else(
         |_| {
-            // Without the error, which may repeat a value.
+            // The error is not logged, because it may quote a value.
             tracing::warn!(
                 tool = T::NAME,
                 "a response of the lease API has another shape than the contract's"
@@ -260,7 +261,7 @@ fn summary_of<T: Tool>(body: &Value) -> String {
         .map_or_else(|_| T::UNREAD.to_owned(), |response| T::summary(&response))
 }
 
-/// A call without a body, to start from.
+/// A plan without a body, to which each tool adds its own members.
 fn call(tool: &str, method: &Method, path: impl Into<String>) -> CallPlan {
     CallPlan {
         tool: tool.to_owned(),
@@ -278,7 +279,7 @@ fn call(tool: &str, method: &Method, path: impl Into<String>) -> CallPlan {
     }
 }
 
-/// A call without a body for a container.
+/// A plan without a body for a container.
 fn call_for(tool: &str, method: &Method, ctid: u32, path: impl Into<String>) -> CallPlan {
     CallPlan {
         ctid: Some(ctid),

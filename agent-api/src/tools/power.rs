@@ -11,7 +11,7 @@ pub(super) struct StopContainer;
 /// `POST /lease/{ctid}/start`.
 pub(super) struct StartContainer;
 
-/// What the model sees of a container that was stopped or started.
+/// The model's view of a container that was stopped or started.
 fn power_view(lease: &LeaseView) -> Value {
     without_nulls(json!({
         "leaseId": lease.lease_id, "status": lease.status, "liveStatus": lease.live_status,

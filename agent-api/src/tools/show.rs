@@ -1,4 +1,4 @@
-//! Answers of the lease API as the model, the customer and the interface see them.
+//! Formats the lease API's responses for the model, the customer and the interface.
 
 use api_types::{SuspendedLease, Timestamp};
 use serde::Serialize;
@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::visible::line;
 
-/// Members that no model ever sees.
+/// Members that are never shown to a model.
 const SECRETS: [&str; 8] = [
     "password",
     "ticket",
@@ -26,7 +26,7 @@ pub(super) fn without_nulls(mut object: Value) -> Value {
     object
 }
 
-/// The same without the members that are credentials, however deep they are.
+/// The same value without credentials at any depth.
 pub fn without_secrets(value: Value) -> Value {
     match value {
         Value::Object(members) => Value::Object(
@@ -41,7 +41,7 @@ pub fn without_secrets(value: Value) -> Value {
     }
 }
 
-/// A value of one of the contract's closed sets, as it is written there: `active`.
+/// A value of a closed set of the contract in its serialized form: `active`.
 pub(super) fn word(value: impl Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(Value::String(word)) => word,
@@ -49,14 +49,14 @@ pub(super) fn word(value: impl Serialize) -> String {
     }
 }
 
-/// A timestamp as people write it: `2026-01-31 12:00 UTC`.
+/// Formats a timestamp: `2026-01-31 12:00 UTC`.
 pub fn date_and_time(timestamp: Timestamp) -> String {
     let text = timestamp.to_string();
     let (day, time) = text.split_once('T').unwrap_or((text.as_str(), ""));
     format!("{day} {} UTC", time.get(..5).unwrap_or(time))
 }
 
-/// `512 MiB`, `4 GiB`: a number of MiB.
+/// Formats MiB: `512 MiB`, `4 GiB`.
 pub(super) fn memory(mebibytes: u32) -> String {
     match mebibytes {
         whole if whole >= 1024 && whole.is_multiple_of(1024) => format!("{} GiB", whole / 1024),
@@ -64,7 +64,7 @@ pub(super) fn memory(mebibytes: u32) -> String {
     }
 }
 
-/// `1.2 GiB`: a number of bytes.
+/// Formats bytes: `1.2 GiB`.
 pub(super) fn bytes(count: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
     if count < 1024 {
@@ -79,13 +79,13 @@ pub(super) fn bytes(count: u64) -> String {
     format!("{} {}", text.trim_end_matches(".0"), UNITS[unit])
 }
 
-/// `48 core-hours`: a number with its unit, in the plural unless it is one.
+/// A number with its unit, in the plural unless it is one: `48 core-hours`.
 pub(super) fn counted(quantity: &str, unit: &str) -> String {
     let plural = if quantity == "1" { "" } else { "s" };
     format!("{quantity} {unit}{plural}")
 }
 
-/// A part of a whole.
+/// A part of a whole, in percent.
 pub(super) fn percent(part: Option<f64>, whole: Option<f64>) -> String {
     match (part, whole) {
         (Some(part), Some(whole)) if whole > 0.0 => format!("{:.0} %", 100.0 * part / whole),
@@ -93,7 +93,7 @@ pub(super) fn percent(part: Option<f64>, whole: Option<f64>) -> String {
     }
 }
 
-/// A time in words: `90 minutes`, `2 hours`, `3 days`.
+/// Formats minutes: `90 minutes`, `2 hours`, `3 days`.
 pub fn minutes(minutes: u32) -> String {
     let (number, unit) = match minutes {
         whole if whole >= 2 * 1440 && whole.is_multiple_of(1440) => (whole / 1440, "day"),
@@ -104,7 +104,7 @@ pub fn minutes(minutes: u32) -> String {
     format!("{number} {unit}{plural}")
 }
 
-/// A lease in a sentence: `box, 10.0.0.5, 42 minutes left`. `now` is in Unix seconds.
+/// Describes a lease: `box, 10.0.0.5, 42 minutes left`. `now` is in Unix seconds.
 pub(super) fn named(lease: &SuspendedLease, now: u64) -> String {
     let left = lease.expires_at.map(|end| match end.0.saturating_sub(now) {
         0 => "its time is over".to_owned(),
@@ -121,7 +121,7 @@ pub(super) fn named(lease: &SuspendedLease, now: u64) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-/// The text, cut at a character and marked where it is longer than `longest` bytes.
+/// Cuts a text at a character boundary and marks the cut, if it is longer than `longest` bytes.
 pub(super) fn shortened(text: &str, longest: usize) -> String {
     if text.len() <= longest {
         return text.to_owned();

@@ -1,4 +1,4 @@
-//! The tools that say how busy things are.
+//! The tools that show the load of nodes and containers.
 
 use api_types::{LxcStats, NodeStats};
 use axum::http::Method;

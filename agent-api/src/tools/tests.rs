@@ -34,7 +34,7 @@ fn every_tool_has_one_name_and_a_closed_schema() {
 }
 
 #[test]
-fn a_schema_says_what_the_reader_takes() {
+fn a_schema_accepts_the_same_arguments_as_the_reader() {
     let schema = find("lease_container").unwrap().parameters();
     assert_eq!(schema["required"], json!(["runtimeMinutes"]));
     let properties = schema["properties"].as_object().unwrap();
@@ -50,7 +50,7 @@ fn a_schema_says_what_the_reader_takes() {
 }
 
 #[test]
-fn a_lease_is_planned_byte_for_byte() {
+fn the_request_for_a_lease_is_planned_byte_for_byte() {
     let arguments = r#"{"runtimeMinutes": "90", "cores": 2, "memoryMB": 1024.0, "hostname": "box", "password": "hunter2!",
         "sku": "hunter2!", "requester": "hunter2!"}"#;
     let planned = plan("lease_container", arguments).unwrap();
@@ -71,7 +71,7 @@ fn a_lease_is_planned_byte_for_byte() {
 }
 
 #[test]
-fn what_does_not_fit_is_told_in_the_models_words() {
+fn wrong_arguments_are_explained_to_the_model() {
     let missing = plan("lease_container", "{}").unwrap_err();
     assert!(missing.contains("runtimeMinutes"), "{missing}");
     let unknown = plan(
@@ -91,7 +91,7 @@ fn what_does_not_fit_is_told_in_the_models_words() {
 }
 
 #[test]
-fn former_names_reach_the_tool_of_today() {
+fn former_names_find_the_current_tool() {
     let planned = plan(
         "exec_lease_command",
         r#"{"ctid": "100", "command": "ls", "extraArgs": null}"#,
@@ -145,7 +145,7 @@ fn long_output_is_cut_for_the_model_and_marked_as_data() {
 }
 
 #[test]
-fn the_list_says_what_keeps_a_container_from_being_used() {
+fn the_list_says_why_a_container_cannot_be_used() {
     let locked = "Locked because a backup of it is being made.";
     let lease = |ctid: u32, notice: Option<&str>| {
         json!({
@@ -276,9 +276,9 @@ fn members_have_ctid(schema: &Value) -> bool {
     schema["properties"].get("ctid").is_some()
 }
 
-/// The marks of a line are not marked again when the whole sentence is.
+/// Characters that the command line marks as visible are not marked a second time in the sentence.
 #[test]
-fn a_commands_beginning_is_marked_once_in_its_summary() {
+fn a_commands_hidden_characters_are_marked_once_in_its_summary() {
     let planned = plan(
         "exec_container_command",
         r#"{"ctid": 100, "command": "a\u202eb\nc"}"#,

@@ -1,4 +1,4 @@
-//! The tool that says what a container uses and has sent.
+//! The tool that shows the resources and traffic that a container has used.
 
 use api_types::{TrafficStep, UsageResponse};
 use axum::http::Method;

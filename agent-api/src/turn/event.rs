@@ -1,15 +1,15 @@
-//! What can happen to a turn, and what it wants done.
+//! The events of a turn and its effects.
 
 use std::fmt;
 
 use crate::conversation::ToolCall;
 
-/// What one turn may take.
+/// The limits of one turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TurnBounds {
-    /// Tool calls.
+    /// The maximum number of tool calls.
     pub calls: u32,
-    /// Answers of the model.
+    /// The maximum number of the model's answers.
     pub rounds: u32,
 }
 
@@ -22,7 +22,7 @@ impl Default for TurnBounds {
     }
 }
 
-/// What happened.
+/// An event in a turn.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TurnEvent {
     /// The turn begins.
@@ -31,15 +31,15 @@ pub enum TurnEvent {
     Said(ModelAnswer),
     /// The turn cannot go on.
     Failed(TurnFailure),
-    /// The tool answered, well or badly.
+    /// The tool returned a result, of success or failure.
     Answered(ToolResult),
-    /// The tool wants something of the customer first.
+    /// The tool call needs the customer's payment or confirmation first.
     Suspended(CallFingerprint),
-    /// The customer does not want the call that waits.
+    /// The customer declined the call that waits.
     GivenUp {
-        /// Why, as the model hears it.
+        /// The reason that the model gets.
         reason: String,
-        /// What the customer says beside it.
+        /// The customer's message with it.
         message: Option<String>,
     },
 }
@@ -58,69 +58,69 @@ impl TurnEvent {
     }
 }
 
-/// What the model said.
+/// An answer of the model.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ModelAnswer {
     /// Its words.
     pub text: String,
-    /// The tools that it wants called, in this order.
+    /// The tool calls that it asks for, in order.
     pub calls: Vec<ToolCall>,
-    /// Tokens that the question and this answer cost, where the provider says.
+    /// Tokens that the request and this answer cost, if the provider reports them.
     pub tokens: Option<u64>,
 }
 
-/// What a tool answered.
+/// The result of a tool call.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ToolResult {
-    /// Whether it did what it was asked.
+    /// Whether the call succeeded.
     pub ok: bool,
-    /// For the model.
+    /// The text for the model.
     pub text: String,
-    /// One sentence for people.
+    /// One sentence for the customer.
     pub summary: String,
-    /// What was paid for, where something was.
+    /// The purchase, if the call paid for one.
     pub bought: Option<CallFingerprint>,
 }
 
-/// By which two calls are told to be the same, however a model spells their arguments.
+/// Identifies equal calls, whatever spelling the model uses for their arguments.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CallFingerprint {
     /// The planned request: method, path and canonical body.
     pub call: String,
-    /// What is bought, where one of a kind is what a customer usually wants: a lease of this size.
+    /// The kind of purchase, if a customer usually wants only one of it: a lease of this size.
     pub kind: Option<String>,
 }
 
-/// What is to be done.
+/// An effect of a step: the driver's next action.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TurnEffect {
     /// Ask the model.
     Ask {
         /// Whether it may call tools.
         tools: bool,
-        /// Whether it answered nothing before.
+        /// Whether the model's last answer was empty, so that this is a second attempt.
         again: bool,
     },
     /// Call the tool.
     Call(ToolCall),
-    /// Answer the customer, who has to pay or to confirm.
+    /// Tell the customer to pay or to confirm.
     Wait,
     /// Answer the customer.
     Finish,
-    /// Tell the customer that it broke off.
+    /// Tell the customer that the turn failed.
     Break(TurnFailure),
 }
 
-/// Why a turn breaks off. The texts are for customers.
+/// Why a turn fails. The texts are for customers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TurnFailure {
-    /// The model did not answer anything, twice.
+    /// The model gave an empty answer twice.
     Silent,
-    /// The time of a turn is over.
+    /// The time limit of the turn is over.
     OutOfTime,
-    /// The model cannot be asked.
+    /// The model failed.
     Model(String),
-    /// A fault of ours: an event that the state does not know.
+    /// A bug: an event that is not allowed in the current state.
     Unexpected(&'static str),
 }
 

@@ -1,6 +1,6 @@
-//! A turn of the conversation as a pure state machine: events in, effects out. What it holds is everything that a suspended turn
-//! needs to go on, on this or another replica, so it is written into the sealed `pending` as it is. The
-//! [`driver`](crate::driver) performs the effects.
+//! A turn of the conversation as a pure state machine: events in, effects out. It holds everything
+//! that a suspended turn needs to go on, on this or another replica, so it is written into the
+//! sealed `pending` as a whole. The [`driver`](crate::driver) performs the effects.
 //!
 //! ```text
 //! Begun ── Start ──> Thinking ── Said(calls) ──> Working ── Answered ──> Working (next call) | Thinking
@@ -23,15 +23,15 @@ pub use event::{
     CallFingerprint, ModelAnswer, ToolResult, TurnBounds, TurnEffect, TurnEvent, TurnFailure,
 };
 
-/// What the model hears of a call that is over the bound.
+/// The model's result for a call over the limit.
 const TOO_MANY: &str = r#"{"ok":false,"error":"Too many tool calls in this turn. Answer the customer with what you have."}"#;
-/// What the model hears when it wants the same thing done twice.
+/// The model's result for a call that was already put to the customer in this turn.
 const REPEATED: &str =
     "This very call was already put to the customer. Ask them before you repeat it.";
-/// What the model hears when it wants another of what the customer has just paid for.
+/// The model's result for a second purchase of a kind that the customer has just paid for.
 const ANOTHER: &str =
     "A lease of this size was just paid for. Ask the customer before you make another.";
-/// What the model hears of the calls after one that the customer gave up.
+/// The model's result for the calls after one that the customer declined.
 const SKIPPED: &str =
     r#"{"ok":false,"error":"Not done: the customer gave up the call before it."}"#;
 
@@ -42,37 +42,37 @@ pub struct Turn {
     conversation: Vec<Message>,
     state: TurnState,
     tally: TurnCounts,
-    /// The agent's words since the last answer to the customer.
+    /// The agent's words since the last response to the customer.
     #[serde(skip)]
     words: String,
-    /// What was done since the last answer to the customer, for people.
+    /// The summaries of successful or paid calls since the last response to the customer.
     #[serde(skip)]
     done: Vec<String>,
 }
 
-/// Where a turn is.
+/// The state of a turn.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum TurnState {
-    /// Nothing has happened.
+    /// The turn has not started.
     Begun,
     /// The model is asked.
     Thinking { tools: bool },
-    /// A tool is called.
+    /// A tool call is being performed.
     Working {
         call: ToolCall,
         rest: VecDeque<ToolCall>,
     },
-    /// A call waits for the customer.
+    /// A call waits for the customer's payment or confirmation.
     Waiting {
         call: ToolCall,
         rest: VecDeque<ToolCall>,
     },
-    /// There is nothing more to do.
+    /// The turn has ended.
     Over,
 }
 
-/// What counts against the bounds.
+/// The counters that the limits apply to, and the calls that may not be repeated.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct TurnCounts {
     calls: u32,
@@ -80,13 +80,13 @@ struct TurnCounts {
     silences: u32,
     /// The calls that were put to the customer, by [`CallFingerprint::call`].
     put: Vec<String>,
-    /// What was paid for, by [`CallFingerprint::kind`].
+    /// The purchases of this turn, by [`CallFingerprint::kind`].
     #[serde(default)]
     bought: Vec<String>,
 }
 
 impl Turn {
-    /// A turn about a conversation whose last message is the customer's.
+    /// A turn for a conversation whose last message is the customer's.
     pub fn new(id: impl Into<String>, conversation: Vec<Message>) -> Self {
         Self {
             id: id.into(),
@@ -98,22 +98,23 @@ impl Turn {
         }
     }
 
-    /// Its id, which the lease API's log shows for the calls that it makes.
+    /// The turn's id, which the lease API logs for the calls of the turn.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// What the model reads.
+    /// The messages that the model reads.
     pub fn conversation(&self) -> &[Message] {
         &self.conversation
     }
 
-    /// The agent's words since the last answer to the customer.
+    /// The agent's words since the last response to the customer.
     pub fn words(&self) -> &str {
         &self.words
     }
 
-    /// Whether something was done since the last answer to the customer, so that this answer must not get lost.
+    /// Whether calls succeeded or were paid for since the last response to the customer, so that
+    /// this response must not get lost.
     pub fn has_results(&self) -> bool {
         !self.done.is_empty()
     }
@@ -126,7 +127,8 @@ impl Turn {
         }
     }
 
-    /// Why a call may not be put to the customer without a new word of theirs, for the model.
+    /// The reason, for the model, why a call needs a new message of the customer before it is put
+    /// to them.
     pub fn objection(&self, mark: &CallFingerprint) -> Option<&'static str> {
         let kind = mark.kind.as_ref();
         if self.tally.put.contains(&mark.call) {
@@ -138,7 +140,7 @@ impl Turn {
         }
     }
 
-    /// Takes an event and says what is to be done about it.
+    /// Applies an event and returns the effect.
     pub fn step(&mut self, event: TurnEvent, bounds: &TurnBounds) -> TurnEffect {
         let state = std::mem::replace(&mut self.state, TurnState::Over);
         match (state, event) {
@@ -151,7 +153,7 @@ impl Turn {
                 TurnState::Working { rest, call } | TurnState::Waiting { rest, call },
                 TurnEvent::Answered(answer),
             ) => {
-                // What money moved for is told whatever became of it.
+                // A paid call is reported to the customer even if it failed.
                 if answer.ok || answer.bought.is_some() {
                     self.done.push(answer.summary);
                 }
@@ -205,7 +207,7 @@ impl Turn {
         TurnEffect::Finish
     }
 
-    /// The next of the calls, or the model.
+    /// Takes the next tool call, or asks the model if there is none.
     fn go_on(&mut self, mut calls: VecDeque<ToolCall>, bounds: &TurnBounds) -> TurnEffect {
         while let Some(call) = calls.pop_front() {
             if self.tally.calls >= bounds.calls {
@@ -250,13 +252,14 @@ impl Turn {
         let new = message.filter(|text| text.trim() != last_words(&self.conversation).trim());
         if let Some(text) = new {
             self.conversation.push(Message::User { text });
-            // The customer's new word: what they want now is theirs to say again.
+            // After a new message, the customer may ask for the same call again.
             self.tally.put.clear();
             self.tally.bought.clear();
         }
     }
 
-    /// What was done is not taken back by a model that fails afterwards: the customer is told of both.
+    /// A later failure of the model does not undo the calls before it, so the customer is told of
+    /// both.
     fn fail(&mut self, failure: TurnFailure) -> TurnEffect {
         if self.done.is_empty() {
             return TurnEffect::Break(failure);

@@ -63,7 +63,7 @@ fn turn() -> Turn {
     Turn::new("turn_1", vec![question])
 }
 
-/// Takes the events one after the other and compares each effect.
+/// Applies the events in order and compares each effect.
 #[track_caller]
 fn follow(story: impl IntoIterator<Item = (TurnEvent, TurnEffect)>) -> Turn {
     let mut turn = turn();
@@ -79,7 +79,7 @@ fn follow(story: impl IntoIterator<Item = (TurnEvent, TurnEffect)>) -> Turn {
 }
 
 #[test]
-fn every_story_leads_where_the_table_says() {
+fn each_sequence_of_events_has_the_effects_in_the_table() {
     let (a, b) = (call("a", "quote_lease"), call("b", "get_node_stats"));
     let stories: Vec<(&str, Vec<(TurnEvent, TurnEffect)>)> = vec![
         (
@@ -196,7 +196,7 @@ fn every_story_leads_where_the_table_says() {
 }
 
 #[test]
-fn an_event_that_the_state_does_not_know_is_a_fault_and_no_panic() {
+fn an_event_that_is_not_allowed_in_a_state_is_an_error_and_no_panic() {
     let call = call("a", "quote_lease");
     let thinking = follow([(TurnEvent::Start, ASK)]);
     let waiting = follow([
@@ -259,7 +259,7 @@ fn a_model_that_never_stops_is_stopped() {
 }
 
 #[test]
-fn twenty_calls_at_once_are_cut_to_the_bound_and_every_one_is_answered() {
+fn of_twenty_calls_at_once_those_over_the_limit_are_refused_and_all_get_a_result() {
     let twenty: Vec<_> = (0..20)
         .map(|number| call(&number.to_string(), "get_node_stats"))
         .collect();
@@ -289,7 +289,7 @@ fn lease(minutes: u32, size: &str) -> CallFingerprint {
 }
 
 #[test]
-fn what_money_moved_for_is_told_also_where_it_failed_and_the_model_does() {
+fn a_paid_call_that_failed_is_reported_even_if_the_model_fails() {
     let first = call("a", "lease_container");
     let mut turn = follow([
         (TurnEvent::Start, ASK),
@@ -313,7 +313,7 @@ fn what_money_moved_for_is_told_also_where_it_failed_and_the_model_does() {
 }
 
 #[test]
-fn what_was_put_to_the_customer_needs_their_word_to_be_put_again() {
+fn a_call_is_put_to_the_customer_again_only_after_a_new_message() {
     let first = call("a", "lease_container");
     let (put, longer, larger) = (lease(60, "small"), lease(90, "small"), lease(60, "large"));
     let mut turn = follow([
@@ -347,7 +347,7 @@ fn what_was_put_to_the_customer_needs_their_word_to_be_put_again() {
 }
 
 #[test]
-fn a_suspended_turn_goes_on_after_it_was_written_down() {
+fn a_suspended_turn_goes_on_after_serialization() {
     let first = call("a", "quote_lease");
     let turn = follow([
         (TurnEvent::Start, ASK),
@@ -366,7 +366,7 @@ fn a_suspended_turn_goes_on_after_it_was_written_down() {
 }
 
 #[test]
-fn words_of_several_rounds_are_kept_apart() {
+fn words_of_several_rounds_are_separate_paragraphs() {
     let first = call("a", "quote_lease");
     let mut turn = turn();
     turn.step(TurnEvent::Start, &BOUNDS);
@@ -382,7 +382,7 @@ fn words_of_several_rounds_are_kept_apart() {
 }
 
 #[test]
-fn a_customer_who_says_something_else_is_heard() {
+fn a_new_message_instead_of_a_payment_reaches_the_model() {
     let first = call("a", "quote_lease");
     let mut turn = follow([
         (TurnEvent::Start, ASK),

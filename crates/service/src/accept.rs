@@ -1,8 +1,9 @@
-//! What a client accepts (RFC 9110, section 12.5.1), as far as it decides between one JSON answer and a stream of events.
+//! Reads which media types a client accepts (RFC 9110, section 12.5.1), to choose between one JSON
+//! response and a stream of events.
 
 use axum::http::{HeaderMap, header};
 
-/// How a media range of the header matches: the more precise one decides.
+/// How precisely a media range of the header matches; the most precise match decides.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Precision {
     Anything,
@@ -10,8 +11,9 @@ enum Precision {
     Exact,
 }
 
-/// Whether a stream of events is wanted rather than one JSON answer: it is named, is not refused with `q=0`, and JSON is
-/// named with a lower weight or not at all. Clients that name both alike, as those of MCP do, get JSON.
+/// Whether the client prefers a stream of events to one JSON response: the event stream is named
+/// without `q=0`, and JSON is absent or has a lower weight. Clients that weigh both equally, such
+/// as MCP clients, get JSON.
 pub fn prefers_events(headers: &HeaderMap) -> bool {
     let events = weight(headers, "text", "event-stream");
     let json = weight(headers, "application", "json");
@@ -48,11 +50,11 @@ fn weight(headers: &HeaderMap, family: &str, subtype: &str) -> Option<(Precision
             };
             Some((precision, quality(parts)))
         })
-        // Of two that are as precise, the later one counts no more than the first.
+        // Of two equally precise ranges the first counts.
         .reduce(|best, found| if found.0 > best.0 { found } else { best })
 }
 
-/// The parameter `q` in thousandths; one that cannot be read is as if it were not there.
+/// The parameter `q` in thousandths; an invalid one counts as absent.
 fn quality<'a>(parameters: impl Iterator<Item = &'a str>) -> u32 {
     const WHOLE: u32 = 1000;
     parameters
@@ -78,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_is_for_those_who_ask_for_one() {
+    fn clients_that_prefer_events_get_a_stream() {
         for accepted in [
             &["text/event-stream"][..],
             &["Text/Event-Stream; charset=utf-8"],
@@ -94,14 +96,14 @@ mod tests {
     }
 
     #[test]
-    fn everybody_else_gets_json() {
+    fn all_other_clients_get_json() {
         for accepted in [
             &[][..],
             &[""],
             &["*/*"],
             &["text/*"],
             &["application/json"],
-            // As MCP clients ask, in either order.
+            // The header of MCP clients, in either order.
             &["application/json, text/event-stream"],
             &["text/event-stream, application/json"],
             &["application/*, text/event-stream"],
@@ -117,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_weight_that_cannot_be_read_is_none() {
+    fn an_invalid_weight_is_ignored() {
         assert!(prefers(&["text/event-stream;q=high"]));
         assert!(!prefers(&["text/event-stream;q=-1, application/json"]));
         assert!(prefers(&["text/event-stream;q=NaN"]));

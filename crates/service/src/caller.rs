@@ -14,13 +14,15 @@ mod rate;
 
 pub use rate::RateLimit;
 
-/// Header in which a service of ours passes the address of its own caller on.
+/// The header in which a service of the operator passes on its own caller's address.
 pub const CLIENT_ADDRESS: &str = "x-infra402-client";
-/// Header that proves that it is a service of ours: the secret that both were given as `SERVICES_SECRET`.
+/// The header that proves that the caller is a service of the operator. It holds the shared secret
+/// `SERVICES_SECRET`.
 pub const SERVICES_SECRET: &str = "x-infra402-services-secret";
 
-/// The address that a request came from: the peer's, or behind `proxies` proxies of ours what the outermost of them saw.
-/// What is further left in `X-Forwarded-For` is the caller's own claim.
+/// The address that a request came from: the peer's, or behind `proxies` trusted proxies the
+/// address that the outermost of them saw. Entries further left in `X-Forwarded-For` are the
+/// caller's own claim.
 pub fn address(peer: IpAddr, headers: &HeaderMap, proxies: usize) -> IpAddr {
     let Some(skip) = proxies.checked_sub(1) else {
         return peer;
@@ -39,8 +41,8 @@ pub fn address(peer: IpAddr, headers: &HeaderMap, proxies: usize) -> IpAddr {
         .unwrap_or(peer)
 }
 
-/// The peer of a connection, which `axum` keeps in the request's extensions. Without a socket, as in tests of the bare
-/// router, every caller is the same.
+/// The peer of a connection, from the request's extensions, where `axum` puts it. Without a socket,
+/// as in tests of the bare router, all callers have the same address.
 pub fn peer(extensions: &Extensions) -> IpAddr {
     let peer = extensions.get::<axum::extract::ConnectInfo<SocketAddr>>();
     peer.map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.0.ip())
@@ -49,14 +51,15 @@ pub fn peer(extensions: &Extensions) -> IpAddr {
 /// A caller, as far as it is identified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Caller {
-    /// This address, network by network.
+    /// A caller at this address, counted by its network.
     Address(IpAddr),
-    /// A service of ours that does not say for whom it calls. It must not be counted as one caller, since all of its
-    /// customers would share one limit.
+    /// A service of the operator that names no caller. It is not counted as one caller, because all
+    /// of its customers would then share one limit.
     Service,
 }
 
-/// Who calls: the address that a service of ours passes on, which it proves with `secret`; else [`address`].
+/// The caller: the address that a service of the operator passes on, if it proves itself by
+/// `secret`; otherwise [`address`].
 pub fn caller(peer: IpAddr, headers: &HeaderMap, proxies: usize, secret: Option<&str>) -> Caller {
     let proven = match (secret, headers.get(SERVICES_SECRET)) {
         (Some(secret), Some(given)) => crypto::same(secret.as_bytes(), given.as_bytes()),
@@ -72,7 +75,7 @@ pub fn caller(peer: IpAddr, headers: &HeaderMap, proxies: usize, secret: Option<
         .map_or(Caller::Service, Caller::Address)
 }
 
-/// The network that counts as one caller. With IPv6 it is the /64, because a customer usually has
+/// The network that counts as one caller. For IPv6 it is the /64, because a customer usually has
 /// all of its addresses.
 pub fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
@@ -100,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_our_own_proxies_added_is_believed() {
+    fn only_entries_of_trusted_proxies_are_used() {
         let mut headers = HeaderMap::new();
         let value = HeaderValue::from_static("6.6.6.6, 1.2.3.4, 10.0.0.8");
         headers.insert("x-forwarded-for", value);
@@ -114,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_passed_on_address_counts_only_with_the_secret_that_both_share() {
+    fn a_passed_on_address_counts_only_with_the_shared_secret() {
         let mut headers = HeaderMap::new();
         headers.insert(CLIENT_ADDRESS, HeaderValue::from_static("1.2.3.4"));
         let seen = |headers: &HeaderMap, secret| caller(PEER, headers, 0, secret);

@@ -1,5 +1,5 @@
-//! Time as a parameter: domain code takes an `Arc<dyn Clock>`, so that expiry is tested by moving a [`TestClock`]
-//! and not by waiting. Times are Unix times, because they are stored and signed.
+//! Time as a parameter: domain code takes an `Arc<dyn Clock>`, so that tests of expiry move a
+//! [`TestClock`] instead of waiting. Times are Unix times, because they are stored and signed.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -21,14 +21,14 @@ pub trait Clock: Send + Sync + 'static {
         self.unix_millis() / 1000
     }
 
-    /// Monotonic milliseconds: setting the wall clock does not change them. For elapsed time within one process only; the
-    /// value means nothing to another process or after a restart.
+    /// Monotonic milliseconds, which do not change when the wall clock is set. They measure elapsed
+    /// time within one process; the value has no meaning to another process or after a restart.
     fn monotonic_millis(&self) -> u64 {
         self.unix_millis()
     }
 
-    /// Completes once [`Clock::unix_millis`] is at or after `deadline_millis`; at once if it already is.
-    /// Dropping the future cancels the wait.
+    /// Completes when [`Clock::unix_millis`] reaches `deadline_millis`; at once if it is already
+    /// past. Dropping the future cancels the wait.
     fn sleep_until(&self, deadline_millis: u64) -> Sleep<'_>;
 }
 
@@ -36,7 +36,7 @@ pub trait Clock: Send + Sync + 'static {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
-/// The system time can be set while we sleep, and the timer would not notice; so no single nap is longer than this.
+/// The longest single sleep. The system time can be set meanwhile, and the timer would not notice.
 const LONGEST_NAP: Duration = Duration::from_secs(30);
 
 impl Clock for SystemClock {
@@ -65,32 +65,33 @@ impl Clock for SystemClock {
     }
 }
 
-/// The clock of tests, which a test moves. Clones show the same time.
+/// A clock for tests, which a test moves. Clones show the same time.
 #[derive(Debug, Clone)]
 pub struct TestClock {
-    /// Whether time passes by itself, as the operating system's does.
+    /// Whether time passes by itself, as on the operating system's clock.
     runs: bool,
     time: Arc<watch::Sender<TestTime>>,
 }
 
-/// What a test did to the time.
+/// The changes that a test made to the time.
 #[derive(Debug, Clone, Copy, Default)]
 struct TestTime {
-    /// Milliseconds since 1970 on a clock that stands still; beyond the system's on one that runs.
+    /// Milliseconds since 1970 on a clock that stands still; milliseconds added to the system's
+    /// time on a running one.
     passed_millis: u64,
-    /// Milliseconds by which the time of day was set, which lets no time pass.
+    /// Milliseconds by which the wall clock was set; the monotonic time does not change.
     set_by_millis: i64,
 }
 
 impl TestClock {
-    /// A clock that shows `unix_seconds` and stands still until it is moved.
+    /// A clock that shows `unix_seconds` and stands still until a test moves it.
     pub fn at(unix_seconds: u64) -> Self {
         let clock = Self::new(false);
         clock.advance(Duration::from_secs(unix_seconds));
         clock
     }
 
-    /// A clock that shows the operating system's time and can be put forward.
+    /// A clock that shows the operating system's time and can be moved forward.
     pub fn running() -> Self {
         Self::new(true)
     }
@@ -100,26 +101,27 @@ impl TestClock {
         Self { runs, time }
     }
 
-    /// Lets time pass and wakes every sleeper whose deadline has come.
+    /// Lets time pass and wakes every sleeper whose deadline is reached.
     pub fn advance(&self, by: Duration) {
         let by = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
         self.time
             .send_modify(|time| time.passed_millis = time.passed_millis.saturating_add(by));
     }
 
-    /// Lets time pass until the clock shows `unix_seconds`; a time that is over changes nothing.
+    /// Lets time pass until the clock shows `unix_seconds`; does nothing if that is past.
     pub fn advance_to(&self, unix_seconds: u64) {
         let left = (unix_seconds * 1000).saturating_sub(self.unix_millis());
         self.advance(Duration::from_millis(left));
     }
 
-    /// Sets the time of day forward or back. No time passes: the monotonic time stays.
+    /// Sets the wall clock forward or back. The monotonic time stays the same.
     pub fn set_by(&self, seconds: i64) {
         self.time
             .send_modify(|time| time.set_by_millis += seconds * 1000);
     }
 
-    /// How many sleepers wait now; a test waits for the worker to be asleep before it moves the clock.
+    /// The number of current sleepers, so that a test can wait for a worker to sleep before it
+    /// moves the clock.
     pub fn sleepers(&self) -> usize {
         self.time.receiver_count()
     }
@@ -141,7 +143,7 @@ impl Clock for TestClock {
     }
 
     fn sleep_until(&self, deadline_millis: u64) -> Sleep<'_> {
-        // Subscribed here and not in the future, so that a test can count the sleeper at once.
+        // Subscribed before the future is polled, so that a test can count the sleeper at once.
         let mut time = self.time.subscribe();
         Box::pin(async move {
             loop {
@@ -211,7 +213,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn setting_the_time_of_day_lets_no_time_pass() {
+    async fn setting_the_wall_clock_does_not_change_the_monotonic_time() {
         let clock = TestClock::at(1_000);
         clock.set_by(-60);
         assert_eq!(clock.unix_seconds(), 940);

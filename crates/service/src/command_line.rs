@@ -1,4 +1,4 @@
-//! The command line of a service that serves and has no other commands of its own.
+//! The command line of a service that has no commands of its own.
 
 use std::ffi::OsString;
 
@@ -6,12 +6,12 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 
 use crate::env::schema::Schema;
 
-/// What a service says of itself in `--help` and `--version`.
+/// The texts of a service for `--help` and `--version`.
 #[derive(Debug, Clone, Copy)]
 pub struct About {
-    /// What the service does, in one sentence.
+    /// The purpose of the service, in one sentence.
     pub purpose: &'static str,
-    /// Its version.
+    /// The version of the service.
     pub version: &'static str,
 }
 
@@ -29,11 +29,11 @@ pub enum ServiceCommand {
     Health,
 }
 
-/// Reads the arguments, the program's name first. Without a command the service serves.
+/// Reads the arguments; the first is the program's name. Without a command the service serves.
 ///
 /// # Errors
-/// An argument is not known, or help or the version was asked for; `clap` has the text and the exit
-/// code.
+/// An argument is unknown, or help or the version was requested; `clap`'s error has the text and
+/// the exit code.
 pub fn parse<A: Into<OsString> + Clone>(
     schema: &Schema,
     about: About,
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn an_argument_that_is_not_known_is_refused_also_behind_a_command() {
+    fn an_unknown_argument_is_refused_also_after_a_command() {
         for line in [
             "one serve",
             "one --json",

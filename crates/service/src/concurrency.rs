@@ -28,17 +28,17 @@ pub struct ConcurrencyPermit {
     held: Arc<Mutex<Held>>,
 }
 
-/// The bound that is reached.
+/// The limit that is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exceeded {
-    /// The caller's network has as many permits as one may have.
+    /// The caller's network has all the permits that one network may have.
     PerNetwork,
     /// All permits are taken.
     Total,
 }
 
 impl ConcurrencyLimit {
-    /// At most `total` at a time, and `per_network` of them for callers of one network.
+    /// A limit of `total` permits, and of `per_network` for the callers of one network.
     pub fn new(total: usize, per_network: usize) -> Self {
         Self {
             total,
@@ -47,10 +47,11 @@ impl ConcurrencyLimit {
         }
     }
 
-    /// Takes a permit for a caller at this address; one without an address is bounded in total only.
+    /// Takes a permit for a caller at this address. Without an address only the total limit
+    /// applies.
     ///
     /// # Errors
-    /// One of the two bounds is reached.
+    /// One of the two limits is reached.
     pub fn acquire(&self, caller: Option<IpAddr>) -> Result<ConcurrencyPermit, Exceeded> {
         let network = caller.map(network_of);
         let mut held = lock(&self.held);
@@ -101,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn one_network_cannot_take_every_place() {
+    fn one_network_cannot_take_all_permits() {
         let limit = ConcurrencyLimit::new(3, 2);
         let (one, other) = (address("2001:db8::1"), address("192.0.2.7"));
         let neighbour = address("2001:db8::ffff:2");
@@ -118,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn networks_that_hold_nothing_are_forgotten() {
+    fn networks_without_permits_are_forgotten() {
         let limit = ConcurrencyLimit::new(9, 9);
         for last in 0..200 {
             drop(limit.acquire(Some([192, 0, 2, last].into())).unwrap());

@@ -1,14 +1,16 @@
-//! Randomness, digests and message authentication, all by `ring`, so that one implementation is audited and linked.
-//! Keys come from [`secret::Secret`]; nothing here stores or prints them.
+//! Randomness, digests and message authentication, all by `ring`, so that only one implementation
+//! is audited and linked. Keys come from [`secret::Secret`]; this module neither stores nor prints
+//! them.
 
 use std::fmt::Write as _;
 
 use ring::rand::{SecureRandom, SystemRandom};
 use ring::{digest, hmac};
 
-/// Makes `ring` the process-wide TLS provider of rustls. Safe to call any number of times: the first one wins.
+/// Makes `ring` the process-wide TLS provider of rustls. It may be called repeatedly; the first
+/// call wins.
 pub fn install_ring_provider() {
-    // An error only says that a provider is already installed, which is what was asked for.
+    // An error means that a provider is already installed, which is sufficient.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
@@ -49,7 +51,7 @@ pub fn sha256_hex(data: impl AsRef<[u8]>) -> String {
     hex(digest::digest(&digest::SHA256, data.as_ref()).as_ref())
 }
 
-/// A SHA-256 digest of data that comes in parts.
+/// A SHA-256 digest of data that arrives in parts.
 pub struct Sha256(digest::Context);
 
 impl Default for Sha256 {
@@ -59,7 +61,7 @@ impl Default for Sha256 {
 }
 
 impl Sha256 {
-    /// Appends to the data.
+    /// Appends data.
     pub fn update(&mut self, data: &[u8]) {
         self.0.update(data);
     }
@@ -78,17 +80,18 @@ pub fn hmac_sign(key: &[u8], message: &[u8]) -> [u8; 32] {
     tag
 }
 
-/// Whether `tag` is the HMAC-SHA-256 of `message`, compared in constant time; a tag of another length is simply wrong.
+/// Whether `tag` is the HMAC-SHA-256 of `message`, compared in constant time. A tag of another
+/// length is wrong.
 #[must_use]
 pub fn hmac_verify(key: &[u8], message: &[u8], tag: &[u8]) -> bool {
     let key = hmac::Key::new(hmac::HMAC_SHA256, key);
     hmac::verify(&key, message, tag).is_ok()
 }
 
-/// Whether two secrets are equal, without telling by the time it takes how much of them is.
+/// Whether two secrets are equal, compared in constant time.
 #[must_use]
 pub fn same(one: &[u8], other: &[u8]) -> bool {
-    // Tags under a key of this call only: of equal length whatever the secrets' lengths are.
+    // The compared tags use a random key and have equal length, whatever the secrets' lengths are.
     let key = random_bytes::<32>();
     hmac_verify(&key, one, &hmac_sign(&key, other))
 }
@@ -124,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn random_values_have_the_asked_length_and_differ() {
+    fn random_values_have_the_requested_length_and_differ() {
         assert_eq!(random_hex(8).len(), 16);
         assert!(random_hex(8).chars().all(|c| c.is_ascii_hexdigit()));
         assert_ne!(random_bytes::<16>(), random_bytes::<16>());

@@ -1,5 +1,5 @@
-//! Typed configuration from environment variables. Every getter notes what is wrong and goes on, so that
-//! [`Env::finish`] can name all mistakes at once and the operator does not find them one restart after another.
+//! Typed configuration from environment variables. Every getter records a problem and continues, so
+//! that [`Env::finish`] reports all problems at once and the operator needs no restart for each.
 //!
 //! ```
 //! use service::env::{Env, Secret};
@@ -28,8 +28,8 @@ use std::str::FromStr;
 pub use ::secret::Secret;
 pub use problem::{Problem, Problems};
 
-/// A snapshot of the variables and the problems found so far. A blank value counts as unset, because compose files
-/// pass `NAME=` for what is not configured.
+/// A snapshot of the variables and the problems found so far. A blank value counts as unset,
+/// because compose files pass `NAME=` for variables that are not configured.
 #[derive(Clone)]
 pub struct Env {
     variables: BTreeMap<String, String>,
@@ -38,8 +38,9 @@ pub struct Env {
 }
 
 impl Env {
-    /// The process environment, completed from the nearest `.env` file upwards; what the process has wins. The process
-    /// environment itself is left as it is.
+    /// The process environment, completed from the nearest `.env` file in this or a parent
+    /// directory. The process's own values take precedence. The process environment itself is not
+    /// changed.
     pub fn load() -> Self {
         let mut variables = BTreeMap::new();
         let mut problems = Vec::new();
@@ -55,7 +56,7 @@ impl Env {
             Err(error) if error.not_found() => {}
             Err(error) => problems.push(unreadable_dotenv(&error)),
         }
-        // A variable that is not Unicode cannot be one of ours.
+        // A variable that is not Unicode is none of ours.
         let process = std::env::vars_os().filter_map(|(name, value)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         });
@@ -67,7 +68,7 @@ impl Env {
         }
     }
 
-    /// An environment of exactly these variables.
+    /// An environment of these variables only.
     pub fn from_map<K: Into<String>, V: Into<String>>(
         variables: impl IntoIterator<Item = (K, V)>,
     ) -> Self {
@@ -82,8 +83,8 @@ impl Env {
         }
     }
 
-    /// The same variables with some changed (`None` unsets one), and no problem noted so far: for a look at what the rest
-    /// would lead to.
+    /// The same variables with some changed (`None` unsets one) and without problems, to examine
+    /// the effect of a change.
     #[must_use]
     pub fn amended<'a>(
         &self,
@@ -114,13 +115,13 @@ impl Env {
             .unwrap_or_else(|| default.to_owned())
     }
 
-    /// The trimmed text; `None` only after noting that it is missing.
+    /// The trimmed text; `None` if it is missing, which is recorded.
     pub fn required_text(&mut self, name: &str, example: &str) -> Option<String> {
         let value = self.optional_text(name);
         self.note_if_missing(value, name, example)
     }
 
-    /// The parsed value if the variable is set; what does not parse is noted and gives `None`.
+    /// The parsed value if the variable is set; `None` if it is invalid, which is recorded.
     pub fn optional<T>(&mut self, name: &str, example: &str) -> Option<T>
     where
         T: FromStr<Err: Display>,
@@ -134,7 +135,8 @@ impl Env {
         }
     }
 
-    /// The parsed value, or the default when unset; what does not parse is noted and gives the default.
+    /// The parsed value, or the default when unset. An invalid value is recorded and gives the
+    /// default.
     pub fn parse<T>(&mut self, name: &str, default: T, example: &str) -> T
     where
         T: FromStr<Err: Display>,
@@ -142,7 +144,7 @@ impl Env {
         self.optional(name, example).unwrap_or(default)
     }
 
-    /// The parsed value; `None` only after noting that it is missing or does not parse.
+    /// The parsed value; `None` if it is missing or invalid, which is recorded.
     pub fn required<T>(&mut self, name: &str, example: &str) -> Option<T>
     where
         T: FromStr<Err: Display>,
@@ -151,7 +153,8 @@ impl Env {
         text.and_then(|_| self.optional(name, example))
     }
 
-    /// A number within limits, both included, or the default when unset; the default also stands in for a bad value.
+    /// A number within limits, both included, or the default when unset. An invalid value is
+    /// recorded and gives the default.
     pub fn number_in<T>(&mut self, name: &str, default: T, limits: RangeInclusive<T>) -> T
     where
         T: FromStr<Err: Display> + PartialOrd + Display,
@@ -210,19 +213,21 @@ impl Env {
             .collect()
     }
 
-    /// A secret from `NAME`, or from the file that `NAME_FILE` names (as container platforms mount them; line ends at
-    /// the end of the file do not count). Both at once, or a file that cannot be read or is blank, is noted.
+    /// A secret from `NAME`, or from the file that `NAME_FILE` names, as container platforms mount
+    /// it; line breaks at the end of the file are removed. It is a problem if both are set, or if
+    /// the file is blank or cannot be read.
     pub fn optional_secret(&mut self, name: &str) -> Option<Secret> {
         self.read_secret(name).ok().flatten()
     }
 
-    /// A secret as by [`Env::optional_secret`]; `None` only after noting why.
+    /// A secret as by [`Env::optional_secret`]; `None` if there is a problem, which is recorded.
     pub fn required_secret(&mut self, name: &str, example: &str) -> Option<Secret> {
         let secret = self.read_secret(name).ok()?;
         self.note_if_missing(secret, name, example)
     }
 
-    /// Notes a problem that only the caller can see, such as two variables that contradict each other.
+    /// Records a problem that only the caller can detect, such as two variables that contradict
+    /// each other.
     pub fn problem(&mut self, name: &str, what: impl Into<String>, example: impl Into<String>) {
         self.problems.push(Problem {
             variable: name.to_owned(),
@@ -233,7 +238,7 @@ impl Env {
 
     /// # Errors
     ///
-    /// All problems noted so far.
+    /// All problems recorded so far.
     pub fn finish(self) -> Result<(), Problems> {
         if self.problems.is_empty() {
             Ok(())
@@ -242,12 +247,13 @@ impl Env {
         }
     }
 
-    /// Builds the configuration if nothing was wrong. Within `build`, `?` opens what the `required` getters returned:
-    /// those are `None` only when a problem was noted, and then `build` is not called.
+    /// Builds the configuration if there are no problems. Within `build`, `?` unwraps the results
+    /// of the `required` getters: they are `None` only if a problem was recorded, and then `build`
+    /// is not called.
     ///
     /// # Errors
     ///
-    /// All problems noted so far.
+    /// All problems recorded so far.
     pub fn finish_with<T>(self, build: impl FnOnce() -> Option<T>) -> Result<T, Problems> {
         self.finish()?;
         build().ok_or_else(|| {
@@ -259,7 +265,7 @@ impl Env {
         })
     }
 
-    /// `Err` means that a problem has been noted.
+    /// `Err` means that a problem has been recorded.
     fn read_secret(&mut self, name: &str) -> Result<Option<Secret>, ()> {
         let file_variable = format!("{name}_FILE");
         let direct = self.optional_text(name);
@@ -277,7 +283,7 @@ impl Env {
                 "" => "names a file that is empty".to_owned(),
                 content => return Ok(Some(Secret::new(content))),
             },
-            // The path is not repeated: people put the secret itself here by mistake.
+            // The path is not quoted, because the secret itself is sometimes put here by mistake.
             Err(error) => format!("names a file that cannot be read ({})", error.kind()),
         };
         self.problem(&file_variable, what, example);
@@ -292,7 +298,7 @@ impl Env {
     }
 }
 
-/// `dotenvy` repeats the faulty line, which may hold a secret; so only the position in it is kept.
+/// `dotenvy`'s error quotes the faulty line, which may hold a secret, so only the position is kept.
 fn unreadable_dotenv(error: &dotenvy::Error) -> Problem {
     let what = match error {
         dotenvy::Error::LineParse(_, column) => {

@@ -1,5 +1,5 @@
-//! `GET /health` says that the process answers; `GET /ready` says whether it can do its work, by asking each part that
-//! it needs. Orchestrators restart on the first and route by the second.
+//! `GET /health` shows that the process answers. `GET /ready` shows whether it can do its work, by
+//! a check of each part that it needs. Orchestrators restart by the first and route by the second.
 
 use std::fmt;
 use std::future::Future;
@@ -23,7 +23,7 @@ pub type Finding = Result<String, String>;
 
 type Probe = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Finding> + Send>> + Send + Sync>;
 
-/// The parts that have to work before the service takes requests.
+/// The checks of all parts that the service needs.
 #[derive(Clone)]
 pub struct Readiness {
     timeout: Duration,
@@ -37,10 +37,10 @@ impl fmt::Debug for Readiness {
     }
 }
 
-/// The answer of `/ready`.
+/// The response of `/ready`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// Whether every check is fine.
+    /// Whether every check passed.
     pub ready: bool,
     /// The checks in the order in which they were added.
     pub checks: Vec<CheckReport>,
@@ -49,16 +49,16 @@ pub struct Report {
 /// One line of a [`Report`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CheckReport {
-    /// The part that was asked.
+    /// The name of the part.
     pub name: String,
     /// Whether it works.
     pub ok: bool,
-    /// What was seen, for people.
+    /// The finding, for people.
     pub message: String,
 }
 
 impl Readiness {
-    /// No checks yet (which counts as ready); each gets `timeout` to answer.
+    /// A list without checks, which counts as ready. Each check has `timeout` to answer.
     pub fn new(timeout: Duration) -> Self {
         Self {
             timeout,
@@ -66,7 +66,7 @@ impl Readiness {
         }
     }
 
-    /// Adds a check, run for every report at the same time as the others.
+    /// Adds a check. All checks of a report run concurrently.
     #[must_use]
     pub fn check<F, W>(mut self, name: impl Into<String>, probe: F) -> Self
     where
@@ -78,7 +78,7 @@ impl Readiness {
         self
     }
 
-    /// Runs all checks. Takes no longer than the timeout; a check that panics counts as failed.
+    /// Runs all checks within the timeout. A check that panics counts as failed.
     pub async fn report(&self) -> Report {
         let mut running = JoinSet::new();
         for (position, (_, probe)) in self.checks.iter().enumerate() {
@@ -89,7 +89,7 @@ impl Readiness {
                 (position, finding.unwrap_or_else(late))
             });
         }
-        // A check that panics keeps this finding.
+        // A check that panics leaves this finding in place.
         let mut findings = vec![Err("the check itself failed".to_owned()); self.checks.len()];
         while let Some(outcome) = running.join_next().await {
             if let Ok((position, finding)) = outcome {
@@ -125,11 +125,11 @@ where
         .with_state(Arc::new(LastReport::of(readiness)))
 }
 
-/// How long a report is cached: every client may request one, and making it asks every part that
-/// the service needs.
+/// How long a report is cached. Every client may request one, and each report checks every part
+/// that the service needs.
 const FRESH: Duration = Duration::from_secs(3);
 
-/// The newest report. Requests that come while one is being made wait for it.
+/// The newest report. Concurrent requests wait for the same report.
 struct LastReport {
     readiness: Readiness,
     last: Mutex<Option<(Instant, Report)>>,
@@ -161,7 +161,7 @@ async fn health() -> Json<serde_json::Value> {
 }
 
 async fn ready(State(last): State<Arc<LastReport>>) -> Response {
-    // In a task of its own, so that a client that hangs up does not cancel the report.
+    // In its own task, so that a client that hangs up does not cancel the report.
     let report = tokio::spawn(async move { last.report().await }).await;
     let report = report.unwrap_or_else(|_| Report {
         ready: false,
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_failing_check_makes_it_unready_and_the_others_are_still_reported() {
+    async fn one_failing_check_makes_the_service_unready_and_the_others_are_reported() {
         let readiness = store_is_fine()
             .check("proxmox", || async { Err("401".to_owned()) })
             .check("broken", || async { panic!("on purpose") });
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_check_that_hangs_is_cut_off() {
+    async fn a_check_that_hangs_fails_after_the_timeout() {
         let readiness =
             Readiness::new(Duration::from_millis(1500)).check("rpc", std::future::pending);
         let expected = json!({
@@ -244,7 +244,7 @@ mod tests {
         assert_eq!(get_json(readiness, "/ready").await, (503, expected));
     }
 
-    /// Readiness that counts how often it was asked, and answers when it is let go.
+    /// Readiness that counts its checks and answers when the test permits it.
     fn counted() -> (Readiness, Arc<AtomicUsize>, Arc<Semaphore>) {
         let (asked, gate) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
         let (count, opened) = (asked.clone(), gate.clone());
@@ -267,10 +267,10 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_crowd_that_asks_for_readiness_gets_one_report_between_them() {
+    async fn many_concurrent_readiness_requests_share_one_report() {
         let (readiness, asked, gate) = counted();
         let app = router::<()>(readiness);
-        // These hang up before there is a report.
+        // These clients hang up before the report is complete.
         for _ in 0..20 {
             let hasty = tokio::time::timeout(Duration::from_millis(5), ask(app.clone()));
             assert!(hasty.await.is_err());

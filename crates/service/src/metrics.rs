@@ -1,5 +1,6 @@
-//! The Prometheus recorder, its `GET /metrics` page, and the two numbers that every service has: requests and their
-//! latency by matched route, method and status. Other code counts by the macros of the `metrics` crate.
+//! The Prometheus recorder, its `GET /metrics` page, and the two metrics of every service: requests
+//! and their latency by matched route, method and status. Other code uses the macros of the
+//! `metrics` crate.
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -18,12 +19,14 @@ pub const REQUESTS: &str = "http_requests_total";
 /// Histogram, seconds until the head of the response: by `route`, `method`, `status`.
 pub const LATENCY: &str = "http_request_duration_seconds";
 
-/// From a cached read to a container that is created while the client waits; seconds.
+/// Latency buckets in seconds, from a cached read to a container that is created during the
+/// request.
 const BUCKETS: &[f64] = &[
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0,
 ];
 
-/// The recorder drops samples into buckets only now and then; without this its raw samples would pile up unscraped.
+/// The interval in which the recorder puts raw samples into buckets. Without it they would pile up
+/// while the page is not requested.
 const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Why the recorder could not be installed.
@@ -36,11 +39,11 @@ pub struct MetricsError(String);
 pub struct Metrics(PrometheusHandle);
 
 impl Metrics {
-    /// Installs the recorder once per process; every later call gives the same one.
+    /// Installs the recorder once per process; every later call returns the same one.
     ///
     /// # Errors
     ///
-    /// Another recorder was installed by somebody else, or no thread can be started for its upkeep.
+    /// Other code has installed a recorder, or the thread for its upkeep cannot be started.
     pub fn install() -> Result<Self, MetricsError> {
         static INSTALLED: OnceLock<Result<Metrics, MetricsError>> = OnceLock::new();
         INSTALLED
@@ -59,7 +62,7 @@ impl Metrics {
             metrics::Unit::Seconds,
             "Time until the head of the response"
         );
-        // A thread of its own, because the recorder outlives any one runtime; it ends with the process.
+        // An own thread, because the recorder outlives any runtime; it ends with the process.
         let upkeep = handle.clone();
         std::thread::Builder::new()
             .name("metrics-upkeep".to_owned())
@@ -103,7 +106,8 @@ where
 async fn measure(request: Request, next: Next) -> Response {
     let start = Instant::now();
     let method = method_label(request.method());
-    // The pattern, never the path itself: clients choose paths, and each label value is kept for ever.
+    // The pattern and not the path, because clients choose paths, and each label value is kept for
+    // ever.
     let route = request
         .extensions()
         .get::<MatchedPath>()
@@ -123,7 +127,7 @@ async fn measure(request: Request, next: Next) -> Response {
     response
 }
 
-/// HTTP allows any word as a method; only the known ones become labels.
+/// HTTP allows any word as a method, but only the known ones become labels.
 fn method_label(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",
@@ -185,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn the_recorder_can_be_installed_again_and_is_the_same() {
+    fn a_second_installation_returns_the_same_recorder() {
         let first = Metrics::install().unwrap();
         metrics::counter!("installed_again_total").increment(1);
         let second = Metrics::install().unwrap();

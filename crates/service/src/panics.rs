@@ -12,12 +12,12 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::request_id::RequestId;
 
-/// Marks a response that stands for a panic.
+/// Marks a response that was made after a panic.
 #[derive(Clone, Copy)]
 struct Panicked;
 
-/// Responds with `answer` where a handler, or a layer that the router has so far, panics. The panic
-/// is logged by the process's panic hook; its text goes to no client.
+/// Responds with `answer` if a handler panics, or a layer that was added to the router before. The
+/// process's panic hook logs the panic; clients do not get its text.
 ///
 /// Call it before [`observe`](crate::observe), which gives the request its id.
 pub fn catch<S>(router: Router<S>, answer: fn(&RequestId) -> Response) -> Router<S>
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_is_answered_under_the_requests_id() {
+    async fn a_panic_gets_a_response_with_the_requests_id() {
         let routes: Router = Router::new()
             .route("/at-once", get(async || panic_with("a secret")))
             .route("/fine", get(async || "fine"))

@@ -1,6 +1,5 @@
-//! The command `health` of every service: asks the running copy of the same service, on this
-//! machine, for its `/health`. A container's health check runs it, so that the image needs no other
-//! program for it.
+//! The command `health` of every service: requests `/health` from the running service on the same
+//! machine. A container's health check runs it, so that the image needs no other program.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
@@ -9,13 +8,14 @@ use std::time::Duration;
 
 use crate::env::{Env, schema::Schema};
 
-/// The timeout of the connection, and again of the response.
+/// The timeout of the connection and that of the response.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Asks the service at the `BIND` and `PORT` of this schema. Prints what is wrong, nothing else.
+/// Checks the service at the `BIND` and `PORT` of this schema. It prints a problem and nothing
+/// else.
 ///
 /// # Panics
-/// The schema has no `BIND` and `PORT`: a mistake of the program.
+/// The schema has no `BIND` and `PORT`, which is a bug.
 pub fn run(env: Env, schema: &'static Schema) -> ExitCode {
     let mut env = env.of(schema);
     let variable = |name| {
@@ -38,7 +38,7 @@ pub fn run(env: Env, schema: &'static Schema) -> ExitCode {
     }
 }
 
-/// Where a service that listens on `address` is reached from its own machine.
+/// The local address of a service that listens on `address`.
 fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -52,8 +52,8 @@ fn ask(address: SocketAddr, timeout: Duration) -> io::Result<()> {
     let mut stream = TcpStream::connect_timeout(&address, timeout)?;
     stream.set_read_timeout(Some(timeout))?;
     stream.set_write_timeout(Some(timeout))?;
-    // In one write: a service that answers after the first of several and closes would refuse the
-    // rest.
+    // One write, because a service that responds after the first of several writes and closes would
+    // reset the rest.
     let request = format!("GET /health HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes())?;
     let mut status = [0; "HTTP/1.1 200".len()];
@@ -83,7 +83,7 @@ mod tests {
         gone: &[],
     };
 
-    /// Asks a server on a free port that gives one answer, or hangs up where there is none.
+    /// Checks a server on a free port that sends one response, or hangs up if it is empty.
     fn verdict(answer: &'static str) -> ExitCode {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_is_healthy_when_it_says_so_and_not_otherwise() {
+    fn a_service_is_healthy_only_if_it_responds_so() {
         let fine = verdict("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
         assert_eq!(fine, ExitCode::SUCCESS);
         for answer in ["HTTP/1.1 503 Service Unavailable\r\n\r\n", "HTTP", ""] {
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_where_nothing_listens_and_a_port_that_is_none_are_not_healthy() {
+    fn an_unused_port_and_an_invalid_port_are_not_healthy() {
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = free.local_addr().unwrap().port().to_string();
         drop(free);
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_that_listens_everywhere_is_asked_on_loopback() {
+    fn a_service_that_listens_on_all_addresses_is_checked_on_loopback() {
         for (listens, asked) in [
             ("0.0.0.0:80", "127.0.0.1:80"),
             ("[::]:80", "[::1]:80"),

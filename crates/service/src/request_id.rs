@@ -1,5 +1,6 @@
-//! One id per request, for the client, the log and the next service, and the access log that carries it. The log line
-//! has method, path, status and latency; the query and the headers, which may hold tickets and signatures, never.
+//! One id per request, for the client, the log and the next service, and the access log with that
+//! id. A log line has method, path, status and latency. It never has the query or headers, which
+//! may hold tickets and signatures.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,17 +14,17 @@ use tracing::Instrument as _;
 
 use crate::crypto::random_hex;
 
-/// The header that brings an id in and takes it out again.
+/// The header with the id, in requests and responses.
 pub const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
 const LONGEST: usize = 64;
 
-/// The id of the request in hand; handlers take it as `Extension<RequestId>`.
+/// The id of the current request; handlers take it as `Extension<RequestId>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestId(Arc<str>);
 
 impl RequestId {
-    /// The client's own id if it is one that can go into a log and a header as it is, else a new one.
+    /// The client's id if it is safe for a log and a header, or else a new one.
     pub fn from_headers(headers: &HeaderMap) -> Self {
         let offered = headers.get(HEADER).and_then(|value| value.to_str().ok());
         match offered {
@@ -43,7 +44,8 @@ fn is_sane(id: &str) -> bool {
     (1..=LONGEST).contains(&id.len()) && id.bytes().all(allowed)
 }
 
-/// Gives every request of the router, the unmatched ones too, an id, a span and a line in the access log.
+/// Adds an id, a span and an access log line to every request of the router, also to unmatched
+/// ones.
 pub fn track<S>(router: Router<S>) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
@@ -54,7 +56,8 @@ where
 async fn identify(mut request: Request, next: Next) -> Response {
     let id = RequestId::from_headers(request.headers());
     request.extensions_mut().insert(id.clone());
-    // An error level span exists under every filter that logs anything, and adds no line of its own.
+    // An error-level span exists under every filter that logs anything, and adds no line of its
+    // own.
     let span = tracing::error_span!("request", request.id = id.as_str());
     let entry = Entry::new(&request, span.clone());
 
@@ -67,7 +70,7 @@ async fn identify(mut request: Request, next: Next) -> Response {
     response
 }
 
-/// A line of the access log that is still to be written.
+/// A pending line of the access log.
 struct Entry {
     method: String,
     path: String,
@@ -99,14 +102,15 @@ impl Entry {
         }
     }
 
-    /// Whole milliseconds until the head of the response was ready; a streamed body takes longer.
+    /// Milliseconds until the head of the response was ready; a streamed body takes longer.
     fn latency_ms(&self) -> u64 {
         u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 }
 
 impl Drop for Entry {
-    /// A client that hangs up drops the request in the middle; the log has a line for that too.
+    /// A client that hangs up drops the request before its response; the log gets a line for that
+    /// too.
     fn drop(&mut self) {
         if self.answered {
             return;
@@ -123,7 +127,7 @@ impl Drop for Entry {
     }
 }
 
-/// Probes and scrapes come every few seconds and would flood the log.
+/// Probes and scrapes come every few seconds and would flood the log, so they are left out.
 fn is_probe(path: &str) -> bool {
     matches!(path, "/health" | "/ready" | "/metrics")
 }
@@ -158,7 +162,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_sane_id_is_kept_and_reaches_handler_and_client() {
+    async fn a_valid_id_is_kept_and_reaches_handler_and_client() {
         let id = "Aa0._-".repeat(10) + "1234";
         assert_eq!(id.len(), LONGEST);
         assert_eq!(answer("/echo", Some(&id)).await, (id.clone(), id));
@@ -182,8 +186,9 @@ mod tests {
         let log = Captured::default();
         let subscriber = Telemetry::from_env(&mut env).subscriber(log.clone());
         let subscriber = tracing::Dispatch::new(subscriber);
-        // While there is one subscriber alone, tracing lets the thread that meets a log line first decide for all whether the
-        // line is wanted, and that may be another test's, which has none. With a second one it asks every subscriber.
+        // With a single subscriber, tracing lets the thread that first reaches a log line decide
+        // for all threads whether it is enabled, and that may be another test's thread without a
+        // subscriber. With a second one, every subscriber is asked.
         let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
         let request = Request::get("/missing?ticket=hunter2")
             .header("authorization", "Bearer hunter3")

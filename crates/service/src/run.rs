@@ -13,7 +13,7 @@ use crate::{crypto, probe};
 /// A service as its `main` describes it.
 #[derive(Debug, Clone, Copy)]
 pub struct Service<C> {
-    /// Its variables.
+    /// The schema of its environment variables.
     pub schema: &'static Schema,
     /// Log targets that are never written, because their lines may hold secrets or conversations.
     pub silenced_log_targets: &'static [&'static str],
@@ -21,8 +21,8 @@ pub struct Service<C> {
     pub read_config: fn(Env) -> Result<C, Problems>,
 }
 
-/// The `main` of a service without commands of its own: reads the command line, then does what it
-/// says. `serve` is as for [`run`].
+/// The `main` of a service without commands of its own. It reads the command line and runs the
+/// command. `serve` is as for [`run`].
 pub async fn main<C, F>(
     service: Service<C>,
     about: About,
@@ -35,7 +35,7 @@ where
         Ok(None) => run(service, serve).await,
         Ok(Some(ServiceCommand::Health)) => probe::run(Env::load(), service.schema),
         Err(refused) => {
-            // A closed pipe is no reason for another exit code.
+            // A closed pipe does not change the exit code.
             let _ = refused.print();
             u8::try_from(refused.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
         }
@@ -43,7 +43,7 @@ where
 }
 
 /// Reads the configuration, starts the log, installs the TLS provider and the metrics recorder, and
-/// runs `serve` until it ends. Every mistake in the configuration is printed at once; an error of
+/// runs `serve` until it ends. All problems of the configuration are printed at once; an error of
 /// `serve` is logged.
 pub async fn run<C, F>(service: Service<C>, serve: impl FnOnce(C, Metrics) -> F) -> ExitCode
 where

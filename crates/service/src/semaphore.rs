@@ -1,12 +1,12 @@
-//! A semaphore whose size may change while permits are held, for this process's share of a limit
-//! that several processes have in common.
+//! A semaphore whose size may change while permits are held. It is used for this process's share of
+//! a limit that several processes have together.
 
 use std::{future::pending, sync::Arc};
 
 use tokio::sync::{Mutex, watch};
 
-/// A semaphore with as many permits as a watched number says. When the number shrinks, permits that
-/// are held stay valid, and none is given until enough of them came back. Clones share the permits.
+/// A semaphore whose size is a watched number. If the number shrinks, held permits stay valid, and
+/// a new one is given only after enough of them were returned. Clones share the permits.
 #[derive(Clone, Debug)]
 pub struct ResizableSemaphore(Arc<Inner>);
 
@@ -14,11 +14,11 @@ pub struct ResizableSemaphore(Arc<Inner>);
 struct Inner {
     size: watch::Receiver<usize>,
     taken: watch::Sender<usize>,
-    /// Waiting callers, first come, first served.
+    /// The queue of waiting callers, in order of arrival.
     queue: Mutex<()>,
 }
 
-/// A permit, until it is dropped.
+/// A permit, returned when it is dropped.
 #[derive(Debug)]
 pub struct ResizablePermit(Arc<Inner>);
 
@@ -29,13 +29,13 @@ impl Drop for ResizablePermit {
 }
 
 impl ResizableSemaphore {
-    /// A semaphore of this size; it stays at the last one when the sender is dropped.
+    /// A semaphore with this size. It keeps the last size if the sender is dropped.
     pub fn new(size: watch::Receiver<usize>) -> Self {
         let (taken, queue) = (watch::Sender::new(0), Mutex::default());
         Self(Arc::new(Inner { size, taken, queue }))
     }
 
-    /// A permit, if one is free.
+    /// Takes a permit if one is free.
     pub fn try_acquire(&self) -> Option<ResizablePermit> {
         let size = *self.0.size.borrow();
         let got = self.0.taken.send_if_modified(|taken| {
@@ -46,7 +46,7 @@ impl ResizableSemaphore {
         got.then(|| ResizablePermit(Arc::clone(&self.0)))
     }
 
-    /// Waits for a permit; waiting callers get one in the order of asking.
+    /// Waits for a permit. Waiting callers get permits in order of arrival.
     pub async fn acquire(&self) -> ResizablePermit {
         let _first = self.0.queue.lock().await;
         let (mut size, mut taken) = (self.0.size.clone(), self.0.taken.subscribe());
@@ -63,21 +63,21 @@ impl ResizableSemaphore {
             };
             tokio::select! {
                 () = resized => {}
-                // Its sender is in `self`.
+                // The sender is in `self`, so it still exists.
                 _ = taken.changed() => {}
             }
         }
     }
 
-    /// Permits that are taken.
+    /// The number of permits that are taken.
     pub fn taken(&self) -> usize {
         *self.0.taken.borrow()
     }
 
-    /// Waits until every permit came back.
+    /// Waits until all permits were returned.
     pub async fn all_returned(&self) {
         let mut taken = self.0.taken.subscribe();
-        // It fails without a sender only, which is in `self`.
+        // Fails only without a sender, and the sender is in `self`.
         let _ = taken.wait_for(|taken| *taken == 0).await;
     }
 }
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_smaller_size_waits_for_permits_and_a_larger_one_wakes_the_first_who_waits() {
+    async fn a_smaller_size_waits_for_permits_and_a_larger_one_wakes_the_first_waiter() {
         let (resize, size) = watch::channel(3);
         let semaphore = ResizableSemaphore::new(size);
         let mut taken: Vec<_> = (0..3).map(|_| semaphore.try_acquire().unwrap()).collect();
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_gives_up_waiting_keeps_nobody_else_waiting() {
+    async fn a_waiter_that_gives_up_does_not_block_the_others() {
         let semaphore = ResizableSemaphore::new(watch::channel(1).1);
         let taken = semaphore.acquire().await;
         let waits = Box::pin(semaphore.acquire());

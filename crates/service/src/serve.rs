@@ -1,5 +1,5 @@
-//! From a router to a running service: bind with an error that says what to change, serve, and on SIGINT or SIGTERM
-//! let the open connections finish until a deadline. Workers watch the same [`Shutdown`].
+//! Serves a router: binds with an error that names the variable to change, serves, and on SIGINT or
+//! SIGTERM lets open connections finish until a deadline. Workers watch the same [`Shutdown`].
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,36 +21,38 @@ pub use limits::Limits;
 mod body;
 mod limits;
 
-/// The backoff after the system refused a connection, as it does while the process has too many
+/// The backoff after the system refused a connection, for instance because the process has too many
 /// files open.
 const ACCEPT_BACKOFF: Duration = Duration::from_secs(1);
 
 /// Why the service cannot listen.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
-    /// Another process, perhaps an older copy of this one, has the port.
+    /// Another process uses the port, perhaps an older copy of this one.
     #[error(
         "{address} is already in use; stop what listens there, or set {variable} to a free port"
     )]
     InUse {
-        /// Where the service should have listened.
+        /// The address to listen on.
         address: SocketAddr,
         /// The variable that names the port.
         variable: String,
     },
-    /// The system refuses this address: not ours, or a port below 1024 without the right to it.
+    /// The system refuses this address: it is not on this machine, or the port is below 1024 and
+    /// the process has no right to use it.
     #[error("cannot listen on {address}: {source}; set {variable} to another value")]
     Refused {
-        /// Where the service should have listened.
+        /// The address to listen on.
         address: SocketAddr,
         /// The variable that names the port.
         variable: String,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
 }
 
-/// Listens on `address`; port 0 takes any free one. `variable` is the setting that a person would change.
+/// Listens on `address`; port 0 takes any free port. `variable` is the setting that the operator
+/// would change.
 ///
 /// # Errors
 ///
@@ -76,16 +78,16 @@ enum Phase {
     Insisting,
 }
 
-/// Tells every part of the process to end. Clones watch the same request.
+/// The signal to shut down for all parts of the process. Clones watch the same request.
 #[derive(Debug, Clone)]
 pub struct Shutdown(watch::Receiver<Phase>);
 
-/// Asks for the end; the other side of a [`Shutdown`]. Dropping it asks for nothing.
+/// Requests a [`Shutdown`]. Dropping it requests nothing.
 #[derive(Debug, Clone)]
 pub struct ShutdownTrigger(watch::Sender<Phase>);
 
 impl ShutdownTrigger {
-    /// The first call asks to finish in good order, the second not to wait any longer.
+    /// The first call requests a graceful shutdown, the second one an immediate end.
     pub fn request(&self) {
         self.0.send_modify(|phase| {
             *phase = match phase {
@@ -97,17 +99,18 @@ impl ShutdownTrigger {
 }
 
 impl Shutdown {
-    /// One that code in the process triggers, such as a test.
+    /// A shutdown that code in the process triggers, such as a test.
     pub fn manual() -> (ShutdownTrigger, Self) {
         let (sender, receiver) = watch::channel(Phase::Running);
         (ShutdownTrigger(sender), Self(receiver))
     }
 
-    /// Requested by SIGINT or SIGTERM; a second signal ends the wait for open connections. Needs a Tokio runtime.
+    /// A shutdown on SIGINT or SIGTERM; a second signal ends the wait for open connections. It
+    /// needs a Tokio runtime.
     ///
     /// # Errors
     ///
-    /// The system does not let us handle a signal.
+    /// The system refuses a signal handler.
     pub fn on_signals() -> io::Result<Self> {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
@@ -125,17 +128,17 @@ impl Shutdown {
         Ok(shutdown)
     }
 
-    /// Completes when the end is asked for.
+    /// Completes when the shutdown is requested.
     pub async fn requested(&self) {
         self.reached(Phase::Stopping).await;
     }
 
-    /// Whether the end has been asked for.
+    /// Whether the shutdown has been requested.
     pub fn is_requested(&self) -> bool {
         *self.0.borrow() >= Phase::Stopping
     }
 
-    /// Completes when the end is asked for a second time.
+    /// Completes when the shutdown is requested a second time.
     pub async fn insisted(&self) {
         self.reached(Phase::Insisting).await;
     }
@@ -143,7 +146,7 @@ impl Shutdown {
     async fn reached(&self, wanted: Phase) {
         let mut phase = self.0.clone();
         if phase.wait_for(|phase| *phase >= wanted).await.is_err() {
-            // The trigger was dropped, so no request can come any more.
+            // The trigger was dropped, so no request can follow.
             std::future::pending::<()>().await;
         }
     }
@@ -152,18 +155,19 @@ impl Shutdown {
 /// How serving ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// Every connection was finished.
+    /// All connections were finished.
     Drained,
-    /// The deadline passed or the stop was insisted on; what was still open ends with the runtime.
+    /// The deadline passed or a second request came; open connections end with the runtime.
     Cut,
 }
 
-/// Serves until `shutdown` is requested, then takes no new connection and gives the open ones `grace` to finish.
-/// Handlers can take `ConnectInfo<SocketAddr>`. A connection beyond the `limits` is closed at once.
+/// Serves until `shutdown` is requested. Then it accepts no new connection and gives the open ones
+/// `grace` to finish. Handlers can take `ConnectInfo<SocketAddr>`. A connection over the `limits`
+/// is closed at once.
 ///
 /// # Errors
 ///
-/// The listener failed for good; single connections that fail do not count.
+/// The listener failed permanently; failures of single connections do not count.
 pub async fn serve(
     listener: TcpListener,
     app: Router,
@@ -208,7 +212,7 @@ pub async fn serve(
             drop(place);
         });
     }
-    // Closed, so that new connections are refused at once.
+    // Closed at once, so that new connections are refused.
     drop(listener);
     let drained = async { while connections.join_next().await.is_some() {} };
     tokio::select! {
@@ -220,7 +224,8 @@ pub async fn serve(
     }
 }
 
-/// Serves one connection, until its request is answered once the end is asked for.
+/// Serves one connection. After a requested shutdown it ends once its current request has a
+/// response.
 async fn attend(
     http: http1::Builder,
     (stream, peer): (TcpStream, SocketAddr),
@@ -254,7 +259,7 @@ async fn attend(
     }
 }
 
-/// Whether the error is about one connection that its peer gave up, and not about the listener.
+/// Whether the error concerns one connection that its peer aborted, and not the listener.
 fn is_the_peers(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -264,14 +269,14 @@ fn is_the_peers(error: &io::Error) -> bool {
     )
 }
 
-/// Lets the system end a connection whose peer takes nothing of what was sent for so long.
+/// Sets the time after which the system ends a connection whose peer receives no sent data.
 #[cfg(target_os = "linux")]
 fn give_up_unread(stream: &TcpStream, time: Duration) -> io::Result<()> {
     let millis = u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
     Ok(rustix::net::sockopt::set_tcp_user_timeout(stream, millis)?)
 }
 
-/// Other systems have no such option, or one by another name.
+/// Other systems have no such option, or one with another name.
 #[cfg(not(target_os = "linux"))]
 fn give_up_unread(_stream: &TcpStream, _time: Duration) -> io::Result<()> {
     Ok(())

@@ -1,5 +1,5 @@
-//! The log of a service: lines for people, or one JSON object per event for collectors. Chosen by `LOG_FORMAT`,
-//! filtered by `RUST_LOG`.
+//! The log of a service: lines for people, or one JSON object per event for collectors.
+//! `LOG_FORMAT` sets the format and `RUST_LOG` the filter.
 
 use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
@@ -8,7 +8,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use crate::env::Env;
 use crate::env::schema::{Group, Variable};
 
-/// The variables of every service's log.
+/// The log's environment variables, for every service.
 pub static VARIABLES: Group = Group {
     title: "Log",
     variables: &[&LOG_FORMAT, &RUST_LOG],
@@ -22,7 +22,7 @@ static RUST_LOG: Variable =
     Variable::with_default("RUST_LOG", "info", "What is logged, as filter directives.")
         .example("info,proxmox_api=debug");
 
-/// How a log line is written.
+/// The format of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogFormat {
     /// Lines for people, coloured on a terminal.
@@ -32,7 +32,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// What to log, and how.
+/// The format and the filter of the log.
 #[derive(Debug)]
 pub struct Telemetry {
     format: LogFormat,
@@ -40,7 +40,8 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
-    /// Reads `LOG_FORMAT` (`pretty` or `json`, default `pretty`) and `RUST_LOG` (filter directives, default `info`).
+    /// Reads `LOG_FORMAT` (`pretty` or `json`, default `pretty`) and `RUST_LOG` (filter directives,
+    /// default `info`).
     pub fn from_env(env: &mut Env) -> Self {
         let words = [("pretty", LogFormat::Pretty), ("json", LogFormat::Json)];
         let format = env.choice(LOG_FORMAT.name, LogFormat::default(), &words);
@@ -53,7 +54,7 @@ impl Telemetry {
         Self { format, filter }
     }
 
-    /// The same without a target whose lines may hold secrets, whatever the filter says.
+    /// The same without a target whose lines may hold secrets, even if the filter includes it.
     #[must_use]
     pub fn without(mut self, target: &'static str) -> Self {
         let directive = format!("{target}=off");
@@ -64,10 +65,10 @@ impl Telemetry {
         self
     }
 
-    /// Makes this the log of the process, on standard error, so that a command's own output stays usable in a pipe.
-    /// The first call wins; a later one (as tests make) changes nothing.
+    /// Makes this the log of the process, on standard error, so that a command's output stays
+    /// usable in a pipe. The first call wins; later ones, as in tests, change nothing.
     pub fn install(self) {
-        // An error only says that there is a log already.
+        // An error means that a log is already installed.
         let _ = tracing::subscriber::set_global_default(self.subscriber(std::io::stderr));
     }
 
@@ -79,7 +80,8 @@ impl Telemetry {
         let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
         let builder = tracing_subscriber::fmt()
             .with_env_filter(self.filter)
-            // Internal errors go to standard error, which is what failed; each would panic again.
+            // Internal errors go to standard error, which is the output that failed, and each would
+            // panic again.
             .log_internal_errors(false)
             .with_writer(writer);
         match self.format {
@@ -98,12 +100,12 @@ pub(crate) mod capture {
 
     use super::MakeWriter;
 
-    /// Collects everything written; clones share it.
+    /// Collects all lines; clones share them.
     #[derive(Clone, Default)]
     pub(crate) struct Captured(Arc<Mutex<Vec<u8>>>);
 
     impl Captured {
-        /// The events so far, each parsed from its line of JSON.
+        /// The events so far, parsed from their lines of JSON.
         pub(crate) fn events(&self) -> Vec<serde_json::Value> {
             let bytes = self.0.lock().unwrap();
             let lines = std::str::from_utf8(&bytes).unwrap().lines();
@@ -157,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_that_is_left_out_stays_out() {
+    fn a_silenced_target_is_not_logged() {
         let mut env = Env::from_map([("LOG_FORMAT", "json"), ("RUST_LOG", "trace")]);
         let log = Captured::default();
         let telemetry = Telemetry::from_env(&mut env).without("chatty");

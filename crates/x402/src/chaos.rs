@@ -1,19 +1,20 @@
-//! Bugs that a campaign has to find, each named by the environment variable `CHAOS_BUG`. They prove that its checker can fail.
+//! Bugs that the environment variable `CHAOS_BUG` switches on. A test campaign has to find each of
+//! them, which proves that its checker can fail.
 
 use std::sync::OnceLock;
 
 /// A bug on request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bug {
-    /// What was made for a payment is not taken back when its settlement is refused.
+    /// The container of a payment is not removed when the payment's settlement is refused.
     SkipUndo,
-    /// Any transfer to the payee is taken for the one that is looked for.
+    /// Any transfer to the payee counts as the payment's transfer.
     AnyTransfer,
-    /// Claims are not kept apart from each other, which shows where many write at once.
+    /// Claims are made without a lock, which shows when many run at once.
     ClaimsSideBySide,
 }
 
-/// Whether this process was selected to have the bug.
+/// Whether `CHAOS_BUG` names this bug.
 #[must_use]
 pub fn has(bug: Bug) -> bool {
     static SELECTED_BUG: OnceLock<Option<Bug>> = OnceLock::new();

@@ -1,7 +1,7 @@
-//! What can be said of a payment without asking a chain.
+//! Checks of a payment that need no chain.
 //!
-//! It costs microseconds, so garbage goes no further: no row is written for it and no facilitator
-//! hears of it.
+//! They take microseconds and come first, so that for an invalid payment no row is written and no
+//! facilitator is asked.
 
 use alloy::primitives::{Address, U256, hex};
 
@@ -13,28 +13,29 @@ use crate::{
     reason::{Reason, code},
 };
 
-/// The longest signature taken, in bytes; contract wallets wrap theirs in a few hundred.
+/// The maximum length of a signature, in bytes. Contract wallets wrap theirs in a few hundred.
 pub const MAX_SIGNATURE: usize = 3 * 1024;
 
-/// How much longer than the offer an authorization may be good for, in seconds. Clocks differ by a few minutes; and until
-/// the authorization has run out, an outcome that is unknown has to be kept open.
+/// How much longer than the offer an authorization may be valid, in seconds. Clocks differ by a few
+/// minutes. The value is small, because a payment with an unknown outcome stays open until its
+/// authorization expires.
 pub const MAX_EXTRA_TIME: u64 = 300;
 
-/// Who signed, as far as that can be said without a chain.
+/// The signer, as far as it can be recovered without a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signer {
-    /// An ordinary account signed; it was recovered and is the payer.
+    /// An ordinary account signed. It was recovered from the signature and is the payer.
     Account(Address),
-    /// The signature is not the payer's own key's: it is a contract's, or no signature at all.
-    /// Only the chain can tell.
+    /// The signature was not made by the payer's own key: it is a contract's, or invalid. Only the
+    /// chain can decide.
     Unproven,
 }
 
-/// Recovers the signer. Nothing else of the payment is looked at, except that it is for `network`, whose USDC the signed
-/// domain names.
+/// Recovers the signer. Nothing else of the payment is checked, except that it is for `network`,
+/// whose USDC is in the signed domain.
 ///
 /// # Errors
-/// What is sent as a signature cannot be one, whoever the payer is.
+/// The signature cannot be valid for any payer.
 pub fn signer(payment: &Payment, network: &'static Network) -> Result<Signer, Reason> {
     let bytes = signature_bytes(payment)?;
     let authorization = payment.authorization();
@@ -48,7 +49,7 @@ pub fn signer(payment: &Payment, network: &'static Network) -> Result<Signer, Re
 /// The signature's bytes.
 ///
 /// # Errors
-/// It is empty, too long, or not hexadecimal.
+/// The signature is empty, too long, or not hexadecimal.
 pub fn signature_bytes(payment: &Payment) -> Result<Vec<u8>, Reason> {
     let text = &payment.exact().signature;
     let refuse = |why: &str| Reason::new(code::SIGNATURE, why.to_owned());
@@ -72,11 +73,12 @@ pub fn not_the_payers() -> Reason {
     Reason::new(code::SIGNATURE, why)
 }
 
-/// Checks payee, amount, window and resource, but not the signature. `now` is in Unix seconds; `min_time_left` seconds of
-/// the window must be left to settle. Match the payment with [`Offer::match_payment`] first.
+/// Checks payee, amount, window and resource, but not the signature. `now` is in Unix seconds; at
+/// least `min_time_left` seconds of the window must remain for the settlement. Match the payment
+/// with [`Offer::match_payment`] first.
 ///
 /// # Errors
-/// The first reason found; one about the window says by how much the two clocks seem to differ.
+/// The first reason found. For the window it names the apparent difference of the two clocks.
 pub fn terms(payment: &Payment, offer: &Offer, now: u64, min_time_left: u64) -> Result<(), Reason> {
     let authorization = payment.authorization();
     if authorization.to != offer.pay_to {
@@ -140,7 +142,7 @@ fn window(payment: &Payment, offer: &Offer, now: u64, min_time_left: u64) -> Res
     Ok(())
 }
 
-/// Times beyond what a clock can show are the end of time.
+/// Times beyond the range of `u64` become its maximum.
 fn seconds(time: U256) -> u64 {
     u64::try_from(time).unwrap_or(u64::MAX)
 }
@@ -153,7 +155,7 @@ mod tests {
         wire::exact::ExactPayload,
     };
 
-    /// All that can be said here, in the order in which a service asks.
+    /// All checks without a chain, in the order in which a service makes them.
     fn check(payment: &Payment, offer: &Offer, now: u64, min_time_left: u64) -> Result<(), Reason> {
         match signer(payment, offer.network)? {
             Signer::Account(_) => terms(payment, offer, now, min_time_left),
@@ -181,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn each_term_that_is_not_met_is_named() {
+    fn each_term_that_is_not_met_has_its_reason() {
         let offer = offer();
         type Change = fn(&mut ExactPayload);
         let cases: [(&str, &str, Change); 7] = [
@@ -222,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_signature_is_refused_whoever_the_payer_is() {
+    fn an_impossible_signature_is_refused_for_every_payer() {
         let offer = offer();
         let cases = [
             String::new(),
@@ -241,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_of_anything_but_the_payers_own_key_proves_nothing_here() {
+    fn a_signature_by_another_key_than_the_payers_stays_unproven() {
         let offer = offer();
         type Change = fn(&mut ExactPayload);
         let changes: [Change; 4] = [
@@ -302,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_at_the_edge_of_the_type_do_not_overflow() {
+    fn numbers_at_the_limits_of_the_type_do_not_overflow() {
         let offer = offer();
         let rich = changed(&paid_v1(&offer), |p| p.authorization.value = U256::MAX);
         assert!(check(&sign_again(&rich), &offer, NOW, 20).is_ok());

@@ -1,7 +1,8 @@
-//! EIP-3009 `TransferWithAuthorization`: what a wallet signs, signing it, and who signed it.
+//! EIP-3009 `TransferWithAuthorization`: the message that a wallet signs, the signature, and the
+//! recovery of the signer.
 //!
-//! A signature is taken as the token contract takes it: 65 bytes r, s, v, with v 27 or 28 (0 and 1
-//! are mended), and s in the lower half of the curve's order (EIP-2).
+//! Signatures are read as the token contract reads them: 65 bytes r, s, v, with v 27 or 28 (0 and 1
+//! are converted), and s in the lower half of the curve's order (EIP-2).
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -34,7 +35,7 @@ sol! {
     }
 }
 
-/// Half the order of secp256k1: a larger s is the malleable twin of a smaller one.
+/// Half the order of secp256k1. A larger s is the malleable counterpart of a smaller one.
 const HALF_ORDER: U256 = U256::from_be_slice(&hex!(
     "7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0"
 ));
@@ -49,7 +50,8 @@ fn domain(network: &Network, asset: &Asset) -> Eip712Domain {
     )
 }
 
-/// The separator is the same for every payment in one asset, and half the cost of a hash.
+/// The separator is cached, because it is the same for every payment in one asset and half the cost
+/// of a hash.
 fn separator(network: &Network, asset: &Asset) -> B256 {
     type Separators = RwLock<HashMap<(u64, Address, &'static str), B256>>;
     static KNOWN: LazyLock<Separators> = LazyLock::new(RwLock::default);
@@ -69,7 +71,7 @@ fn separator(network: &Network, asset: &Asset) -> B256 {
     made
 }
 
-/// The 32 bytes that are signed.
+/// The 32-byte hash that is signed.
 #[must_use]
 pub fn signing_hash(network: &Network, asset: &Asset, authorization: &Authorization) -> B256 {
     let message = TransferWithAuthorization {
@@ -87,7 +89,7 @@ pub fn signing_hash(network: &Network, asset: &Asset, authorization: &Authorizat
     alloy::primitives::keccak256(preimage)
 }
 
-/// A nonce that nobody has used and nobody can guess, from the system's or the browser's generator.
+/// A random nonce from the generator of the operating system or the browser.
 #[must_use]
 pub fn random_nonce() -> B256 {
     B256::random()
@@ -96,7 +98,7 @@ pub fn random_nonce() -> B256 {
 /// Signs with a key held in this process.
 ///
 /// # Errors
-/// The signer's own, which a key in memory never has.
+/// The signer's own error; a key in memory never fails.
 pub fn sign(
     signer: &PrivateKeySigner,
     network: &Network,
@@ -107,10 +109,11 @@ pub fn sign(
     Ok(hex::encode_prefixed(signature.as_bytes()))
 }
 
-/// Who signed, taking a 65-byte signature.
+/// Recovers the signer from a 65-byte signature.
 ///
 /// # Errors
-/// `invalid_exact_evm_signature`: not 65 bytes, a bad v, s in the upper half, or no such point.
+/// `invalid_exact_evm_signature`: the length is not 65 bytes, v is invalid, s is in the upper half,
+/// or no such point exists.
 pub fn recover(
     network: &Network,
     asset: &Asset,
@@ -135,18 +138,19 @@ pub fn recover(
     recover_once(hash, bytes, &signature).ok_or_else(|| refuse("no key can have made it"))
 }
 
-/// Recoveries that are remembered: those of the payments in hand, with room.
+/// The number of recoveries that are cached, which is more than the payments in progress.
 const REMEMBERED: usize = 1024;
 
-/// Who made which signature of which hash. It is a function of the two alone, so that what is remembered stays true.
+/// The signers of signatures, by hash and signature. The signer depends on these two only, so an
+/// entry never becomes wrong.
 #[derive(Default)]
 struct Recovered {
     signers: HashMap<(B256, [u8; 65]), Address>,
     oldest_first: VecDeque<(B256, [u8; 65])>,
 }
 
-/// A payment's signature is looked at when it comes, when it is verified and when it is settled, and recovering is the dearest
-/// thing that is done for it.
+/// Recovers a signer once. A payment's signature is checked when it arrives, when it is verified
+/// and when it is settled, and recovery is the most expensive step of its processing.
 fn recover_once(hash: B256, bytes: &[u8; 65], signature: &Signature) -> Option<Address> {
     static RECOVERED: LazyLock<Mutex<Recovered>> = LazyLock::new(Mutex::default);
     let known = || RECOVERED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -167,8 +171,8 @@ fn recover_once(hash: B256, bytes: &[u8; 65], signature: &Signature) -> Option<A
     Some(signer)
 }
 
-/// The argument of `eth_signTypedData_v4`, with `EIP712Domain` spelled out in `types` because some
-/// wallets want it so.
+/// The argument of `eth_signTypedData_v4`, with `EIP712Domain` included in `types`, because some
+/// wallets require it.
 #[must_use]
 pub fn typed_data(network: &Network, asset: &Asset, authorization: &Authorization) -> Value {
     let field = |name: &str, kind: &str| json!({"name": name, "type": kind});
@@ -215,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_that_was_seen_is_good_for_its_own_message_alone() {
+    fn a_cached_signature_is_valid_for_its_own_message_only() {
         let network = Network::by_name("base-sepolia").unwrap();
         let message = authorization(8900);
         let bytes = hex::decode(sign(&payer(), network, &network.usdc, &message).unwrap()).unwrap();
@@ -255,7 +259,7 @@ mod tests {
     fn the_signed_hash_is_that_of_the_typed_data_and_differs_between_networks() {
         let [sepolia, base] = ["base-sepolia", "base"].map(|n| Network::by_name(n).unwrap());
         let message = authorization(1);
-        // alloy's own path, without the cached separator
+        // alloy's own hash, without the cached separator.
         let reference = TransferWithAuthorization {
             from: message.from,
             to: message.to,
@@ -275,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn signatures_are_those_that_viem_makes() {
+    fn signatures_equal_those_of_viem() {
         let expected = [
             (
                 "base-sepolia",

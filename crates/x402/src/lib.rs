@@ -1,17 +1,17 @@
 //! x402: paying for an HTTP call with a signed stablecoin transfer.
 //!
-//! The core knows both protocol versions and no transport, and builds for WebAssembly:
-//! an [`offer::Offer`] becomes the challenges of both versions, [`payment::Payment`] is what a
-//! client sent, [`check`] says what can be said of it without a chain, and [`eip3009`] is
-//! the signature itself; [`purchase`] is the buyer's side of the same. Time comes in as a parameter,
-//! in Unix seconds. With the feature `facilitator`, the module `facilitator` asks somebody to verify
-//! and settle (`onchain` with a gas key of one's own, `cdp` at Coinbase); with the feature `client`, the
-//! module `client` is an HTTP client that pays.
+//! The core supports both protocol versions, has no transport, and builds for WebAssembly: an
+//! [`offer::Offer`] becomes the challenges of both versions, [`payment::Payment`] is a payment from
+//! a client, [`check`] validates it without a chain, and [`eip3009`] is the signature; [`purchase`]
+//! is the buyer's side. Time is a parameter, in Unix seconds. With the feature `facilitator`, the
+//! module `facilitator` verifies and settles payments: at a remote facilitator, with the operator's
+//! own gas key (`onchain`), or at Coinbase (`cdp`). With the feature `client`, the module `client`
+//! is an HTTP client that pays.
 //!
 //! Sources: the x402 specification, versions 1 and 2, transport HTTP, scheme `exact` on EVM;
 //! EIP-3009 and EIP-712.
 
-// Held by the lock file only to switch features on for the browser.
+// Dependencies that are named only to enable their features for the browser.
 #[cfg(target_arch = "wasm32")]
 use getrandom02 as _;
 #[cfg(target_arch = "wasm32")]

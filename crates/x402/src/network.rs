@@ -1,12 +1,12 @@
 //! The chains that a payment may be made on, with their USDC contracts.
 //!
 //! Version 1 of x402 names a network by a word (`base-sepolia`), version 2 by its CAIP-2 id
-//! (`eip155:84532`); both spellings lead to the same [`Network`]. Contract addresses and
-//! EIP-712 names are Circle's, as the reference clients carry them.
+//! (`eip155:84532`); both names give the same [`Network`]. Contract addresses and EIP-712 names are
+//! Circle's, as in the reference clients.
 
 use alloy::primitives::{Address, address};
 
-/// An EIP-3009 token: what an authorization is signed against.
+/// An EIP-3009 token, whose domain is part of the signed message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asset {
     /// The token contract.
@@ -22,25 +22,26 @@ pub struct Asset {
 /// A chain and its USDC.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Network {
-    /// The word by which version 1 knows it, where it has one.
+    /// The name in version 1, if it has one.
     pub v1_name: Option<&'static str>,
-    /// CAIP-2 id, the spelling of version 2.
+    /// The CAIP-2 id, which version 2 uses.
     pub caip2: &'static str,
     /// EIP-155 chain id.
     pub chain_id: u64,
-    /// Name for people.
+    /// The name for people.
     pub display_name: &'static str,
-    /// Whether its money is play money.
+    /// Whether it is a test network.
     pub testnet: bool,
     /// Its USDC.
     pub usdc: Asset,
     /// Base URL of a block explorer, without a trailing slash.
     pub explorer: &'static str,
-    /// A node that serves the public, to suggest to operators; never used unasked.
+    /// A public node that is suggested to operators. It is never used unless configured.
     pub public_rpc: &'static str,
-    /// Blocks, its own included, after which a transfer counts, where nothing else is set.
+    /// The default number of confirmations after which a transfer counts, including the block
+    /// itself.
     pub confirmations: u64,
-    /// About what one coin for gas costs, in US dollars, rounded up; zero on a test network.
+    /// An approximate price of one coin for gas, in US dollars, rounded up; zero on a test network.
     pub coin_usd: u64,
 }
 
@@ -53,7 +54,7 @@ const fn usdc(address: Address, name: &'static str) -> Asset {
     }
 }
 
-/// Every network that this crate knows.
+/// All networks that this crate supports.
 pub static NETWORKS: &[Network] = &[
     Network {
         v1_name: Some("base-sepolia"),
@@ -112,7 +113,7 @@ pub static NETWORKS: &[Network] = &[
         confirmations: 1,
         coin_usd: 50,
     },
-    // From here on, networks that version 1's closed lists lack.
+    // The networks below are not in version 1's closed lists.
     Network {
         v1_name: None,
         caip2: "eip155:1",
@@ -203,7 +204,7 @@ pub static NETWORKS: &[Network] = &[
 ];
 
 impl Network {
-    /// Finds a network by either spelling.
+    /// Finds a network by either name.
     #[must_use]
     pub fn by_name(name: &str) -> Option<&'static Network> {
         NETWORKS
@@ -211,14 +212,14 @@ impl Network {
             .find(|n| n.caip2 == name || n.v1_name == Some(name))
     }
 
-    /// Whether version 1 clients accept it: their lists are closed, and one unknown entry makes
-    /// them refuse the whole challenge.
+    /// Whether version 1 clients accept the network. Their lists are closed, and one unknown entry
+    /// makes them refuse the whole challenge.
     #[must_use]
     pub fn v1_listed(&self) -> bool {
         self.v1_name.is_some()
     }
 
-    /// Where a person can look at a transaction.
+    /// The URL of a transaction in the block explorer.
     #[must_use]
     pub fn explorer_tx(&self, transaction: &str) -> String {
         format!("{}/tx/{transaction}", self.explorer)
@@ -230,7 +231,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_spellings_lead_to_the_same_network() {
+    fn both_names_give_the_same_network() {
         for network in NETWORKS {
             assert_eq!(Network::by_name(network.caip2), Some(network));
             if let Some(name) = network.v1_name {

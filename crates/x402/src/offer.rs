@@ -1,5 +1,5 @@
-//! What the server asks for: one offer, from which both versions' challenges are made and against
-//! which a payment is matched.
+//! A server's offer: both versions' challenges are made from it, and payments are matched against
+//! it.
 
 use alloy::primitives::Address;
 use serde::{Deserialize, Serialize};
@@ -12,46 +12,46 @@ use crate::{
     wire::{Rest, header, v1, v2},
 };
 
-/// A price for one call, in the USDC of one network, by the scheme `exact`.
+/// A price for one request, in the USDC of one network, by the scheme `exact`.
 #[derive(Clone, Debug)]
 pub struct Offer {
-    /// Where to pay.
+    /// The network to pay on.
     pub network: &'static Network,
-    /// How much, in atomic units.
+    /// The price in atomic units.
     pub amount: u64,
-    /// To whom.
+    /// The payee.
     pub pay_to: Address,
-    /// Seconds that a payment stays valid, which is the time left to settle it.
+    /// Seconds that a payment stays valid, which is the time for its settlement.
     pub max_timeout_seconds: u64,
-    /// Absolute URL of what is paid for.
+    /// The absolute URL of the paid resource.
     pub resource: String,
-    /// For people.
+    /// The description for people.
     pub description: String,
-    /// Of the answer.
+    /// The MIME type of the response.
     pub mime_type: String,
     /// HTTP method, for catalogues of paid services.
     pub method: String,
-    /// Announces that settlement comes before delivery.
+    /// Whether the challenge announces that settlement comes before delivery.
     pub upfront: bool,
     /// Version 2 extensions.
     pub extensions: Rest,
 }
 
-/// The body of `/verify` and `/settle`: stored as text and sent again byte for byte.
+/// The body of `/verify` and `/settle`. It is stored as text and sent again byte for byte.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FacilitatorRequest {
-    /// The version of both members.
+    /// The protocol version of both members.
     pub x402_version: u32,
     /// The payment as the client sent it.
     pub payment_payload: Payment,
-    /// What the server asked for, in the same version.
+    /// The server's requirements, in the same version.
     pub payment_requirements: Value,
 }
 
 impl Offer {
     /// The body of the 402, which version 1 clients read. On a network outside their closed list
-    /// `accepts` is empty, because one unknown entry makes them throw.
+    /// `accepts` is empty, because one unknown entry makes them fail.
     #[must_use]
     pub fn v1_body(&self, error: &str) -> v1::PaymentRequirementsResponse {
         v1::PaymentRequirementsResponse {
@@ -130,12 +130,12 @@ impl Offer {
             .collect()
     }
 
-    /// Whether the payment is for this offer. Version 2: every core member of `accepted` as
-    /// offered, and our `extra` within the client's, which may hold more. Version 1: scheme and
-    /// network, since the payload names nothing else.
+    /// Checks whether the payment is for this offer. In version 2, every core member of `accepted`
+    /// equals the offer's, and the client's `extra` contains ours and may contain more. In version
+    /// 1, only scheme and network are compared, because the payload names nothing else.
     ///
     /// # Errors
-    /// The reason, as the reference servers word it.
+    /// The reason, in the reference servers' words.
     pub fn match_payment(&self, payment: &Payment) -> Result<(), Reason> {
         match payment {
             Payment::V1(payload) if payload.scheme != "exact" => Err(Reason::new(
@@ -186,11 +186,12 @@ impl Offer {
         }
     }
 
-    /// Whether the resource that the payment names is this one. Hosts may differ, because services are reached under
-    /// several names; a client may name none; and `mcp://tool/…` names a tool that leads here.
+    /// Checks whether the payment's resource is this one. Hosts may differ, because services have
+    /// several names. A client may name no resource, and `mcp://tool/…` names a tool that uses this
+    /// one.
     ///
     /// # Errors
-    /// It names the path of something else.
+    /// The payment names the path of another resource.
     pub fn match_resource(&self, payment: &Payment) -> Result<(), Reason> {
         let Payment::V2(payload) = payment else {
             return Ok(());
@@ -199,7 +200,7 @@ impl Offer {
             return Ok(());
         };
         let path = url_path(named);
-        // Behind a proxy the public path may be longer than the one that the client called.
+        // Behind a proxy the public path may be longer than the path that the client requested.
         let same = path.is_none_or(|path| {
             url_path(&self.resource).is_some_and(|ours| ours == path || ours.ends_with(path))
         });
@@ -210,10 +211,10 @@ impl Offer {
         Err(Reason::new(code::NO_MATCH, message))
     }
 
-    /// What a facilitator is asked.
+    /// The request to a facilitator.
     ///
     /// # Errors
-    /// `invalid_network` for a version 1 payment on a network that version 1 has no name for.
+    /// `invalid_network` for a version 1 payment on a network without a name in version 1.
     pub fn facilitator_request(&self, payment: &Payment) -> Result<FacilitatorRequest, Reason> {
         let requirements = match payment.version() {
             Version::V1 => self.v1_requirements().map(|r| json!(r)),
@@ -237,7 +238,8 @@ impl Offer {
     }
 }
 
-/// The path of an HTTP URL or of a bare path, without query and fragment; none of other schemes and of an empty text.
+/// The path of an HTTP URL or of a bare path, without query and fragment. `None` for other schemes
+/// and for an empty text.
 fn url_path(url: &str) -> Option<&str> {
     let url = url.split(['?', '#']).next().unwrap_or_default();
     if url.starts_with('/') {
@@ -290,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_may_add_to_extra_and_change_nothing_else() {
+    fn a_client_may_only_add_members_to_extra() {
         let offer = offer();
         assert_eq!(offer.match_payment(&paid_v1(&offer)), Ok(()));
         let Payment::V2(good) = paid_v2(&offer) else {
@@ -328,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn a_facilitator_request_survives_storage_as_text() {
+    fn a_facilitator_request_is_unchanged_after_storage_as_text() {
         let offer = offer();
         for payment in [paid_v1(&offer), paid_v2(&offer)] {
             let request = offer.facilitator_request(&payment).unwrap();

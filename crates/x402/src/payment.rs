@@ -1,4 +1,4 @@
-//! A payment as it came in, of either version.
+//! A payment of either version, as it was received.
 
 use alloy::primitives::Address;
 use serde::{Deserialize, Serialize};
@@ -12,16 +12,16 @@ use crate::{
     },
 };
 
-/// The protocol's two versions.
+/// The two versions of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
-    /// Body challenge, `X-PAYMENT`.
+    /// The challenge is in the body, the payment in `X-PAYMENT`.
     V1,
-    /// Header challenge, `PAYMENT-SIGNATURE`.
+    /// The challenge is in a header, the payment in `PAYMENT-SIGNATURE`.
     V2,
 }
 
-/// A payment that could be read; nothing about it has been checked.
+/// A payment that was parsed but not checked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged, try_from = "Value")]
 pub enum Payment {
@@ -31,7 +31,7 @@ pub enum Payment {
     V2(Box<v2::PaymentPayload>),
 }
 
-/// `x402Version` decides, never which members happen to be there.
+/// `x402Version` decides the version; the members that are present do not.
 impl TryFrom<Value> for Payment {
     type Error = Reason;
 
@@ -46,14 +46,14 @@ impl TryFrom<Value> for Payment {
             }
             None => return Err(Reason::payload("x402Version is missing or no number")),
         };
-        // serde's own text may quote the value, and the value may be a signature.
+        // serde's error may quote the value, which may be a signature.
         read.map_err(|_| Reason::payload("the payment lacks a member or has one of the wrong type"))
     }
 }
 
 impl Payment {
-    /// Reads the payment from the values of the two headers. `PAYMENT-SIGNATURE` wins, and the
-    /// version is taken from the payload: some clients send one payload under both names.
+    /// Reads the payment from the values of the two headers. `PAYMENT-SIGNATURE` is preferred. The
+    /// version is taken from the payload, because some clients send one payload under both names.
     ///
     /// # Errors
     /// `invalid_payload` or `invalid_x402_version`.
@@ -91,7 +91,7 @@ impl Payment {
         }
     }
 
-    /// Its protocol version.
+    /// The protocol version.
     #[must_use]
     pub fn version(&self) -> Version {
         match self {
@@ -118,22 +118,23 @@ impl Payment {
         }
     }
 
-    /// What was signed.
+    /// The signed message.
     #[must_use]
     pub fn authorization(&self) -> &Authorization {
         &self.exact().authorization
     }
 
-    /// Who says to pay; believe it only after a check.
+    /// The payer that the payment names. It is not proven until the signature is checked.
     #[must_use]
     pub fn payer(&self) -> Address {
         self.authorization().from
     }
 
-    /// The id of the extension `payment-identifier`, where the client sends one.
+    /// The id of the extension `payment-identifier`, if the client sends one.
     ///
     /// # Errors
-    /// It is not 16 to 128 visible ASCII characters. To ignore it would charge twice for one id.
+    /// The id is not 16 to 128 visible ASCII characters. It is refused and not ignored, because
+    /// ignoring it would charge twice for one id.
     pub fn payment_identifier(&self) -> Result<Option<&str>, Reason> {
         let Self::V2(payload) = self else {
             return Ok(None);
@@ -157,8 +158,8 @@ impl Payment {
     }
 }
 
-/// Refuses members of `payload` beside the signature and the authorization: a facilitator could take one of them,
-/// `permit2Authorization` for instance, for the payment, and what was checked here would not be what is settled.
+/// Refuses members of `payload` other than the signature and the authorization. A facilitator could
+/// settle one of them, for instance `permit2Authorization`, and that was not checked here.
 fn known_authority_only(value: &Value) -> Result<(), Reason> {
     const PAYLOAD: [&str; 2] = ["signature", "authorization"];
     const AUTHORIZATION: [&str; 6] = ["from", "to", "value", "validAfter", "validBefore", "nonce"];
@@ -204,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn the_version_is_read_from_the_payload_whatever_the_header_is_called() {
+    fn the_version_is_read_from_the_payload_and_not_from_the_headers_name() {
         let (_, v1) = paid_v1(&offer()).to_header();
         let (_, v2) = paid_v2(&offer()).to_header();
         let read = |signature: &[&[u8]], payment: &[&[u8]]| {
@@ -219,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_v1_payment_dressed_as_v2_stays_v1_when_it_is_read_again() {
+    fn a_v1_payment_with_members_of_v2_stays_v1_when_it_is_read_again() {
         let mut value = serde_json::to_value(paid_v1(&offer())).unwrap();
         let v2 = serde_json::to_value(paid_v2(&offer())).unwrap();
         value["accepted"] = v2["accepted"].clone();
@@ -229,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_authority_beside_the_authorization_is_refused() {
+    fn a_second_authorization_in_the_payload_is_refused() {
         for payment in [paid_v1(&offer()), paid_v2(&offer())] {
             for place in ["/payload", "/payload/authorization"] {
                 let mut value = serde_json::to_value(&payment).unwrap();
@@ -243,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn an_identifier_that_cannot_be_used_is_refused_and_not_ignored() {
+    fn an_invalid_identifier_is_refused_and_not_ignored() {
         let Payment::V2(good) = paid_v2(&offer()) else {
             unreachable!()
         };
@@ -272,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn duplicates_and_unknown_versions_are_named() {
+    fn duplicate_headers_and_unknown_versions_are_refused() {
         let (_, good) = paid_v1(&offer()).to_header();
         let twice = Payment::from_headers(&[], &[good.as_bytes(), good.as_bytes()]).unwrap_err();
         assert_eq!(twice.code, code::INVALID_PAYLOAD);

@@ -1,4 +1,4 @@
-//! Why a payment was not taken, in the words that the reference clients know.
+//! The reasons for a refused payment, with the codes of the reference clients.
 
 use std::borrow::Cow;
 
@@ -6,9 +6,9 @@ use std::borrow::Cow;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {message}")]
 pub struct Reason {
-    /// The SDKs' own string, `invalid_payload` for instance.
+    /// The SDKs' code, for instance `invalid_payload`.
     pub code: Cow<'static, str>,
-    /// What is wrong and, where it helps, what was expected. Never holds a signature.
+    /// The mistake and, if it helps, the expected value. It never holds a signature.
     pub message: String,
 }
 
@@ -26,21 +26,21 @@ impl Reason {
     }
 }
 
-/// The codes that this crate produces, spelt as the reference SDKs spell them.
+/// The codes that this crate produces, spelled as in the reference SDKs.
 pub mod code {
     /// The header cannot be read as a payment.
     pub const INVALID_PAYLOAD: &str = "invalid_payload";
-    /// The challenge cannot be read, or not be met.
+    /// The challenge cannot be read or satisfied.
     pub const INVALID_REQUIREMENTS: &str = "invalid_payment_requirements";
     /// `x402Version` is neither 1 nor 2.
     pub const INVALID_VERSION: &str = "invalid_x402_version";
-    /// Version 2: `accepted` is none of the options offered.
+    /// Version 2: `accepted` is not one of the offered options.
     pub const NO_MATCH: &str = "No matching payment requirements";
     /// Version 1: another scheme than `exact`.
     pub const UNSUPPORTED_SCHEME: &str = "unsupported_scheme";
     /// Version 1: another network than the one offered.
     pub const INVALID_NETWORK: &str = "invalid_network";
-    /// The authorization pays somebody else.
+    /// The authorization is for another payee.
     pub const RECIPIENT: &str = "invalid_exact_evm_recipient_mismatch";
     /// The authorization is for another amount.
     pub const VALUE: &str = "invalid_exact_evm_payload_authorization_value_mismatch";
@@ -52,12 +52,12 @@ pub mod code {
     pub const SIGNATURE: &str = "invalid_exact_evm_signature";
     /// The authorization was used before.
     pub const NONCE_USED: &str = "invalid_exact_evm_nonce_already_used";
-    /// The asset is none that is served.
+    /// The asset is not supported.
     pub const UNKNOWN_ASSET: &str = "asset_not_deployed_contract";
-    /// The token would refuse the transfer, for a reason that it keeps to itself.
+    /// The token would refuse the transfer and gives no reason.
     pub const SIMULATION_FAILED: &str = "invalid_exact_evm_transaction_simulation_failed";
     /// The transfer was tried on the chain and reverted.
     pub const TRANSACTION_FAILED: &str = "invalid_exact_evm_transaction_failed";
-    /// The payer has not enough.
+    /// The payer's balance is too low.
     pub const BALANCE: &str = "invalid_exact_evm_insufficient_balance";
 }

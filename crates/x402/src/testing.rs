@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// The moment at which the tests take place.
+/// The time at which the tests run.
 pub(crate) const NOW: u64 = 1_800_000_000;
 
 /// Public development key 0.
@@ -88,7 +88,7 @@ pub(crate) fn paid_v2(offer: &Offer) -> Payment {
     }))
 }
 
-/// The payment with a fresh signature over what it now says.
+/// The payment with a new signature over its current message.
 pub(crate) fn sign_again(payment: &Payment) -> Payment {
     let mut payment = payment.clone();
     let inner = match &mut payment {

@@ -1,4 +1,4 @@
-//! What the assistant says: its questions, its help, and the answers of tools in words.
+//! The assistant's texts: its questions, its help, and tool results in words.
 
 use api_types::Timestamp;
 use serde_json::Value;
@@ -40,7 +40,7 @@ pub(super) const WHICH_TRAFFIC: &str =
 pub(super) const WHICH_COMMAND: &str =
     "Tell me the command and the container, like this: run `uptime` in container 100.";
 
-/// A tool's answer in words.
+/// A tool result in words.
 pub(super) fn in_words(call: Option<&ToolCall>, text: &str) -> String {
     let Ok(answer) = serde_json::from_str::<Value>(text) else {
         return "The tool's answer cannot be read.".to_owned();
@@ -78,7 +78,7 @@ fn refusal(answer: &Value) -> String {
     text
 }
 
-/// In a code block, whose fence the output cannot close.
+/// Formats output as a code block with a fence that the output cannot close.
 fn output(streams: &Value) -> String {
     let stream = |name: &str| {
         streams[name]

@@ -1,8 +1,8 @@
-//! How long: `an hour and a half`, `90 min`, `1h30`, `two days`, `half an hour`.
+//! Reads durations: `an hour and a half`, `90 min`, `1h30`, `two days`, `half an hour`.
 
 use super::words::Word;
 
-/// Minutes of a unit.
+/// The minutes of a unit.
 fn unit(word: &str) -> Option<f64> {
     Some(match word {
         "m" | "min" | "mins" | "minute" | "minutes" => 1.0,
@@ -49,11 +49,11 @@ pub(super) fn minutes(words: &[Word]) -> Option<u32> {
         }
     }
     let whole = total.round();
-    // The limits are the lease API's to name; this keeps the number a number.
+    // The lease API checks its own limits; this check only keeps the number valid as a `u32`.
     (whole >= 1.0 && whole <= f64::from(u32::MAX)).then_some(whole as u32)
 }
 
-/// The number that a unit at this position belongs to.
+/// The number that belongs to the unit at this position.
 fn count_before(words: &[Word], position: usize) -> Option<f64> {
     let before = words.get(position.checked_sub(1)?)?;
     match before {
@@ -70,7 +70,7 @@ fn count_before(words: &[Word], position: usize) -> Option<f64> {
     }
 }
 
-/// Whether `half` at this position is that of `and a half`.
+/// Whether the `half` at this position belongs to `and a half`.
 fn follows_and(words: &[Word], position: usize) -> bool {
     position >= 2 && words[position - 1].text() == "a" && words[position - 2].text() == "and"
 }

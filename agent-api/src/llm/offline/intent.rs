@@ -1,8 +1,8 @@
-//! What a sentence is about.
+//! Finds the intent of a sentence.
 
 use super::words::{Word, container_number};
 
-/// What the customer wants.
+/// The request that a sentence makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Intent {
     Lease,
@@ -24,7 +24,8 @@ pub(super) enum Intent {
     No,
 }
 
-/// Words that decide, in the order in which they are looked for: `what would it cost to lease` is a question about a price.
+/// Decisive words, in the order in which they are looked for: `what would it cost to lease` is a
+/// question about a price.
 const DECISIVE: [(Intent, &[&str]); 9] = [
     (
         Intent::Quote,
@@ -83,7 +84,7 @@ pub(super) fn find_intent(words: &[Word]) -> Option<Intent> {
     if has(&["help", "commands"]) || follows("can", "you") && follows("you", "do") {
         return Some(Intent::Help);
     }
-    // `how much traffic have I used`, which asks for no price
+    // `how much traffic have I used` does not ask for a price.
     if has(TRAFFIC) && !has(&["run", "exec", "execute", "cost", "costs", "price", "lease"]) {
         return Some(Intent::Traffic);
     }
@@ -99,7 +100,7 @@ pub(super) fn find_intent(words: &[Word]) -> Option<Intent> {
         return Some(Intent::List);
     }
     let decided = DECISIVE.iter().find(|(_, decisive)| has(decisive));
-    // Anything else that decides means more than these: `run systemctl stop nginx in container 100`.
+    // Any other decisive word counts more than these: `run systemctl stop nginx in container 100`.
     if matches!(decided, None | Some((Intent::Lease, _)))
         && let Some(intent) = power(words)
     {
@@ -121,8 +122,8 @@ pub(super) fn find_intent(words: &[Word]) -> Option<Intent> {
     }
 }
 
-/// `stop container 100` and `start it`: a container that there is. Without one, `stop` means what we are doing, and `start a container`
-/// asks for a new one.
+/// `stop container 100` and `start it` are about an existing container. Without one, `stop` means
+/// to end what the assistant is doing, and `start a container` asks for a new one.
 fn power(words: &[Word]) -> Option<Intent> {
     let of_one = container_number(words).is_some()
         || words.iter().any(|word| ["it", "my"].contains(&word.text()));
@@ -141,7 +142,7 @@ mod tests {
     use super::{super::words::split, *};
 
     #[test]
-    fn plain_requests_are_told_apart() {
+    fn plain_requests_have_their_intents() {
         let cases = [
             ("Lease 1 core / 512 MB for 30 min", Some(Intent::Lease)),
             ("I need a container for an hour", Some(Intent::Lease)),

@@ -1,6 +1,7 @@
-//! The built-in assistant for running without a key: a handful of rules, no language model, and it says so. It understands the plain
-//! requests of the README (lease, quote, renew, run, console, list, stop, start, destroy, stats, traffic, help) with sizes and durations in plain
-//! English, asks for what is missing, and puts tool answers into words.
+//! The built-in assistant, for running without a provider's key: a set of rules without a language
+//! model, which says so. It understands the plain requests of the README (lease, quote, renew, run,
+//! console, list, stop, start, destroy, stats, traffic, help) with sizes and durations in plain
+//! English, asks for missing values, and puts tool results into words.
 
 mod answer;
 mod duration;
@@ -18,14 +19,14 @@ use crate::{
     turn::ModelAnswer,
 };
 
-/// The assistant.
+/// The built-in assistant.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Offline;
 
-/// What it does next.
+/// The assistant's next step.
 #[derive(Debug, Clone, PartialEq)]
 enum NextStep {
-    /// Says something.
+    /// Answers the customer with a text.
     Say(String),
     /// Calls a tool.
     Call(&'static str, serde_json::Value),

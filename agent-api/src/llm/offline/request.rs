@@ -1,5 +1,6 @@
-//! From the conversation to the next move: the intent of the last sentence, or of the one before where the last answers a question
-//! of ours, with everything that was said about size, time and container.
+//! Turns the conversation into the next step. The intent is that of the last sentence; if that
+//! answers a question of the assistant, it is that of the sentence before. Sizes, times and
+//! containers count from all sentences about the same request.
 
 use serde_json::{Map, Value, json};
 
@@ -11,13 +12,13 @@ use super::{
 };
 use crate::conversation::{Message, last_words};
 
-/// The next move.
+/// The next step.
 pub(super) fn understand(conversation: &[Message]) -> NextStep {
     let sentence = last_words(conversation);
     let words = words::split(sentence);
     let asked = asked_before(conversation);
     let intent = match (intent::find_intent(&words), asked) {
-        // An answer to our question, and what it was about.
+        // The sentence answers a question of the assistant; its intent is that of the question.
         (None | Some(Intent::Lease), Some((before, _))) => Some(before),
         (intent, _) => intent,
     };
@@ -52,13 +53,13 @@ pub(super) fn understand(conversation: &[Message]) -> NextStep {
     }
 }
 
-/// What we asked in our last answer, and what the customer had said before it.
+/// The question in the assistant's last message, and the customer's message before it.
 fn asked_before(conversation: &[Message]) -> Option<(Intent, &str)> {
     let mut backwards = conversation.iter().rev().skip(1);
     let Message::Assistant { text, .. } = backwards.next()? else {
         return None;
     };
-    // A notice may stand before the question.
+    // A notice may come before the question.
     let asked = |question: &str| text.trim_end().ends_with(question);
     let questions = [
         (answer::HOW_LONG, Intent::Lease),
@@ -81,7 +82,7 @@ fn asked_before(conversation: &[Message]) -> Option<(Intent, &str)> {
     Some((intent, said))
 }
 
-/// Everything that counts for the request in hand.
+/// All sentences that count for the current request.
 struct ParsedRequest<'a> {
     sentence: &'a str,
     all: Vec<Word>,
@@ -165,7 +166,7 @@ impl ParsedRequest<'_> {
                     let next = if after(2) == "of" { after(3) } else { after(2) };
                     let disk = ["disk", "storage", "ssd", "drive", "space"].contains(&next);
                     match (disk, unit) {
-                        // `m` alone is more often a minute.
+                        // `m` alone means minutes more often than megabytes.
                         (false, "m") => {}
                         (true, _) => note("diskGB", mebibytes / 1024.0),
                         (false, _) => note("memoryMB", mebibytes),
@@ -189,7 +190,7 @@ impl ParsedRequest<'_> {
         }
     }
 
-    /// The container's number: said now, or the last one that was spoken of.
+    /// The container's number: from this sentence, or the last one mentioned.
     fn container(&self) -> Option<u64> {
         words::container_number(&self.all).or_else(|| {
             self.conversation
@@ -206,7 +207,8 @@ impl ParsedRequest<'_> {
     }
 }
 
-/// The command of `run COMMAND in container 100`: what is quoted, else what is between the verb and the place.
+/// The command of `run COMMAND in container 100`: the quoted text, or else the text between the
+/// verb and the container.
 fn command(sentence: &str) -> Option<String> {
     for quote in ['`', '"', '\''] {
         let mut parts = sentence.split(quote);

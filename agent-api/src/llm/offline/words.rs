@@ -1,16 +1,16 @@
-//! A sentence as words: lower case, without punctuation that means nothing here, with numbers as numbers.
+//! Splits a sentence into words: lower case, without punctuation, with numbers as numbers.
 
 /// A word.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Word {
     /// A number, from digits or in English.
     Number(f64),
-    /// Anything else, lower case.
+    /// Any other word, lower case.
     Text(String),
 }
 
 impl Word {
-    /// The text of it, where it is one.
+    /// The text of the word; empty for a number.
     pub(super) fn text(&self) -> &str {
         match self {
             Self::Number(_) => "",
@@ -44,12 +44,13 @@ const NUMBERS: [(&str, f64); 22] = [
     ("hundred", 100.0),
 ];
 
-/// Splits a sentence. `2gb` becomes a number and a text, `1.5` stays one number, `forty-five` as well.
+/// Splits a sentence. `2gb` becomes a number and a text; `1.5` and `forty-five` each stay one
+/// number.
 pub(super) fn split(sentence: &str) -> Vec<Word> {
     let mut words = Vec::new();
     for token in sentence.to_lowercase().split_whitespace() {
         let token = token.trim_matches(|c: char| !c.is_alphanumeric() && !".-".contains(c));
-        // A hyphen that is no sign means nothing.
+        // A hyphen before a word is no minus sign and is dropped.
         let token = match token.strip_prefix('-') {
             Some(rest) if !rest.starts_with(|c: char| c.is_ascii_digit()) => rest,
             _ => token,
@@ -97,7 +98,7 @@ fn push(words: &mut Vec<Word>, token: &str) {
     }
 }
 
-/// The number of a container: one after `container`, or one without a unit that is large enough.
+/// The number of a container: one after `container`, or a large enough one without a unit.
 pub(super) fn container_number(words: &[Word]) -> Option<u64> {
     named_container(words).or_else(|| {
         words
@@ -117,7 +118,7 @@ pub(super) fn container_number(words: &[Word]) -> Option<u64> {
     })
 }
 
-/// The number in `container 100`, the last one where there are several.
+/// The number in `container 100`; the last one if there are several.
 pub(super) fn named_container(words: &[Word]) -> Option<u64> {
     words.windows(2).rev().find_map(|pair| match pair {
         [Word::Text(word), Word::Number(number)]
@@ -136,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_and_units_come_apart() {
+    fn numbers_and_units_are_split() {
         let (number, text) = (Word::Number, |text: &str| Word::Text(text.to_owned()));
         assert_eq!(
             split("Lease two cores, 1.5GB for 90-minutes."),

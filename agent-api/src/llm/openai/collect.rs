@@ -1,5 +1,6 @@
-//! Puts an answer together from its pieces, and shows its words while they come. Words that may turn out to be a tool call in disguise
-//! (or a model's thoughts) are held back until that is known.
+//! Collects the pieces of a streamed answer and shows its words as they arrive. Words that may turn
+//! out to be a tool call written as text, or a model's thoughts, are held back until that is
+//! decided.
 
 use service::crypto;
 
@@ -13,37 +14,37 @@ use crate::{
     turn::ModelAnswer,
 };
 
-/// The most that one answer may be, in bytes; a model that never stops is cut off.
+/// The maximum size of an answer in bytes, so that a model that never stops is cut off.
 const MAX_RESPONSE: usize = 64 * 1024;
-/// The most calls of one answer.
+/// The maximum number of tool calls in one answer.
 const MAX_CALLS: usize = 64;
 
-/// How a call begins that was written as text.
+/// The characters with which a tool call written as text begins.
 const SUSPICIOUS: [char; 4] = ['{', '[', '<', '`'];
-/// What the customer reads behind words that were cut off.
+/// The notice after an answer that was cut off.
 const CUT_OFF: &str = "\n\n(The answer was cut off here.)";
 
-/// What has come so far.
+/// The parts of the answer received so far.
 #[derive(Debug, Default)]
 pub(super) struct Collected {
     text: String,
     calls: Vec<Piece>,
     shown: StreamedText,
-    /// Why it ended; absent while it goes on.
+    /// Why the answer ended; absent while it is still coming.
     finish: Option<Finish>,
-    /// What it cost, as the provider says.
+    /// The tokens used, as the provider reports them.
     tokens: Option<u64>,
 }
 
-/// What the customer has seen of the words.
+/// How much of the text was shown to the customer.
 #[derive(Debug, Default, PartialEq)]
 enum StreamedText {
-    /// Nothing: nothing but white space has come.
+    /// Nothing yet: only white space has arrived.
     #[default]
     Nothing,
-    /// Nothing, because it may be no words.
+    /// Nothing: the text is held back because it may be a tool call.
     HeldBack,
-    /// Everything.
+    /// All of it.
     Everything,
 }
 
@@ -56,15 +57,15 @@ struct Piece {
 }
 
 impl Collected {
-    /// Whether the customer has seen words already.
+    /// Whether words were already shown to the customer.
     pub(super) fn has_spoken(&self) -> bool {
         self.shown == StreamedText::Everything
     }
 
-    /// An answer that came at once.
+    /// Takes an answer that arrived in one piece.
     ///
     /// # Errors
-    /// It is too long.
+    /// The answer is too long.
     pub(super) fn whole(&mut self, whole: wire::WholeResponse) -> Result<(), ModelError> {
         self.tokens = whole.usage.total_tokens;
         if let Some(choice) = whole.choices.into_iter().next() {
@@ -78,7 +79,7 @@ impl Collected {
         self.bounded()
     }
 
-    /// A piece of an answer.
+    /// Takes one piece of a streamed answer.
     ///
     /// # Errors
     /// The server reports a failure, or the answer is too long.
@@ -112,11 +113,12 @@ impl Collected {
         Ok(())
     }
 
-    /// The answer has ended. Some servers never say why; then whole arguments are the only sign
-    /// that nothing is missing.
+    /// Checks an answer that has ended. Some servers give no finish reason; then complete arguments
+    /// are the only sign that nothing is missing.
     ///
     /// # Errors
-    /// It was cut off, filtered or broken off, and holds calls or nothing: no call of it is taken.
+    /// The answer was cut off, filtered or broken off, and holds tool calls or nothing at all. None
+    /// of its tool calls is made.
     pub(super) fn complete(&mut self) -> Result<(), ModelError> {
         let whole = |call: &Piece| {
             call.arguments.is_empty()
@@ -128,7 +130,7 @@ impl Collected {
             None => Err(ModelError::Away),
             Some(Finish::Broken(why)) => {
                 self.calls.clear();
-                // Words that the customer may read are worth more than an error.
+                // Words that can be read are more useful to the customer than an error.
                 match self.is_words() {
                     true => Ok(()),
                     false => Err(why),
@@ -137,7 +139,7 @@ impl Collected {
         }
     }
 
-    /// Whether the text is words for the customer, and no call in disguise.
+    /// Whether the text is for the customer, and not a tool call written as text.
     fn is_words(&self) -> bool {
         let text = repair::without_thoughts(&self.text).trim();
         !text.is_empty() && !text.starts_with(SUSPICIOUS)
@@ -162,7 +164,7 @@ impl Collected {
     fn call(&mut self, piece: &wire::CallPiece) {
         let id = piece.id.clone().unwrap_or_default();
         let known = self.calls.iter().rposition(|call| match piece.index {
-            // Some servers number every call 0 and tell them apart by their ids.
+            // Some servers number every tool call 0 and distinguish them by id only.
             Some(index) => {
                 call.index == Some(index) && (id.is_empty() || call.id.is_empty() || call.id == id)
             }
@@ -187,7 +189,7 @@ impl Collected {
         call.arguments.push_str(&piece.function.arguments());
     }
 
-    /// The answer; what was held back and is words after all is shown now.
+    /// The finished answer. Text that was held back and is no tool call is shown now.
     pub(super) fn finish(self, words: WordSink<'_>) -> ModelAnswer {
         let mut calls: Vec<ToolCall> = Vec::new();
         for piece in self
@@ -195,7 +197,7 @@ impl Collected {
             .into_iter()
             .filter(|piece| !piece.tool.is_empty())
         {
-            // An id that is missing or there twice would leave an answer without its call.
+            // A missing or repeated id would leave a tool result without its call.
             let taken = piece.id.is_empty() || calls.iter().any(|call| call.id == piece.id);
             let id = if taken { new_id() } else { piece.id };
             calls.push(ToolCall {
@@ -273,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn arguments_that_come_in_pieces_are_put_together() {
+    fn arguments_that_arrive_in_pieces_are_joined() {
         let (said, shown) = collect(&[
             call(
                 json!({"index": 0, "id": "a", "function": {"name": "quote_lease", "arguments": ""}}),
@@ -298,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_without_index_or_with_one_index_for_all_are_told_apart() {
+    fn calls_without_an_index_or_with_the_same_index_are_kept_separate() {
         let (said, _) = collect(&[
             call(json!({"id": "a", "function": {"name": "x", "arguments": "{}"}})),
             call(json!({"id": "b", "function": {"name": "y", "arguments": "{}"}})),
@@ -318,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_shown_as_they_come() {
+    fn words_are_shown_as_they_arrive() {
         let (said, shown) = collect(&[
             json!({"content": "\n"}),
             json!({"content": "It "}),
@@ -340,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_a_call_is_shown_in_the_end() {
+    fn text_that_only_looks_like_a_call_is_shown_at_the_end() {
         let (said, shown) = collect(&[
             json!({"content": "{\"cores\": 1} is "}),
             json!({"content": "JSON."}),
@@ -352,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_call_is_not_made() {
+    fn an_incomplete_call_is_not_made() {
         let mut collected = Collected::default();
         let chunk = json!({"choices": [{"delta": call(json!({"index": 0, "function": {"name": "x", "arguments": "{\"ct"}}))}]});
         collected
@@ -362,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_cut_holds_words_at_most() {
+    fn a_cut_off_answer_holds_no_calls() {
         let collect = |delta: Value, finish: &str| {
             let mut collected = Collected::default();
             let chunk = json!({"choices": [{"delta": delta, "finish_reason": finish}]});

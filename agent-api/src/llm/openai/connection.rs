@@ -1,5 +1,5 @@
-//! How a provider is reached: its address, the headers that carry its key, and how much of an
-//! answer is read.
+//! The connection to a provider: its address, the headers that carry its key, and the size limits
+//! on its answers.
 
 use std::time::Duration;
 
@@ -21,18 +21,19 @@ use crate::llm::{Provider, ProviderKind};
 /// The other header in which Flock's platform takes a key.
 const LITELLM_KEY: HeaderName = HeaderName::from_static("x-litellm-api-key");
 
-/// The most that is read of an answer, in bytes. In a stream every word has an envelope of its own.
+/// The maximum size of an answer in bytes. A stream gets more, because every word in it has its own
+/// envelope.
 const MAX_WHOLE: usize = 1024 * 1024;
 const MAX_STREAM: usize = 8 * 1024 * 1024;
 
-/// A provider as the client library sees it.
+/// A provider as the client library's configuration.
 pub(super) struct Connection {
     base: String,
     key: SecretString,
     headers: HeaderMap,
 }
 
-/// The client of a provider. Whatever it reads, an answer or an error, ends at the bound.
+/// Makes the client of a provider. Answers and errors are read up to the size limit.
 ///
 /// # Errors
 /// The key cannot be put into a header, or the HTTP client cannot be made.
@@ -84,7 +85,8 @@ fn headers(kind: ProviderKind, key: &str) -> anyhow::Result<HeaderMap> {
     Ok(headers)
 }
 
-/// A server on this machine is not behind the proxy that the environment may name.
+/// Whether the server is on this machine. Such a server is not reached through a proxy that the
+/// environment may set.
 fn is_local(base: &str) -> bool {
     match Url::parse(base).ok().as_ref().and_then(Url::host) {
         Some(Host::Domain(name)) => name == "localhost",
@@ -121,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn flock_gets_its_key_in_both_headers_and_nobody_gets_an_empty_one() {
+    fn flock_gets_its_key_in_both_headers_and_no_provider_gets_an_empty_key() {
         let flock = headers(ProviderKind::Flockio, "sk-1").unwrap();
         assert_eq!(flock[AUTHORIZATION], "Bearer sk-1");
         assert_eq!(flock["x-litellm-api-key"], "sk-1");
@@ -132,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn servers_on_this_machine_are_known() {
+    fn servers_on_this_machine_are_recognized() {
         for local in [
             "http://localhost:11434/v1",
             "http://127.0.0.1:8080/v1",

@@ -1,4 +1,5 @@
-//! A provider's failure in our words. Its own text is never passed on: it may quote a key or the conversation.
+//! Translates a provider's failure into our error. The provider's text is never passed on, because
+//! it may quote a key or the conversation.
 
 use std::error::Error;
 
@@ -8,7 +9,7 @@ use serde_json::Value;
 
 use crate::llm::ModelError;
 
-/// What a failure means.
+/// The meaning of a failure.
 pub(super) fn read(error: &OpenAIError) -> ModelError {
     if is_too_long(error) {
         return ModelError::Nonsense;
@@ -26,7 +27,7 @@ pub(super) fn read(error: &OpenAIError) -> ModelError {
     }
 }
 
-/// Whether more came than is read.
+/// Whether the answer was longer than the size limit.
 fn is_too_long(error: &OpenAIError) -> bool {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(current) = cause {
@@ -38,7 +39,7 @@ fn is_too_long(error: &OpenAIError) -> bool {
     false
 }
 
-/// Errors of servers whose `code` is a number, or whose envelope is another.
+/// Reads errors whose `code` is a number, or whose envelope differs from OpenAI's.
 fn of_content(content: &str) -> ModelError {
     let Ok(body) = serde_json::from_str::<Value>(content) else {
         return ModelError::Nonsense;
@@ -82,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn failures_are_told_apart() {
+    fn each_failure_has_its_error() {
         let cases = [
             (
                 401,
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_as_codes_are_read() {
+    fn numeric_error_codes_are_read() {
         let body =
             r#"{"error":{"code":401,"message":"Invalid API Key","type":"authentication_error"}}"#;
         assert_eq!(of_content(body), ModelError::Key);

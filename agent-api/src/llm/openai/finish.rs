@@ -6,13 +6,13 @@ use crate::llm::ModelError;
 /// Why an answer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Finish {
-    /// The model came to its end.
+    /// The model finished its answer.
     Whole,
-    /// Something else ended it.
+    /// The answer was ended early.
     Broken(ModelError),
 }
 
-/// The proper ends in the words of the servers in use, lower case.
+/// The finish reasons of complete answers in the servers in use, lower case.
 const WHOLE: [&str; 10] = [
     "stop",
     "tool_calls",
@@ -26,7 +26,7 @@ const WHOLE: [&str; 10] = [
     "stop_token",
 ];
 
-/// Reads a `finish_reason`; an empty one says nothing.
+/// Reads a `finish_reason`; an empty one counts as absent.
 pub(super) fn read(reason: &str) -> Option<Finish> {
     let reason = reason.trim().to_ascii_lowercase();
     if reason.is_empty() || reason == "null" {
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ends_are_told_apart_and_what_is_not_known_is_none() {
+    fn a_finish_reason_that_is_not_known_counts_as_truncated() {
         let cases = [
             ("stop", Some(Finish::Whole)),
             ("tool_calls", Some(Finish::Whole)),

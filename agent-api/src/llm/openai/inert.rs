@@ -1,10 +1,11 @@
-//! The border between text that others wrote and a model. Chat templates mark roles and tool calls
-//! by control sequences, and many servers read them wherever they stand: container output that
-//! holds `<|im_start|>` becomes a customer's words, and one that holds `<tool_call>` a call. A
-//! space inside breaks each of them; a reader hardly notices it, and the customer's own view stays
-//! as it was.
+//! Makes text from other authors harmless before a model reads it. Chat templates mark roles and
+//! tool calls by control sequences, and many servers read those anywhere in a text: container
+//! output that holds `<|im_start|>` becomes a customer's message, and output that holds
+//! `<tool_call>` becomes a tool call. A space inside breaks each sequence. A reader hardly notices
+//! the space, and the customer's own view keeps the original text.
 //!
-//! What is broken is the shape and not a list of tokens, since every model brings its own:
+//! Sequences are recognized by their shape and not by a list of tokens, since every model has its
+//! own:
 //!
 //! | Shape | Of |
 //! | --- | --- |
@@ -18,8 +19,8 @@ use std::borrow::Cow;
 
 use crate::visible::hides;
 
-/// Parts of the names of tags that mean something to a model. Not on the list are the tags of HTML,
-/// which customers write into files.
+/// Parts of the names of tags that have a meaning to a model. HTML tags are not on the list,
+/// because customers write them into files.
 const TAGS: [&str; 48] = [
     "action",
     "antml",
@@ -70,9 +71,9 @@ const TAGS: [&str; 48] = [
     "unused",
     "user",
 ];
-/// Whole names of tags that mean something to a model: the beginning and end of text.
+/// Whole names of tags that have a meaning to a model: the beginning and end of text.
 const WHOLE_TAGS: [&str; 2] = ["s", "begin"];
-/// The longest name that is looked at, in characters.
+/// The longest tag name that is examined, in characters.
 const LONGEST: usize = 64;
 
 /// The text with every control sequence broken by a space, and nothing else changed.
@@ -109,8 +110,8 @@ pub(super) fn inert(text: &str) -> Cow<'_, str> {
     Cow::Owned(broken)
 }
 
-/// A character as a tokenizer may read it: full-width forms are ASCII, lower case is enough, and
-/// what cannot be seen may be dropped.
+/// A character as a tokenizer may read it: full-width forms become ASCII, upper case becomes lower
+/// case, and invisible characters are dropped.
 fn folded(c: char) -> Option<char> {
     match c {
         '\n' | '\t' | '\r' => Some(c),
@@ -131,7 +132,7 @@ fn begins(c: char, behind: impl Iterator<Item = char> + Clone) -> bool {
         ('<', Some('|')) | ('[', Some('|')) | (']', Some('~')) => true,
         ('<', Some('<')) => name(behind.skip(1)).is_some_and(|(name, _)| name == "sys"),
         ('<', Some(_)) => name(behind).is_some_and(|(name, _)| is_tag(&name)),
-        // In brackets a word alone, closed: `[INST]`, and not `[1]` or `[a-z]`.
+        // In brackets, only a closed single word counts: `[INST]`, but not `[1]` or `[a-z]`.
         ('[', Some(_)) => name(behind).is_some_and(|(name, end)| {
             end == Some(']')
                 && name.len() > 1
@@ -146,7 +147,7 @@ fn ends(c: char, mut behind: impl Iterator<Item = char>) -> bool {
     c == '|' && matches!(behind.next(), Some('>' | ']'))
 }
 
-/// The name of a tag, after a slash or without, and the character behind it.
+/// The name of a tag, with or without a leading slash, and the character after it.
 fn name(behind: impl Iterator<Item = char>) -> Option<(String, Option<char>)> {
     let mut behind = behind.skip_while(|c| *c == '/').peekable();
     let mut name = String::new();
@@ -162,7 +163,7 @@ fn name(behind: impl Iterator<Item = char>) -> Option<(String, Option<char>)> {
 }
 
 fn is_tag(name: &str) -> bool {
-    // `<0x0A>` is a byte to tokenizers that have no other token for it.
+    // `<0x0A>` is a byte in tokenizers that have no other token for it.
     let byte = name.starts_with("0x");
     byte || WHOLE_TAGS.contains(&name) || TAGS.iter().any(|part| name.contains(part))
 }
@@ -271,7 +272,7 @@ mod tests {
         "<|reserved_special_token_1|>",
     ];
 
-    /// What a tokenizer reads at most: without what it may drop, and folded.
+    /// The most that a tokenizer may read: folded, without invisible characters.
     fn read(text: &str) -> String {
         text.chars().filter_map(folded).collect()
     }
@@ -316,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn ordinary_text_stays_as_it_is() {
+    fn ordinary_text_is_not_changed() {
         for text in [
             "<html><body class=\"x\"><p>a &lt; b</p></body></html>",
             "cat <<EOF > /etc/motd\nhello\nEOF",
@@ -331,12 +332,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_token_survives_in_any_company(
+        fn no_token_survives_in_any_surrounding_text(
             parts in prop::collection::vec((0..TOKENS.len(), "[a-z<>|/\\[\\]\u{200b}\u{2060} \n]{0,4}", any::<prop::sample::Index>()), 1..8)
         ) {
             let mut text = String::new();
             for (token, company, at) in parts {
-                // A token with something that cannot be seen somewhere inside.
+                // A token with an invisible character inside.
                 let token: Vec<char> = TOKENS[token].chars().collect();
                 let at = at.index(token.len());
                 text.extend(&token[..at]);

@@ -1,7 +1,8 @@
-//! A language model behind an OpenAI-compatible API: OpenAI, Flock, llama.cpp, vLLM, Ollama and the like. They differ in what they
-//! stream, in what they leave out and in how they fail; `wire` reads them all leniently, `collect` puts pieces together, and
-//! `repair` finds the tool calls that some models write as plain text. What others wrote goes to a
-//! model through `inert` alone.
+//! A language model behind an OpenAI-compatible API: OpenAI, Flock, llama.cpp, vLLM, Ollama and
+//! others. They differ in how they stream, in which members they leave out and in how they fail.
+//! `wire` reads them all leniently, `collect` joins streamed pieces, and `repair` finds the tool
+//! calls that some models write as plain text. Text from other authors reaches a model only through
+//! `inert`.
 
 mod collect;
 mod connection;
@@ -25,16 +26,17 @@ use crate::turn::ModelAnswer;
 use collect::Collected;
 use connection::Connection;
 
-/// The model.
+/// An OpenAI-compatible model.
 pub struct OpenAi {
     provider: Provider,
     client: Client<Connection>,
-    /// What went wrong last, if it did: asking costs, so readiness does not ask.
+    /// The last error. A request to the model costs money, so the readiness check reads this
+    /// instead.
     last: Mutex<Option<ModelError>>,
 }
 
 impl OpenAi {
-    /// A model of this provider.
+    /// Makes a client for this provider.
     ///
     /// # Errors
     /// The HTTP client cannot be made.
@@ -65,7 +67,8 @@ impl OpenAi {
             let mut collected = Collected::default();
             match self.stream(&request, &mut collected, words).await {
                 Ok(()) => return Ok(collected.finish(words)),
-                // What the customer has read cannot be taken back, so only a silent start is tried again.
+                // Words that were shown cannot be taken back, so only an attempt that showed none
+                // is retried.
                 Err(ModelError::Away | ModelError::Nonsense)
                     if !collected.has_spoken() && tries == 0 =>
                 {
@@ -121,7 +124,7 @@ impl Model for OpenAi {
                 .ok()
                 .and_then(|url| url.host_str().map(str::to_owned)),
             model_name: provider.model.clone(),
-            // Not a single character of it helps anybody but a thief.
+            // No character of the key is shown, since it would help only a thief.
             api_key: provider.key.as_ref().map(|_| "********".to_owned()),
         }
     }

@@ -1,11 +1,12 @@
-//! Tool calls that a model wrote as plain text, in the shapes that small models are known for. Only a text that is nothing but calls
-//! of known tools is taken for them: words about a call are words.
+//! Finds tool calls that a model wrote as plain text, in the shapes that small models are known
+//! for. A text counts only if it consists of calls of known tools and nothing else, so that a
+//! sentence about a call stays a sentence.
 
 use serde_json::Value;
 
 use crate::tools;
 
-/// The text without a leading block of a model's thoughts.
+/// The text without a leading block of the model's thoughts.
 pub(super) fn without_thoughts(text: &str) -> &str {
     let trimmed = text.trim_start();
     match trimmed.strip_prefix("<think>") {
@@ -16,7 +17,7 @@ pub(super) fn without_thoughts(text: &str) -> &str {
     }
 }
 
-/// The calls in a text, as tool and arguments.
+/// The tool calls in a text, as name and arguments.
 pub(super) fn calls_in(text: &str) -> Option<Vec<(String, String)>> {
     let text = text.trim();
     if text.starts_with("<tool_call>") {
@@ -93,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_words() {
+    fn any_other_text_stays_text() {
         for text in [
             "",
             "Call {\"name\": \"quote_lease\"} if you like.",
@@ -108,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn thoughts_are_left_out() {
+    fn a_models_thoughts_are_removed() {
         assert_eq!(without_thoughts("<think>a</think>\n\nb"), "b");
         assert_eq!(without_thoughts("<think>never ends"), "");
         assert_eq!(without_thoughts(" a <think>"), " a <think>");

@@ -1,5 +1,6 @@
-//! What goes to a provider and what comes back, read as leniently as it is meant: members that are missing, null or of another type
-//! than OpenAI's are taken for absent, because servers that call themselves compatible differ in all of them.
+//! Requests to a provider and its responses. Responses are read leniently: members that are
+//! missing, null or of another type than OpenAI's count as absent, because servers that call
+//! themselves compatible differ in all of them.
 
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
@@ -37,8 +38,8 @@ pub(super) fn request(provider: &Provider, question: ModelRequest<'_>) -> Value 
     })
 }
 
-/// Every text but our own instructions is made inert: a tool's answer, a history that the client
-/// sends, and what a model wrote that may have repeated either.
+/// Every text except our own instructions is made inert: a tool result, a history that the client
+/// sends, and the model's own words, which may repeat either.
 fn message(message: &Message) -> Value {
     match message {
         Message::User { text } => json!({ "role": "user", "content": inert(text) }),
@@ -60,8 +61,8 @@ fn message(message: &Message) -> Value {
     }
 }
 
-/// Providers refuse a conversation whose arguments are not JSON, also where a model wrote them
-/// itself.
+/// Makes the arguments valid JSON. Providers refuse a conversation whose arguments are not JSON,
+/// even if the model wrote them itself.
 fn call(call: &ToolCall) -> Value {
     let read = serde_json::from_str::<Value>(&call.arguments);
     let arguments = match read {
@@ -74,7 +75,7 @@ fn call(call: &ToolCall) -> Value {
     })
 }
 
-/// The same with every text in it made inert; the syntax around them stays JSON.
+/// The same JSON with every text in it made inert; the syntax stays JSON.
 fn inert_within(value: Value) -> Value {
     match value {
         Value::String(text) => Value::String(inert(&text).into_owned()),
@@ -101,7 +102,7 @@ fn tools() -> Vec<Value> {
     described.collect()
 }
 
-/// An answer that came at once.
+/// An answer in one piece.
 #[derive(Debug, Deserialize)]
 pub(super) struct WholeResponse {
     #[serde(default, deserialize_with = "lenient")]
@@ -110,14 +111,14 @@ pub(super) struct WholeResponse {
     pub usage: TokenUsage,
 }
 
-/// What a question and its answer cost.
+/// The tokens that a request and its answer cost.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct TokenUsage {
     #[serde(default, deserialize_with = "lenient")]
     pub total_tokens: Option<u64>,
 }
 
-/// Its only choice.
+/// The only choice of an answer.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct WholeChoice {
     #[serde(default, deserialize_with = "lenient")]
@@ -126,7 +127,7 @@ pub(super) struct WholeChoice {
     pub finish_reason: Option<String>,
 }
 
-/// A piece of an answer.
+/// A piece of a streamed answer.
 #[derive(Debug, Deserialize)]
 pub(super) struct Chunk {
     #[serde(default, deserialize_with = "lenient")]
@@ -134,12 +135,12 @@ pub(super) struct Chunk {
     /// Some servers report failures within the stream.
     #[serde(default)]
     pub error: Value,
-    /// In the last piece, of servers that tell.
+    /// Sent in the last piece, by servers that report it.
     #[serde(default, deserialize_with = "lenient")]
     pub usage: TokenUsage,
 }
 
-/// A piece of its only choice.
+/// A piece of the only choice.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Choice {
     #[serde(default, deserialize_with = "lenient")]
@@ -148,7 +149,7 @@ pub(super) struct Choice {
     pub finish_reason: Option<String>,
 }
 
-/// Words and calls, or pieces of them.
+/// Text and tool calls, or pieces of them.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Delta {
     #[serde(default)]
@@ -160,7 +161,7 @@ pub(super) struct Delta {
 }
 
 impl Delta {
-    /// The words, from a text or a list of parts; a refusal is words as well.
+    /// The text, from a string or a list of parts. A refusal counts as text.
     pub(super) fn words(&self) -> String {
         let part = |part: &Value| part["text"].as_str().unwrap_or_default().to_owned();
         let words = match &self.content {
@@ -175,7 +176,7 @@ impl Delta {
     }
 }
 
-/// A call or a piece of one.
+/// A tool call or a piece of one.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct CallPiece {
     #[serde(default, deserialize_with = "lenient")]
@@ -186,7 +187,7 @@ pub(super) struct CallPiece {
     pub function: FunctionPiece,
 }
 
-/// Which tool, with what.
+/// The tool's name and its arguments.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct FunctionPiece {
     #[serde(default, deserialize_with = "lenient")]
@@ -206,7 +207,7 @@ impl FunctionPiece {
     }
 }
 
-/// What is missing, null or of another type counts as absent.
+/// Reads a member that is missing, null or of another type as absent.
 fn lenient<'de, T: Default + serde::de::DeserializeOwned, D: Deserializer<'de>>(
     from: D,
 ) -> Result<T, D::Error> {
@@ -279,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_of_many_servers_are_read() {
+    fn the_answers_of_many_servers_can_be_read() {
         let words = |body: Value| {
             serde_json::from_value::<WholeResponse>(body)
                 .unwrap()

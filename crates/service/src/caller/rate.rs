@@ -23,20 +23,21 @@ use governor::{
 use super::network_of;
 use crate::clock::Clock;
 
-/// Addresses that are remembered before those which have been quiet for long are forgotten.
+/// The maximum number of addresses; beyond it, those without recent requests are forgotten.
 const REMEMBERED: usize = 10_000;
 
-/// A rate limit per caller: so many calls a minute, all at once or spread.
+/// A rate limit per caller: a number of requests per minute, in a burst or spread.
 pub struct RateLimit {
     calls: RateLimiter<IpAddr, States, ServiceTime, NoOpMiddleware<Nanos>>,
     states: States,
     quota: Quota,
     time: ServiceTime,
-    /// Calls of each network that were not sent to other processes yet; `None` in a single process.
+    /// Requests of each network that were not yet sent to other processes; `None` in a single
+    /// process.
     untold: Option<Mutex<HashMap<IpAddr, u32>>>,
 }
 
-/// The service's time as the limiter asks for it.
+/// The service's clock as the limiter's clock.
 #[derive(Clone)]
 struct ServiceTime(Arc<dyn Clock>);
 
@@ -48,8 +49,8 @@ impl governor::clock::Clock for ServiceTime {
     }
 }
 
-/// When each network has its whole allowance again. The limiter's own state, kept here so that
-/// calls counted elsewhere can move it.
+/// The time at which each network has its whole allowance again. It is the limiter's state, kept
+/// here so that requests counted by other processes can change it.
 #[derive(Clone, Default)]
 struct States(Arc<DashMapStateStore<IpAddr>>);
 
@@ -79,7 +80,7 @@ impl ShrinkableKeyedStateStore<IpAddr> for States {
 }
 
 impl RateLimit {
-    /// A limit of `per_minute` calls for each network.
+    /// A limit of `per_minute` requests for each network.
     pub fn new(per_minute: NonZeroU32, clock: Arc<dyn Clock>) -> Self {
         let (quota, time) = (Quota::per_minute(per_minute), ServiceTime(clock));
         let states = States::default();
@@ -100,10 +101,10 @@ impl RateLimit {
         self
     }
 
-    /// Counts a call.
+    /// Counts a request.
     ///
     /// # Errors
-    /// One too many; worth another try after this time.
+    /// The limit is exceeded; a retry can succeed after this time.
     pub fn count(&self, caller: IpAddr) -> Result<(), Duration> {
         let network = network_of(caller);
         self.check(network)?;
@@ -116,8 +117,8 @@ impl RateLimit {
         Ok(())
     }
 
-    /// Takes the networks with the most calls that were not sent to other processes, with their
-    /// counts. Networks beyond this number keep theirs until a later call.
+    /// Takes the networks with the most requests that were not sent to other processes, with their
+    /// counts. Networks over the maximum keep their counts until a later call.
     pub fn take_untold(&self, most: usize) -> Vec<(IpAddr, u32)> {
         let Some(mut untold) = self.untold() else {
             return Vec::new();
@@ -139,19 +140,19 @@ impl RateLimit {
         }
     }
 
-    /// Counts calls that another process has let through. Where both together let more through
-    /// than is allowed, the network waits until time has made up for it.
+    /// Counts requests that another process has allowed. If both processes together allowed more
+    /// than the limit, the network waits until time has compensated for it.
     pub fn count_elsewhere(&self, network: IpAddr, calls: u32) {
         let network = network_of(network);
-        // No process lets more through between two messages; a larger number is a mistake, which
-        // must not keep a network out for hours.
+        // No process allows more between two messages. A larger number is a mistake, which must not
+        // block a network for hours.
         let most = self.quota.burst_size().get().saturating_mul(2);
         let calls = calls.min(most);
         if calls == 0 {
             return;
         }
-        // The first call reads the limiter's time; the others are added to it, past the limit if
-        // need be.
+        // The first request reads the limiter's time; the others are added to it, over the limit if
+        // necessary.
         let counted = self.check(network).is_ok();
         let rest = calls - u32::from(counted);
         let interval = Nanos::from(self.quota.replenish_interval());
@@ -190,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_gets_its_calls_back_with_time_and_minds_nobody_else() {
+    fn a_callers_allowance_returns_with_time_and_does_not_depend_on_other_callers() {
         let clock = Arc::new(TestClock::at(1_000));
         let limits = limit(3, &clock);
         let (one, other) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
@@ -204,8 +205,8 @@ mod tests {
         assert!(limits.count(one).is_err());
     }
 
-    /// Calls each process as often as it allows, second by second, and exchanges the counts at the
-    /// end of each second. Returns the number of calls that were allowed.
+    /// Sends each process as many requests as it allows, second by second, and exchanges the counts
+    /// at the end of each second. Returns the number of allowed requests.
     fn hammered(processes: usize, seconds: u64, per_minute: u32) -> u32 {
         let clock = Arc::new(TestClock::at(1_000));
         let all: Vec<_> = (0..processes)
@@ -234,10 +235,11 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_that_uses_all_processes_gets_in_the_long_run_what_it_gets_at_one() {
-        // A burst of 60, and one each second.
+    fn a_caller_that_uses_all_processes_gets_the_same_rate_as_at_one() {
+        // A burst of 60, and one request per second.
         assert_eq!(hammered(1, 600, 60), 60 + 599);
-        // Each process lets its burst through before it knows of the others'; that is made up for.
+        // Each process allows its burst before it has the others' counts; later waits compensate
+        // for that.
         for processes in [2, 3, 5] {
             let through = hammered(processes, 600, 60);
             let bound = 60 + 599 + u32::try_from(processes).unwrap();
@@ -246,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_elsewhere_count_like_calls_here_and_are_not_told_again() {
+    fn calls_of_other_processes_count_and_are_not_sent_back() {
         let clock = Arc::new(TestClock::at(1_000));
         let limits = limit(60, &clock).among_others();
         let (one, other) = ("2001:db8:1:2::9", "2001:db8:1:3::");
@@ -266,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn those_with_the_most_calls_are_told_first_and_the_others_are_kept() {
+    fn networks_with_the_most_calls_are_sent_first_and_the_others_are_kept() {
         let clock = Arc::new(TestClock::at(1_000));
         let limits = limit(60, &clock).among_others();
         let caller = |last: u8| IpAddr::from([10, 0, 0, last]);
@@ -280,7 +282,7 @@ mod tests {
         limits.count(caller(1)).unwrap();
         limits.forget_untold();
         assert_eq!(limits.take_untold(2), []);
-        // A process that is alone remembers nothing to tell.
+        // A single process stores no counts for others.
         let alone = limit(60, &clock);
         alone.count(caller(1)).unwrap();
         assert_eq!(alone.take_untold(2), []);

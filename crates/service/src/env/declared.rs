@@ -8,7 +8,7 @@ use super::schema::{Schema, Variable};
 use super::{Env, Secret};
 
 impl Env {
-    /// The same, in which only variables of this schema are read; others are a mistake of the program.
+    /// Restricts the environment to the variables of this schema; reading any other one is a bug.
     #[must_use]
     pub fn of(self, schema: &'static Schema) -> Self {
         Self {
@@ -17,7 +17,7 @@ impl Env {
         }
     }
 
-    /// Warnings about variables that are set and have no effect.
+    /// Warnings about variables that are set but have no effect.
     pub fn notices(&self) -> Vec<String> {
         let gone = self.schema.iter().flat_map(|schema| schema.gone);
         gone.filter(|gone| self.optional_text(gone.name).is_some())
@@ -33,10 +33,10 @@ impl Env {
         );
     }
 
-    /// The value, or the declared default; what does not parse is noted.
+    /// The value, or the declared default. An invalid value is recorded.
     ///
     /// # Panics
-    /// The declared default does not parse: a mistake of the program, which every start shows.
+    /// The declared default is invalid, which is a bug that every start shows.
     pub fn read<T>(&mut self, variable: &Variable) -> T
     where
         T: FromStr<Err: Display>,
@@ -46,7 +46,8 @@ impl Env {
             .unwrap_or_else(|| panic!("the default of {} cannot be read", variable.name))
     }
 
-    /// A number within limits, both included, or the declared default; the default also stands in for a bad value.
+    /// A number within limits, both included, or the declared default. An invalid value is recorded
+    /// and gives the default.
     ///
     /// # Panics
     /// As [`Env::read`].
@@ -86,7 +87,7 @@ impl Env {
             .collect()
     }
 
-    /// The value, if the variable is set; what does not parse is noted.
+    /// The value, if the variable is set. An invalid value is recorded.
     pub fn find<T>(&mut self, variable: &Variable) -> Option<T>
     where
         T: FromStr<Err: Display>,
@@ -101,13 +102,13 @@ impl Env {
         self.optional_text(variable.name)
     }
 
-    /// The secret, if it is set, directly or by its file.
+    /// The secret, if it is set directly or by its file.
     pub fn find_secret(&mut self, variable: &Variable) -> Option<Secret> {
         self.known(variable);
         self.optional_secret(variable.name)
     }
 
-    /// The value; `None` only after noting why.
+    /// The value; `None` if there is a problem, which is recorded.
     pub fn need<T>(&mut self, variable: &Variable) -> Option<T>
     where
         T: FromStr<Err: Display>,
@@ -116,13 +117,13 @@ impl Env {
         self.required(variable.name, variable.example)
     }
 
-    /// The trimmed text; `None` only after noting why.
+    /// The trimmed text; `None` if there is a problem, which is recorded.
     pub fn need_text(&mut self, variable: &Variable) -> Option<String> {
         self.known(variable);
         self.required_text(variable.name, variable.example)
     }
 
-    /// The secret; `None` only after noting why.
+    /// The secret; `None` if there is a problem, which is recorded.
     pub fn need_secret(&mut self, variable: &Variable) -> Option<Secret> {
         self.known(variable);
         self.required_secret(variable.name, variable.example)

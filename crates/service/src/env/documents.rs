@@ -1,4 +1,4 @@
-//! Keeps the documents equal to the schema: a test compares the part between two marks, or writes
+//! Keeps the documents equal to the schema: a test compares the text between two marks, or writes
 //! it if `UPDATE_DOCUMENTS` is set.
 
 use std::path::Path;
@@ -6,10 +6,11 @@ use std::path::Path;
 /// The variable that makes [`keep`] write instead of compare.
 const UPDATE: &str = "UPDATE_DOCUMENTS";
 
-/// Asserts that the text between the lines that contain `begin` and `end` is this; for tests.
+/// Asserts that the text between the lines that contain `begin` and `end` is this one; for tests.
 ///
 /// # Panics
-/// The file cannot be read, has no such marks, or says something else. With `UPDATE_DOCUMENTS=1` it is written instead.
+/// The file cannot be read, has no such marks, or has another text between them. With
+/// `UPDATE_DOCUMENTS=1` the text is written instead.
 pub fn keep(file: &Path, begin: &str, end: &str, wanted: &str) {
     let name = file.display();
     let found = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -42,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_between_the_marks_is_replaced() {
+    fn only_the_text_between_the_marks_is_replaced() {
         let document = "a\n# begin here\nold\nold\n# end here\nb\n";
         let replaced = replace(document, "begin", "end", "new\n").unwrap();
         assert_eq!(replaced, "a\n# begin here\nnew\n# end here\nb\n");

@@ -1,15 +1,16 @@
-//! What is wrong with a configuration, in words for the person who has to mend it.
+//! Problems of a configuration, described for the operator.
 
 use std::fmt;
 
-/// One variable that cannot be used as it is. Values are never repeated, since they may be secrets in the wrong place.
+/// A problem of one variable. Values are never quoted, since they may be secrets in the wrong
+/// variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// The variable's name, or the file's when `.env` itself is at fault.
+    /// The variable's name, or `.env` if that file itself has a problem.
     pub variable: String,
-    /// What is wrong, as a clause: `is not set`.
+    /// The problem, as a clause: `is not set`.
     pub what: String,
-    /// A value that would do.
+    /// A valid value.
     pub example: String,
 }
 
@@ -27,12 +28,12 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Every problem of a configuration, one per line.
+/// All problems of a configuration, one per line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems(Vec<Problem>);
 
 impl Problems {
-    /// Wraps what [`super::Env`] has collected.
+    /// The problems that [`super::Env`] has collected.
     pub(super) fn new(problems: Vec<Problem>) -> Self {
         Self(problems)
     }

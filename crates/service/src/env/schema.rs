@@ -8,42 +8,43 @@ use std::fmt::Write as _;
 pub struct Variable {
     /// Its name.
     pub name: &'static str,
-    /// What it decides, in one or two sentences.
+    /// Its effect, in one or two sentences.
     pub meaning: &'static str,
-    /// What happens where it is not set.
+    /// The effect if it is not set.
     pub unset: Unset,
-    /// A value that would do.
+    /// A valid value.
     pub example: &'static str,
-    /// Whether it must not be shown; it may then also come from the file that `NAME_FILE` names.
+    /// Whether its value is secret. It is then never shown, and may also come from the file that
+    /// `NAME_FILE` names.
     pub secret: bool,
 }
 
-/// What happens where a variable is not set.
+/// The effect of an unset variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unset {
     /// The service does not start.
     Refused,
-    /// This value is taken.
+    /// This value is used.
     Is(&'static str),
-    /// An effect that no value expresses, in words.
+    /// An effect in words, because no value expresses it.
     Means(&'static str),
 }
 
-/// Variables that belong together.
+/// A group of related variables.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Group {
-    /// Its heading.
+    /// The group's heading.
     pub title: &'static str,
-    /// The variables, the most needed first.
+    /// The variables, the most important first.
     pub variables: &'static [&'static Variable],
 }
 
-/// A variable of an earlier version, without effect now.
+/// A variable of an earlier version that has no effect any more.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Gone {
     /// Its name.
     pub name: &'static str,
-    /// What took its place.
+    /// Its replacement, in words.
     pub instead: &'static str,
 }
 
@@ -54,12 +55,12 @@ pub struct Schema {
     pub service: &'static str,
     /// The groups, in the order of the documents.
     pub groups: &'static [&'static Group],
-    /// Variables of earlier versions, which get a warning.
+    /// Variables of earlier versions, which cause a warning.
     pub gone: &'static [Gone],
 }
 
 impl Variable {
-    /// A variable without which the service does not start.
+    /// A variable that is required to start.
     pub const fn required(
         name: &'static str,
         example: &'static str,
@@ -86,7 +87,7 @@ impl Variable {
         }
     }
 
-    /// A variable that may be absent; `unset` says in words what that means.
+    /// A variable that may be absent; `unset` describes the effect of that.
     pub const fn optional(
         name: &'static str,
         unset: &'static str,
@@ -99,13 +100,13 @@ impl Variable {
         }
     }
 
-    /// The same with an example other than its default.
+    /// The same with an example that differs from its default.
     #[must_use]
     pub const fn example(self, example: &'static str) -> Self {
         Self { example, ..self }
     }
 
-    /// The same, never shown.
+    /// The same as a secret, which is never shown.
     #[must_use]
     pub const fn secret(self) -> Self {
         Self {
@@ -114,7 +115,7 @@ impl Variable {
         }
     }
 
-    /// The default, where there is one.
+    /// The default, if there is one.
     pub fn default_text(&self) -> &'static str {
         match self.unset {
             Unset::Is(default) => default,
@@ -140,14 +141,14 @@ impl Variable {
 }
 
 impl Schema {
-    /// Every variable with its group.
+    /// All variables, in the order of their groups.
     pub fn variables(&self) -> impl Iterator<Item = &'static Variable> {
         self.groups
             .iter()
             .flat_map(|group| group.variables.iter().copied())
     }
 
-    /// Whether a variable is one of these.
+    /// Whether a variable is in this schema.
     pub fn has(&self, variable: &Variable) -> bool {
         self.variables().any(|known| known.name == variable.name)
     }
@@ -193,7 +194,8 @@ impl Schema {
         text
     }
 
-    /// The part of an example of `.env`: what is required is left to be filled in, the rest is commented out.
+    /// The part of an example `.env`: required variables are left empty, the others are commented
+    /// out.
     pub fn dotenv(&self) -> String {
         let mut text = String::new();
         for group in self.groups {
@@ -210,7 +212,7 @@ impl Schema {
                     Unset::Refused => {
                         add(&mut text, format_args!("# such as {example}\n{name}=\n"));
                     }
-                    // A default is no secret.
+                    // A secret with a default is written below, because a default is not secret.
                     Unset::Means(_) if variable.secret => {
                         add(&mut text, format_args!("#{name}=\n"));
                     }
@@ -230,7 +232,7 @@ fn add(text: &mut String, more: std::fmt::Arguments<'_>) {
     let _ = text.write_fmt(more);
 }
 
-/// Breaks a text between words into lines of at most `width` characters, where no word is longer.
+/// Breaks a text between words into lines of at most `width` characters. A longer word stays whole.
 fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
@@ -262,7 +264,7 @@ mod tests {
     };
 
     #[test]
-    fn one_schema_is_written_for_every_reader() {
+    fn one_schema_gives_help_documents_and_dotenv() {
         assert_eq!(
             SCHEMA.help(),
             "All\n  NAME (required)\n      Who it is.\n  PORT (default 80)\n      Where it listens.\n  \
@@ -282,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn long_texts_are_broken_between_words() {
+    fn long_texts_are_wrapped_between_words() {
         assert_eq!(wrapped("aa bb cc", 5), ["aa bb", "cc"]);
         assert_eq!(wrapped("aaaaaaa b", 5), ["aaaaaaa", "b"]);
     }

@@ -1,4 +1,4 @@
-//! What the configuration reader promises to the operator.
+//! Tests of the configuration reader.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -60,7 +60,7 @@ fn good_values_are_read_and_trimmed() {
 }
 
 #[test]
-fn the_configuration_is_built_only_when_nothing_is_wrong() {
+fn the_configuration_is_built_only_without_problems() {
     let mut env = empty();
     let name = env.required_text("NAME", "x");
     let failed = env.finish_with(|| -> Option<String> { unreachable!("not with a problem") });
@@ -83,7 +83,7 @@ fn a_secret_is_read_from_the_file_that_is_named() {
 }
 
 #[test]
-fn a_secret_problem_is_noted_once_and_never_shows_the_value() {
+fn a_problem_of_a_secret_is_recorded_once_and_never_shows_the_value() {
     let mut env = Env::from_map([
         ("BOTH", "hunter2"),
         ("BOTH_FILE", "/nowhere"),
@@ -133,7 +133,7 @@ static SCHEMA: Schema = Schema {
 };
 
 #[test]
-fn a_declared_variable_brings_its_default_and_its_example() {
+fn a_declared_variable_has_its_default_and_its_example() {
     let mut env = Env::from_map([("PORT", "many")]);
     assert_eq!(env.read::<u16>(&PORT), 80);
     assert_eq!(env.need_text(&NAME), None);
@@ -155,13 +155,13 @@ fn a_declared_variable_brings_its_default_and_its_example() {
 }
 
 #[test]
-fn what_is_gone_is_said_and_nothing_else() {
+fn only_variables_of_earlier_versions_cause_warnings() {
     let env = Env::from_map([("OLD", "1"), ("OTHER", "2")]).of(&SCHEMA);
     assert_eq!(env.notices(), ["OLD has no effect: PORT replaces it"]);
 }
 
 #[test]
 #[should_panic(expected = "NAME is not in the schema")]
-fn a_variable_that_nobody_listed_cannot_be_read() {
+fn a_variable_outside_the_schema_cannot_be_read() {
     let _ = empty().of(&SCHEMA).find_text(&NAME);
 }

@@ -1,4 +1,4 @@
-//! A request body with a timeout for the whole of it, so that a slow trickle ends too.
+//! A request body with one timeout for all of it, so that slow sending ends too.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -9,12 +9,12 @@ use axum::body::Body;
 use hyper::body::{Body as HttpBody, Bytes, Frame, Incoming, SizeHint};
 use tokio::time::{Sleep, sleep};
 
-/// The body did not come in time.
+/// The body did not arrive in time.
 #[derive(Debug, thiserror::Error)]
 #[error("the request's body did not come in time")]
 struct Late;
 
-/// The same body, of which nothing more is read after `time`: reading it is then an error.
+/// The same body with a deadline: after `time`, reading it is an error.
 pub(super) fn within(time: Duration, body: Incoming) -> Body {
     if body.is_end_stream() {
         return Body::empty();

@@ -1,4 +1,4 @@
-//! Limits of a server for each client: connections at a time, and timeouts of a request.
+//! The limits of a server: connections at a time, and timeouts of requests.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -7,28 +7,27 @@ use rustix::process::{Resource, getrlimit};
 
 use crate::concurrency::{ConcurrencyLimit, ConcurrencyPermit, Exceeded};
 
-/// Connections at a time, where the system lets the process have enough files open.
+/// The maximum number of connections, if the system allows the process enough open files.
 const CONNECTIONS: usize = 2048;
-/// The same from one network that is no proxy of ours. A browser opens six; a company, or a
+/// The maximum from one network that is not a trusted proxy. A browser opens six; a company, or a
 /// provider that shares one address among its customers, has many browsers.
 const PER_NETWORK: usize = 256;
-/// Half of the files that the process may have open are left for everything else.
+/// The divisor of the open-file limit: connections may use half of it, the rest is for other uses.
 const SHARE_OF_FILES: u64 = 2;
 
 /// The limits of one server.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// The longest wait for the whole head of a request, from the connection or the request before
-    /// on.
+    /// The timeout for the whole head of a request, from the connection or the previous request on.
     pub head: Duration,
-    /// The longest wait for the whole body of a request, from its head on.
+    /// The timeout for the whole body of a request, from its head on.
     pub body: Duration,
-    /// How long a client may leave unread what is sent to it.
+    /// How long a client may leave sent data unread.
     pub unread: Duration,
-    /// Connections at a time, those that have become WebSockets not included.
+    /// The maximum number of connections at a time, without those that became WebSockets.
     pub connections: usize,
-    /// Connections at a time from one network. For this machine itself, where a proxy may be, only
-    /// the bound on all of them counts.
+    /// The maximum number of connections from one network. Connections from this machine, where a
+    /// proxy may run, count only towards the total.
     pub per_network: usize,
 }
 
@@ -48,8 +47,8 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The limits of a service behind so many proxies of ours. One that has any gets all of its
-    /// connections from them, so only their sum is bounded.
+    /// The limits of a service behind this number of trusted proxies. Behind a proxy all
+    /// connections come from it, so only the total is limited.
     pub fn behind(proxies: usize) -> Self {
         let limits = Self::default();
         match proxies {
@@ -74,7 +73,7 @@ impl Connections {
         ))
     }
 
-    /// A permit for a connection from this address, if there is one.
+    /// Takes a permit for a connection from this address, if one is free.
     pub(super) fn place(&self, peer: IpAddr) -> Option<ConcurrencyPermit> {
         let peer = peer.to_canonical();
         let permit = self.0.acquire((!peer.is_loopback()).then_some(peer));
@@ -83,7 +82,7 @@ impl Connections {
                 Exceeded::PerNetwork => "address",
                 Exceeded::Total => "total",
             };
-            // Not logged one by one: a flood of connections would flood the log.
+            // Counted and not logged, because a flood of connections would flood the log.
             metrics::counter!("connections_refused_total", "bound" => bound).increment(1);
         };
         permit.map_err(refused).ok()
@@ -99,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn one_network_leaves_connections_for_the_others_and_for_this_machine() {
+    fn one_network_cannot_take_the_connections_of_others_and_of_this_machine() {
         let connections = Connections::new(&Limits {
             connections: 6,
             per_network: 2,
@@ -123,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_may_have_all_connections() {
+    fn a_proxy_may_use_all_connections() {
         let bare = Limits::behind(0);
         assert!(bare.per_network < bare.connections, "{bare:?}");
         let behind = Limits::behind(1);

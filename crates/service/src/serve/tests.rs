@@ -1,4 +1,4 @@
-//! Binding and stopping, over real loopback sockets.
+//! Tests of binding and stopping over real loopback sockets.
 
 use std::net::Ipv4Addr;
 
@@ -16,7 +16,7 @@ use super::*;
 const DEADLINE: Duration = Duration::from_secs(5);
 const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
-/// A server whose only route says when it was entered and answers once it is let go.
+/// A server whose only route reports a request and responds when the test permits it.
 struct Held {
     address: SocketAddr,
     entered: &'static Semaphore,
@@ -53,7 +53,7 @@ async fn start(grace: Duration) -> Held {
 }
 
 impl Held {
-    /// Sends a request and waits until the handler has it.
+    /// Sends a request and waits until the handler has received it.
     async fn request(&self) -> TcpStream {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         let request = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
@@ -100,7 +100,7 @@ async fn an_open_request_is_answered_before_the_service_ends() {
 }
 
 #[tokio::test]
-async fn a_request_that_never_ends_is_cut_at_the_deadline() {
+async fn a_request_that_never_ends_is_aborted_at_the_deadline() {
     let held = start(Duration::from_millis(20)).await;
     let _stream = held.request().await;
     held.trigger.request();
@@ -130,7 +130,7 @@ async fn a_shutdown_whose_trigger_is_gone_is_never_requested() {
     assert!(shutdown.is_requested());
 }
 
-/// Serves a router within limits for as long as the test runs.
+/// Serves a router with these limits until the test ends.
 async fn within(limits: Limits, app: Router) -> (SocketAddr, ShutdownTrigger) {
     let listener = bind(LOOPBACK, "PORT").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -140,7 +140,7 @@ async fn within(limits: Limits, app: Router) -> (SocketAddr, ShutdownTrigger) {
 }
 
 #[tokio::test]
-async fn a_body_has_a_time_for_all_of_it_however_steadily_it_comes() {
+async fn a_body_that_arrives_slowly_ends_at_its_timeout() {
     let time = Duration::from_millis(800);
     let app = Router::new().route("/", post(async |body: String| body));
     let limits = Limits {
@@ -176,7 +176,7 @@ async fn a_body_has_a_time_for_all_of_it_however_steadily_it_comes() {
             }
             std::future::pending().await
         });
-        // The connection ends, although nobody has asked for that.
+        // The connection ends, although no shutdown was requested.
         let mut answer = Vec::new();
         let ended = timeout(DEADLINE, read.read_to_end(&mut answer)).await;
         let _ = ended.expect("the connection ends");
@@ -225,7 +225,7 @@ async fn a_connection_beyond_the_limits_is_closed_and_the_others_are_served() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_client_that_reads_nothing_is_not_kept() {
+async fn the_connection_of_a_client_that_reads_nothing_is_ended() {
     let gone: &'static Semaphore = Box::leak(Box::new(Semaphore::new(0)));
     struct Told(&'static Semaphore);
     impl Drop for Told {
@@ -255,7 +255,7 @@ async fn a_client_that_reads_nothing_is_not_kept() {
 }
 
 #[tokio::test]
-async fn half_a_head_is_not_waited_for() {
+async fn an_incomplete_head_ends_at_its_timeout() {
     let app = Router::new().route("/", get(async || "done"));
     let patience = Duration::from_millis(300);
     let limits = Limits {
@@ -296,7 +296,7 @@ async fn half_a_head_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_handler_knows_who_asks() {
+async fn a_handler_gets_the_clients_address() {
     let listener = bind(LOOPBACK, "PORT").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (_trigger, shutdown) = Shutdown::manual();

@@ -1,4 +1,4 @@
-//! Getting one signed payment through.
+//! Delivers one signed payment.
 
 use std::time::Duration;
 
@@ -10,19 +10,19 @@ use reqwest::{
 use super::error::ClientError;
 use crate::payment::Payment;
 
-/// The header that names a request, so that its copies are known as such.
+/// The header with the idempotency key, which identifies retries of a request.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
-/// How a signed payment is sent: again and again, the very same, until there is an answer.
+/// How a signed payment is sent: the same request is retried until there is an answer.
 ///
-/// Programs that have a payment signed elsewhere use this on its own.
+/// Programs that have a payment signed elsewhere can use this type alone.
 #[derive(Clone, Copy, Debug)]
 pub struct Delivery {
-    /// How often at most, the first time included.
+    /// The maximum number of attempts, including the first.
     pub attempts: u32,
-    /// The pause after the first failure; it doubles after each.
+    /// The backoff after the first failure; it doubles after each further one.
     pub first_pause: Duration,
-    /// The longest pause, also where the server asks for a longer one.
+    /// The maximum backoff, even if the server asks for more.
     pub longest_pause: Duration,
 }
 
@@ -37,14 +37,14 @@ impl Default for Delivery {
 }
 
 impl Delivery {
-    /// Sends the request with the payment. It is sent again when no answer came, when a gateway or
-    /// the server was not able to serve it (502, 503, 504), and when the server says with 409 or
-    /// 429 and `Retry-After` that the same payment is under way. Give the request an
-    /// `Idempotency-Key`: without one some servers cannot give the first answer again.
+    /// Sends the request with the payment. It is retried if no response came, if a gateway or the
+    /// server could not serve it (502, 503, 504), and if the server reports by 409 or 429 with
+    /// `Retry-After` that the same payment is in progress. Give the request an `Idempotency-Key`:
+    /// without one, some servers cannot return the first response again.
     ///
     /// # Errors
-    /// [`ClientError::Lost`] where no answer came the last time, [`ClientError::NotRepeatable`]
-    /// where the body is a stream, and nothing was sent.
+    /// [`ClientError::Lost`] if the last attempt got no response; [`ClientError::NotRepeatable`] if
+    /// the body is a stream, and then nothing was sent.
     pub async fn send(
         &self,
         http: &Client,

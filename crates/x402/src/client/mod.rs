@@ -1,7 +1,7 @@
 //! An HTTP client that pays.
 //!
-//! It signs once per call. When an answer gets lost after that, the same signature is sent again:
-//! it can move money once, however often it arrives, while a second one could move money twice.
+//! It signs once per request. If a response gets lost after that, the same signature is sent again:
+//! it can move money only once, while a second signature could move money twice.
 
 mod deliver;
 mod error;
@@ -25,13 +25,13 @@ use crate::{
     wire::{header, receipt::Receipt},
 };
 
-/// The largest body of a 402 that is read.
+/// The maximum size of a 402's body, in bytes.
 pub const MAX_CHALLENGE: usize = 64 * 1024;
-/// The most that a call may cost unless the builder says otherwise: $0.10, as for the reference
+/// The maximum price of a request unless the builder sets another: $0.10, as in the reference
 /// client of version 1.
 pub const DEFAULT_MAX_PRICE: u64 = 100_000;
 
-/// Pays for what it asks for, within limits.
+/// An HTTP client that pays for requests, within limits.
 #[derive(Clone)]
 pub struct PayingClient {
     http: reqwest::Client,
@@ -41,24 +41,25 @@ pub struct PayingClient {
     delivery: Delivery,
 }
 
-/// Makes a [`PayingClient`].
+/// Builds a [`PayingClient`].
 #[derive(Debug)]
 pub struct Builder(PayingClient);
 
-/// An answer, and what it cost.
+/// A response and its price.
 #[derive(Debug)]
 pub struct Paid {
-    /// The server's answer; a second 402, after the payment was refused, is returned as it came.
+    /// The server's response. A second 402, after a refused payment, is returned unchanged.
     pub response: Response,
-    /// What the server says of the settlement.
+    /// The server's receipt.
     pub receipt: Option<Receipt>,
-    /// Atomic units, where the receipt says that they moved.
+    /// The atomic units that moved, if the receipt reports them.
     pub paid: Option<u64>,
 }
 
 impl PayingClient {
-    /// A client that pays with `signer`'s USDC on no network yet, at most [`DEFAULT_MAX_PRICE`] a
-    /// call. `http` should follow no redirects, because a payment is for the server that asked.
+    /// A client that pays with `signer`'s USDC, at most [`DEFAULT_MAX_PRICE`] per request. No
+    /// network is allowed yet. `http` should follow no redirects, because a payment is for the
+    /// server that asked.
     #[must_use]
     pub fn builder(http: reqwest::Client, signer: PrivateKeySigner) -> Builder {
         Builder(Self {
@@ -70,16 +71,16 @@ impl PayingClient {
         })
     }
 
-    /// Who pays.
+    /// The payer's address.
     #[must_use]
     pub fn address(&self) -> Address {
         self.signer.address()
     }
 
-    /// Sends the request, and pays if the answer is a 402.
+    /// Sends the request, and pays if the response is a 402.
     ///
     /// # Errors
-    /// See [`ClientError`]; only [`ClientError::Lost`] can have cost anything.
+    /// See [`ClientError`]. Money can have moved only with [`ClientError::Lost`].
     pub async fn send(&self, request: RequestBuilder) -> Result<Paid, ClientError> {
         let mut request = request.build().map_err(ClientError::Unpaid)?;
         let idempotency_key = idempotency_key(&mut request);
@@ -124,21 +125,21 @@ impl fmt::Debug for PayingClient {
 }
 
 impl Builder {
-    /// The most that one call may cost, in atomic units.
+    /// The maximum price of one request, in atomic units.
     #[must_use]
     pub fn max_price(mut self, atomic_units: u64) -> Self {
         self.0.max_price = atomic_units;
         self
     }
 
-    /// The networks on which to pay, in either spelling.
+    /// The networks to pay on, by either name.
     #[must_use]
     pub fn networks<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.0.networks = names.into_iter().map(Into::into).collect();
         self
     }
 
-    /// How often and how patiently a signed payment is sent.
+    /// The attempts and backoff of a signed payment.
     #[must_use]
     pub fn delivery(mut self, delivery: Delivery) -> Self {
         self.0.delivery = delivery;
@@ -164,7 +165,7 @@ impl Paid {
     }
 }
 
-/// What an answer says of its settlement, in either version's header.
+/// The receipt of a response, from either version's header.
 #[must_use]
 pub fn receipt(response: &Response) -> Option<Receipt> {
     [header::PAYMENT_RESPONSE, header::X_PAYMENT_RESPONSE]
@@ -173,10 +174,10 @@ pub fn receipt(response: &Response) -> Option<Receipt> {
         .and_then(|value| header::decode(value.as_bytes()).ok())
 }
 
-/// Reads a 402 by this crate's own bounds.
+/// Reads a 402 within this crate's size limits.
 ///
 /// # Errors
-/// [`ClientError::Challenge`], or [`ClientError::Unpaid`] where the body breaks off.
+/// [`ClientError::Challenge`], or [`ClientError::Unpaid`] if the body breaks off.
 pub async fn read_challenge(mut response: Response) -> Result<Challenge, ClientError> {
     let required = response
         .headers()
@@ -194,7 +195,7 @@ pub async fn read_challenge(mut response: Response) -> Result<Challenge, ClientE
     Challenge::from_response(required.as_deref(), &body).map_err(ClientError::Challenge)
 }
 
-/// The request's own key, or a new one put into it.
+/// The request's idempotency key; a new one is added if it has none.
 fn idempotency_key(request: &mut Request) -> String {
     let given = request.headers().get(IDEMPOTENCY_KEY);
     if let Some(given) = given.and_then(|key| key.to_str().ok()) {

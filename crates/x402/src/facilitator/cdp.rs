@@ -1,7 +1,7 @@
 //! Coinbase's facilitator: the HTTP facilitator at [`URL`] with a signed token for each request.
 //!
-//! The token (JWT, RFC 7519) is bound to one method, host and path, and is good for two minutes. A
-//! key is Ed25519, 64 bytes in base64, or P-256 in PEM, as the developer portal gives them out.
+//! The token (JWT, RFC 7519) is bound to one method, host and path, and is valid for two minutes. A
+//! key is Ed25519, 64 bytes in base64, or P-256 in PEM, as the developer portal issues them.
 
 use std::{
     fmt,
@@ -27,9 +27,9 @@ use url::Url;
 use super::http::AuthHeaders;
 use crate::eip3009::random_nonce;
 
-/// The base URL of its facilitator.
+/// The base URL of the facilitator.
 pub const URL: &str = "https://api.cdp.coinbase.com/platform/v2/x402";
-/// Seconds that a token is good for.
+/// The validity of a token in seconds.
 const LIFETIME: u64 = 120;
 
 /// Signs requests with an API key.
@@ -43,7 +43,7 @@ enum Key {
     P256(Box<EcdsaKeyPair>),
 }
 
-/// The key's secret is none of the known kinds.
+/// The key's secret has none of the known formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the API key's secret is neither an Ed25519 key (64 bytes in base64) nor a P-256 key in PEM"
@@ -51,11 +51,11 @@ enum Key {
 pub struct BadKey;
 
 impl CdpAuth {
-    /// Reads a key as the portal shows it; `\n` may be written out in a PEM text, as environment
-    /// files have it.
+    /// Reads a key as the portal shows it. In a PEM text, line breaks may be written as `
+    /// `, as in environment files.
     ///
     /// # Errors
-    /// [`BadKey`], without a word of the secret.
+    /// [`BadKey`], which never quotes the secret.
     pub fn new(id: impl Into<String>, secret: &str) -> Result<Self, BadKey> {
         let key = if secret.contains("-----BEGIN") {
             Key::P256(Box::new(p256(&secret.replace("\\n", "\n"))?))
@@ -131,8 +131,8 @@ fn p256(pem: &str) -> Result<EcdsaKeyPair, BadKey> {
     pair.map_err(|_| BadKey)
 }
 
-/// The private and the public key of RFC 5915's structure, which for a P-256 key with its curve and
-/// its public key has one encoding of fixed length.
+/// The private and the public key of RFC 5915's structure. For a P-256 key with its curve and
+/// public key, the encoding has a fixed length.
 fn sec1(der: &[u8]) -> Option<(&[u8], &[u8])> {
     let rest = der.strip_prefix(&hex!("30770201010420"))?;
     let (private, rest) = rest.split_at_checked(32)?;
@@ -151,7 +151,7 @@ mod tests {
         format!("{URL}/verify").parse().unwrap()
     }
 
-    /// The token's claims, if the signature holds.
+    /// The token's claims, if the signature is valid.
     fn claims(auth: &CdpAuth) -> Value {
         let token = auth
             .token(&Method::POST, &verify_url(), 1_000, "00ff")
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_bound_to_one_call_and_signed_by_either_kind_of_key() {
+    fn a_token_is_bound_to_one_request_and_signed_by_either_kind_of_key() {
         let random = SystemRandom::new();
         let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random);
         let pkcs8 = pkcs8.unwrap();
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_key_is_refused_and_a_good_one_never_shown() {
+    fn an_invalid_key_is_refused_and_a_valid_one_is_never_shown() {
         for bad in [
             "",
             "AAAA",

@@ -1,5 +1,5 @@
-//! A facilitator with play money: signatures, windows, nonces and balances are really checked, only
-//! the chain is missing. It exists on test networks alone.
+//! A facilitator with play money. It really checks signatures, windows, nonces and balances; only
+//! the chain is missing. It works on test networks only.
 
 use std::{
     sync::Arc,
@@ -20,7 +20,7 @@ use crate::{
     wire::{Rest, receipt::Receipt},
 };
 
-/// Unix seconds now, for windows.
+/// The current time in Unix seconds, for windows.
 pub type Now = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// Settles on a [`Ledger`] instead of a chain.
@@ -30,7 +30,7 @@ pub struct DemoFacilitator<L> {
     now: Now,
 }
 
-/// Play money is not for a network with real money.
+/// The network has real money, which play money must not stand for.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the demo facilitator does not serve {0}, where money is real")]
 pub struct RealMoney(&'static str);
@@ -39,7 +39,7 @@ impl<L: Ledger> DemoFacilitator<L> {
     /// A facilitator for one test network.
     ///
     /// # Errors
-    /// The network is no test network.
+    /// The network is not a test network.
     pub fn new(network: &'static Network, ledger: L) -> Result<Self, RealMoney> {
         if !network.testnet {
             return Err(RealMoney(network.display_name));
@@ -70,7 +70,7 @@ impl<L: Ledger> DemoFacilitator<L> {
         &self.ledger
     }
 
-    /// Everything but the window, and balance and nonce, which the ledger checks.
+    /// Checks the terms, except for the window, and for balance and nonce, which the ledger checks.
     fn terms(&self, request: &FacilitatorRequest) -> Result<Terms, Reason> {
         let terms = Terms::read(request, self.network)?;
         terms.signed_by_payer()?;
@@ -132,9 +132,10 @@ impl<L: Ledger> Facilitator for DemoFacilitator<L> {
         let transaction = transfer.transaction();
         let payer = Some(transfer.from.to_checksum(None));
         let outcome = match terms.window((self.now)()) {
-            // The ledger moves the money once: a transfer that was made before is done, and nothing moves.
+            // The ledger moves the money once. A transfer that was made before gives `Done` again,
+            // and no money moves.
             Ok(()) => self.ledger.transfer(transfer).await,
-            // A transfer that was made stays made when its window has passed.
+            // A transfer that was made stays valid after its window.
             Err(reason) => match self.ledger.was_done(&transfer).await {
                 Ok(true) => Ok(TransferOutcome::Done),
                 Ok(false) => return refused(&reason.code, reason.message),

@@ -1,5 +1,5 @@
-//! A facilitator that fails on command, around one that works: for tests of what its callers do when
-//! it is away, refuses, or settles and is not heard.
+//! A facilitator that fails on command, around a working one. Tests use it to check its callers
+//! when the facilitator is away, refuses, or settles and its response is lost.
 
 use std::{
     collections::VecDeque,
@@ -14,20 +14,20 @@ use super::{
     Verification,
 };
 
-/// What is done with one settlement instead of the usual.
+/// A fault of one settlement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SettleFault {
     /// Refused with this reason; no money moves.
     Refuse(String),
-    /// Surely not sent, for this reason; no money moves.
+    /// Certainly not sent, with this reason; no money moves.
     Unsent(String),
-    /// The money moves, and the answer is lost.
+    /// The money moves, and the response is lost.
     LoseAnswer,
-    /// The request is lost: no money moves and there is no answer.
+    /// The request is lost: no money moves and there is no response.
     LoseRequest,
 }
 
-/// The levers; copies move the same ones.
+/// The faults that are set. Copies share them.
 #[derive(Clone, Debug, Default)]
 pub struct Faults(Arc<Mutex<State>>);
 
@@ -46,32 +46,36 @@ impl Faults {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets the next settlements that are not yet spoken for fail, in this order.
+    /// Makes the next settlements fail with these faults, in this order, after the faults that are
+    /// already queued.
     pub fn on_settle(&self, faults: impl IntoIterator<Item = SettleFault>) {
         self.state().settle.extend(faults);
     }
 
-    /// Whether nothing answers at all: no decision, and no money moves.
+    /// Sets whether the facilitator answers nothing at all: it makes no decision, and no money
+    /// moves.
     pub fn set_away(&self, away: bool) {
         self.state().away = away;
     }
 
-    /// Says of itself that its money is real, as a remote facilitator does: its word is then not the truth.
+    /// Makes the facilitator claim that its money is real, as a remote facilitator does. Its
+    /// decisions then count as unproven.
     pub fn set_real(&self, real: bool) {
         self.state().real = real;
     }
 
-    /// Why nothing can be settled just now: said of each verification, and when asked.
+    /// Sets why nothing can be settled now. Each verification and each readiness check returns this
+    /// reason.
     pub fn set_not_ready(&self, why: Option<&str>) {
         self.state().not_ready = why.map(str::to_owned);
     }
 
-    /// How long verification and settlement take from now on.
+    /// Sets the delay of verification and settlement.
     pub fn set_delay(&self, delay: Duration) {
         self.state().delay = delay;
     }
 
-    /// How many settlements were asked for, copies counted.
+    /// The number of requested settlements, including copies.
     #[must_use]
     pub fn settlements_asked(&self) -> u64 {
         self.state().settlements_asked
@@ -85,12 +89,12 @@ pub struct Faulty<F> {
 }
 
 impl<F: Facilitator> Faulty<F> {
-    /// Behaves as `inner` until a lever is moved.
+    /// Behaves as `inner` until a fault is set.
     pub fn new(inner: F, faults: Faults) -> Self {
         Self { inner, faults }
     }
 
-    /// The one that works.
+    /// The working facilitator.
     pub fn inner(&self) -> &F {
         &self.inner
     }
@@ -102,7 +106,7 @@ impl<F: Facilitator> Faulty<F> {
         }
     }
 
-    /// Whether it answers at all, after the delay.
+    /// Waits for the delay and checks that the facilitator is not away.
     async fn answers(&self) -> Result<(), FacilitatorError> {
         let (delay, away) = {
             let state = self.faults.state();
@@ -194,7 +198,7 @@ mod tests {
     };
 
     #[tokio::test]
-    async fn money_moves_where_the_fault_says_so_and_once_at_most() {
+    async fn money_moves_at_most_once_and_only_with_faults_that_move_it() {
         let demo = DemoFacilitator::new(offer().network, MemoryLedger::default())
             .unwrap()
             .with_clock(|| NOW);

@@ -1,8 +1,8 @@
 //! A facilitator at a URL.
 //!
-//! A body with `isValid` or `success` is a decision whatever its status says, as some facilitators
-//! decide with 400 and 412. For a settlement everything else is unknown: a timeout, a reset or
-//! nonsense may come after the transfer.
+//! A body with `isValid` or `success` is a decision with any status, because some facilitators
+//! decide with 400 and 412. For a settlement every other response means an unknown outcome: a
+//! timeout, a reset or an unreadable body may come after the transfer.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -23,28 +23,28 @@ use super::{
 };
 use crate::wire::{Rest, receipt::Receipt};
 
-/// The largest answer that is read.
+/// The maximum size of a response, in bytes.
 pub const MAX_ANSWER: usize = 64 * 1024;
-/// How long `/supported` is taken as fresh.
+/// How long a response of `/supported` is cached.
 const SUPPORTED_FRESH: Duration = Duration::from_secs(300);
-/// How long a facilitator that did not answer `/supported` is left alone.
+/// How long a facilitator that did not answer `/supported` is not asked again.
 const SUPPORTED_PAUSE: Duration = Duration::from_secs(20);
 
-/// Headers by which a facilitator knows its customer, made anew for each request.
+/// Headers that authenticate the service at the facilitator, made for each request.
 pub trait AuthHeaders: Send + Sync + 'static {
-    /// The headers for one request.
+    /// The headers of one request.
     ///
     /// # Errors
-    /// They cannot be made; the request is not sent. The text must hold no secret.
+    /// The headers cannot be made, and the request is not sent. The text must hold no secret.
     fn headers(&self, method: &Method, url: &Url) -> Result<HeaderMap, String>;
 }
 
-/// How long to wait for an answer.
+/// Timeouts of requests.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
-    /// `/verify` and `/supported`.
+    /// The timeout of `/verify` and `/supported`.
     pub verify: Duration,
-    /// `/settle`, which waits for a chain.
+    /// The timeout of `/settle`, which waits for a chain.
     pub settle: Duration,
 }
 
@@ -57,7 +57,7 @@ impl Default for Timeouts {
     }
 }
 
-/// Asks a facilitator over HTTP.
+/// A client of a facilitator over HTTP.
 pub struct HttpFacilitator {
     base: Url,
     client: reqwest::Client,
@@ -66,7 +66,7 @@ pub struct HttpFacilitator {
     supported: Mutex<Option<CachedSupported>>,
 }
 
-/// The last good response of `/supported`, cached.
+/// The last valid response of `/supported`, cached.
 #[derive(Clone)]
 struct CachedSupported {
     supported: Supported,
@@ -89,7 +89,8 @@ struct VerifyResponse {
     payer: Option<String>,
 }
 
-/// The answer of `/settle`. Some facilitators send null, or nothing, for what a refusal lacks.
+/// The response of `/settle`. In a refusal, some facilitators send null for absent members, or omit
+/// them.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct SettleResponse {
@@ -102,7 +103,7 @@ struct SettleResponse {
     rest: Rest,
 }
 
-/// No answer.
+/// A request without a response.
 struct LostResponse {
     error: FacilitatorError,
     /// Whether the request may have arrived.
@@ -119,8 +120,8 @@ impl From<FacilitatorError> for LostResponse {
 }
 
 impl HttpFacilitator {
-    /// `base` is the URL to which `/verify` and the others are appended. The client should follow
-    /// no redirects, since a redirected settlement cannot be told from a lost one.
+    /// `base` is the URL to which `/verify` and the other paths are appended. The client should
+    /// follow no redirects, because a redirected settlement looks like a lost one.
     #[must_use]
     pub fn new(base: Url, client: reqwest::Client, timeouts: Timeouts) -> Self {
         Self {
@@ -132,7 +133,7 @@ impl HttpFacilitator {
         }
     }
 
-    /// The same with headers that say who asks.
+    /// The same with headers that authenticate the service.
     #[must_use]
     pub fn with_auth(self, auth: Arc<dyn AuthHeaders>) -> Self {
         Self {
@@ -167,7 +168,7 @@ impl HttpFacilitator {
             request = request.json(body);
         }
         let lost = |e: reqwest::Error| LostResponse {
-            // Without a connection nothing can have arrived.
+            // Without a connection the request cannot have arrived.
             may_have_arrived: !e.is_connect(),
             error: FacilitatorError::Unreachable(e.without_url().to_string()),
         };
@@ -211,7 +212,8 @@ impl HttpFacilitator {
 }
 
 impl ReadResponse {
-    /// The text of a failure: the status only, since the body is a stranger's.
+    /// The error for a failed request. It holds the status only, because the body's text is not
+    /// trusted.
     fn no_decision(&self) -> FacilitatorError {
         match self.status {
             StatusCode::TOO_MANY_REQUESTS => FacilitatorError::RateLimited {
@@ -277,7 +279,7 @@ impl Facilitator for HttpFacilitator {
         }
         let (supported, fresh_for) = match (self.ask_supported().await, known) {
             (Ok(supported), _) => (supported, SUPPORTED_FRESH),
-            // What it could do a while ago is the best guess while it is away.
+            // While the facilitator is away, its last known support is used.
             (Err(_), Some(stale)) => (stale.supported, SUPPORTED_PAUSE),
             (Err(error), None) => return Err(error),
         };
@@ -310,8 +312,8 @@ fn unknown(reason: String) -> Settlement {
     }
 }
 
-/// Reads a settlement's answer for what it proves. `network` is the payment's, for a facilitator
-/// that leaves it out.
+/// Reads the outcome of a settlement from its response. `network` is the payment's, for a
+/// facilitator that omits it.
 fn decide(answer: SettleResponse, status: StatusCode, network: &str) -> Settlement {
     let transaction = answer.transaction.filter(|hash| !hash.is_empty());
     if answer.success {

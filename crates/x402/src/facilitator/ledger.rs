@@ -1,4 +1,4 @@
-//! Where the demo facilitator keeps its play money.
+//! The demo facilitator's store of play money.
 
 use std::{
     collections::HashMap,
@@ -8,25 +8,25 @@ use std::{
 use alloy::primitives::{Address, B256, keccak256};
 use async_trait::async_trait;
 
-/// Balances and the transfers already made, kept by the service that runs the demo.
+/// Balances and transfers, stored by the service that runs the demo.
 #[async_trait]
 pub trait Ledger: Send + Sync + 'static {
-    /// Atomic units that an account has.
+    /// The balance of an account in atomic units.
     ///
     /// # Errors
     /// The store failed.
     async fn balance(&self, account: Address) -> Result<u64, LedgerError>;
 
-    /// Whether this very transfer was made.
+    /// Whether exactly this transfer was made.
     ///
     /// # Errors
     /// The store failed.
     async fn was_done(&self, transfer: &Transfer) -> Result<bool, LedgerError>;
 
-    /// Moves the money in one step, or says why not. A nonce moves money once.
+    /// Moves the money in one step, or returns the reason against it. A nonce moves money once.
     ///
     /// # Errors
-    /// The store failed; nothing is known of the transfer.
+    /// The store failed; the outcome of the transfer is unknown.
     async fn transfer(&self, transfer: Transfer) -> Result<TransferOutcome, LedgerError>;
 }
 
@@ -35,25 +35,25 @@ pub trait Ledger: Send + Sync + 'static {
 #[error("the ledger failed: {0}")]
 pub struct LedgerError(pub String);
 
-/// One authorization to carry out.
+/// The transfer of one authorization.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transfer {
     /// CAIP-2 id.
     pub network: &'static str,
     /// The token.
     pub asset: Address,
-    /// Who pays.
+    /// The payer.
     pub from: Address,
-    /// Who is paid.
+    /// The payee.
     pub to: Address,
     /// Atomic units.
     pub value: u64,
-    /// The authorization's.
+    /// The authorization's nonce.
     pub nonce: B256,
 }
 
 impl Transfer {
-    /// The id under which the transfer is known: a digest, so that it is the same at every try.
+    /// The id of the transfer. It is a digest, so that every attempt has the same id.
     #[must_use]
     pub fn transaction(&self) -> String {
         let parts: [&[u8]; 6] = [
@@ -68,18 +68,18 @@ impl Transfer {
     }
 }
 
-/// What became of a transfer.
+/// The outcome of a transfer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TransferOutcome {
-    /// Done now, or before by the very same authorization.
+    /// The transfer was made, now or before by the same authorization.
     Done,
-    /// The nonce was used for something else.
+    /// The nonce was used by another transfer.
     NonceUsed,
-    /// Not enough money.
+    /// The balance is too low.
     Insufficient,
 }
 
-/// A ledger that forgets, for tests.
+/// A ledger in memory, for tests.
 #[derive(Debug, Default)]
 pub struct MemoryLedger(Mutex<Memory>);
 

@@ -1,8 +1,9 @@
-//! Who verifies a payment and moves the money.
+//! Facilitators: they verify a payment and move the money.
 //!
-//! A settlement has four outcomes and never an error: what is not known to have failed may have
-//! moved money, and is [`Settlement::Unknown`]. Callers keep an unknown payment and ask again with
-//! the same request; they never ask the customer to sign again.
+//! A settlement has four outcomes and never an error. If it is not certain that a settlement
+//! failed, money may have moved, and the outcome is [`Settlement::Unknown`]. Callers keep a payment
+//! with an unknown outcome and ask again with the same request; they never ask the customer to sign
+//! again.
 
 #[cfg(feature = "cdp")]
 pub mod cdp;
@@ -35,19 +36,19 @@ pub trait Facilitator: Send + Sync + 'static {
     /// Whether the payment would settle now.
     ///
     /// # Errors
-    /// The facilitator could not be asked or its answer not be understood: no decision.
+    /// The facilitator did not answer, or its answer cannot be read: there is no decision.
     async fn verify(&self, request: &FacilitatorRequest) -> Result<Verification, FacilitatorError>;
 
-    /// Moves the money. The same request may be sent again and again and moves it once.
+    /// Moves the money. The same request may be sent repeatedly and moves it once.
     async fn settle(&self, request: &FacilitatorRequest) -> Settlement;
 
-    /// What it can do.
+    /// The supported versions, schemes and networks.
     ///
     /// # Errors
     /// As for [`Facilitator::verify`].
     async fn supported(&self) -> Result<Supported, FacilitatorError>;
 
-    /// Whether it could settle now, as far as that does not depend on a payment. Cheap to ask.
+    /// Whether the facilitator could settle now, apart from the payment itself. The check is cheap.
     ///
     /// # Errors
     /// [`FacilitatorError::NotReady`], with a text for the public.
@@ -55,102 +56,102 @@ pub trait Facilitator: Send + Sync + 'static {
         Ok(())
     }
 
-    /// What operators and customers are told of it.
+    /// The description for operators and customers.
     fn describe(&self) -> Description;
 }
 
-/// A decision before money moves.
+/// The decision of a verification, before money moves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verification {
-    /// It would settle.
+    /// The payment would settle.
     Valid {
-        /// Who pays, as the facilitator found.
+        /// The payer, as the facilitator found.
         payer: Option<Address>,
     },
-    /// It would not.
+    /// The payment would not settle.
     Invalid {
-        /// The SDKs' string.
+        /// The SDKs' error code.
         reason: String,
-        /// The facilitator's own words.
+        /// The facilitator's own message.
         message: Option<String>,
     },
 }
 
-/// What became of the money.
+/// The outcome of a settlement.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Settlement {
-    /// It moved.
+    /// The money moved.
     Settled {
-        /// What the customer is told.
+        /// The receipt for the customer.
         receipt: Receipt,
-        /// The transfer, where the chain itself was read.
+        /// The transfer, if it was read from the chain itself.
         evidence: Option<TransferEvidence>,
     },
-    /// It did not move by this request. After an earlier copy whose outcome is unknown this proves
-    /// nothing, see [`RefusalProof`]: the caller then asks the chain.
+    /// The money did not move by this request. This proves nothing about an earlier copy with an
+    /// unknown outcome, see [`RefusalProof`]; the caller then asks the chain.
     Refused {
-        /// The SDKs' string.
+        /// The SDKs' error code.
         reason: String,
-        /// The facilitator's own words.
+        /// The facilitator's own message.
         message: Option<String>,
     },
-    /// Nothing was sent by this call, and as far as the facilitator knows nothing of this payment
-    /// ever was. A caller whose first settlement this was may release the payment; about an earlier
-    /// copy it proves nothing.
+    /// This request sent nothing, and the facilitator knows of no earlier sending for this payment.
+    /// If it was the first settlement, the caller may release the payment; it proves nothing about
+    /// an earlier copy.
     Unsent {
-        /// Its containers.
+        /// The cause.
         reason: String,
-        /// Seconds after which to ask again.
+        /// Seconds after which a retry may succeed.
         retry_after: Option<u64>,
     },
-    /// Nobody knows yet.
+    /// The outcome is unknown.
     Unknown {
-        /// Its containers.
+        /// The cause.
         reason: String,
-        /// The transaction to look for, where one was named.
+        /// The hash of the transaction, if one was named.
         transaction: Option<String>,
     },
 }
 
-/// One transfer of the token, at its place on the chain. One transfer pays for one thing, so a
-/// service keeps it as unique, together with the network.
+/// One transfer of the token, with its position on the chain. One transfer pays for one thing, so a
+/// service stores it as unique together with the network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TransferEvidence {
     /// The transaction's hash, 0x-prefixed.
     pub transaction: String,
-    /// The log's place in its block; none where no chain was asked.
+    /// The log's index in its block; absent if no chain was read.
     pub log_index: Option<u64>,
-    /// The block's number; none where no chain was asked.
+    /// The block's number; absent if no chain was read.
     pub block: Option<u64>,
 }
 
-/// No decision could be had.
+/// Why there is no decision.
 #[derive(Debug, thiserror::Error)]
 pub enum FacilitatorError {
-    /// It did not answer, or not in time.
+    /// The facilitator did not answer in time.
     #[error("the facilitator did not answer: {0}")]
     Unreachable(String),
-    /// It answered something that is no decision.
+    /// The facilitator's answer is not a decision.
     #[error("the facilitator's answer is no decision: {0}")]
     Nonsense(String),
-    /// It cannot settle just now, for a reason of its own and not of the payment's.
+    /// The facilitator cannot settle now; the payment is not the cause.
     #[error("the facilitator cannot settle just now: {0}")]
     NotReady(String),
-    /// It wants to be asked later.
+    /// The facilitator asks for a later retry.
     #[error("the facilitator asks to wait {} s", retry_after.unwrap_or(1))]
     RateLimited {
-        /// Seconds.
+        /// The wait in seconds, if the facilitator names it.
         retry_after: Option<u64>,
     },
 }
 
-/// The answer of `GET /supported`; version 1 facilitators send `kinds` only.
+/// The response of `GET /supported`; version 1 facilitators send `kinds` only.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Supported {
-    /// What it settles.
+    /// The supported combinations of version, scheme and network.
     pub kinds: Vec<Kind>,
-    /// The extensions it knows.
+    /// The supported extensions.
     #[serde(default)]
     pub extensions: Vec<String>,
     /// Members that this crate does not know.
@@ -159,7 +160,7 @@ pub struct Supported {
 }
 
 impl Supported {
-    /// The scheme `exact` in both versions, where version 1 knows the network.
+    /// The scheme `exact` in both versions; version 1 only if the network has a name there.
     pub(crate) fn exact_on(network: &Network) -> Self {
         let kind = |x402_version, network: &str| Kind {
             x402_version,
@@ -184,20 +185,20 @@ pub struct Kind {
     pub x402_version: u32,
     /// `exact`.
     pub scheme: String,
-    /// In the spelling of that version.
+    /// The network's name in that version.
     pub network: String,
     /// Members that this crate does not know.
     #[serde(flatten)]
     pub rest: Rest,
 }
 
-/// What a facilitator is, for status pages.
+/// The description of a facilitator, for status pages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Description {
     /// `demo`, `remote` or `onchain`.
     pub kind: &'static str,
-    /// Where it is, without credentials.
+    /// The URL, without credentials.
     pub url: Option<String>,
-    /// Whether its money is not real.
+    /// Whether its money is play money.
     pub simulated: bool,
 }

@@ -1,23 +1,25 @@
-//! What a facilitator's refusal of a settlement proves, by its reason.
+//! Reads from a refusal's reason whether it proves that nothing was sent.
 
 use crate::reason::code;
 
-/// What a refusal proves about the call that it answers. About an earlier copy of the same
-/// settlement no refusal proves anything: the copy may have moved the money and thereby emptied the
-/// payer or used the nonce, or its window may have passed since. Only the chain can tell then.
+/// Whether a refusal proves that its request moved no money. No refusal proves anything about an
+/// earlier copy of the same settlement: that copy may have moved the money and thereby emptied the
+/// payer's account or used the nonce, or its window may have passed since. Then only the chain
+/// shows the outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefusalProof {
-    /// Facilitators give this reason while they examine a payment, before anything is sent to a
-    /// chain: this call moved nothing.
+    /// Facilitators give this reason while they examine a payment, before they send anything to a
+    /// chain, so this request moved nothing.
     BeforeSending,
-    /// The transfer may be under way, or was made by somebody else.
+    /// The transfer may be in progress, or was made by another sender.
     ProvesNothing,
 }
 
 impl RefusalProof {
-    /// What this reason proves. `unexpected_settle_error` and reasons that are not known here prove
-    /// nothing, and neither does a nonce that is used: it was unused a moment ago, when the payment
-    /// was verified, so the transfer was sent, or the authorization spent or taken back, since.
+    /// Whether this reason proves that nothing was sent. `unexpected_settle_error` and unknown
+    /// reasons prove nothing. A used nonce proves nothing either: it was unused when the payment
+    /// was verified, so since then the transfer was sent, or the authorization was spent or
+    /// canceled.
     #[must_use]
     pub fn of(reason: &str) -> Self {
         const EXAMINED: [&str; 24] = [
@@ -54,8 +56,8 @@ impl RefusalProof {
     }
 }
 
-/// Whether the reason says that the authorization's nonce is used. For a payment that verified a
-/// moment ago that means: the money has moved, or the payer spent or took back the authorization.
+/// Whether the reason means that the authorization's nonce is used. For a payment that was just
+/// verified, the money has then moved, or the payer spent or canceled the authorization.
 #[must_use]
 pub fn says_nonce_used(reason: &str) -> bool {
     reason == code::NONCE_USED || reason.ends_with("nonce_already_used")
@@ -66,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_said_while_examining_proves_that_this_call_sent_nothing() {
+    fn only_reasons_from_the_examination_prove_that_nothing_was_sent() {
         for reason in [
             "insufficient_funds",
             "invalid_exact_evm_insufficient_balance",

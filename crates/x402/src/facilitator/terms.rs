@@ -1,5 +1,5 @@
-//! What a request to settle comes down to, once its two halves agree: the checks that need neither
-//! a chain nor a ledger, shared by the facilitators that settle themselves.
+//! The terms of a settlement on which payment and requirements agree. These checks need neither a
+//! chain nor a ledger; the facilitators that settle themselves share them.
 
 use alloy::primitives::{Address, Bytes, U256, hex};
 use serde_json::Value;
@@ -13,18 +13,19 @@ use crate::{
     wire::exact::Authorization,
 };
 
-/// A transfer that payer and server agree on.
+/// The terms of a transfer on which payer and server agree.
 #[derive(Clone, Debug)]
 pub(super) struct Terms {
     pub(super) network: &'static Network,
     pub(super) authorization: Authorization,
-    /// The authorization's value, which fits because USDC's whole supply does.
+    /// The authorization's value. It fits into a `u64`, because USDC's whole supply does.
     pub(super) value: u64,
     pub(super) signature: Bytes,
 }
 
 impl Terms {
-    /// Reads a request. The window is [`Terms::window`]'s, the signature [`Terms::signed_by_payer`]'s.
+    /// Reads a request. [`Terms::window`] checks the window, [`Terms::signed_by_payer`] the
+    /// signature.
     pub(super) fn read(
         request: &FacilitatorRequest,
         network: &'static Network,
@@ -72,7 +73,7 @@ impl Terms {
         })
     }
 
-    /// Whether the authorization can be used at `now`, in Unix seconds, as the token judges it.
+    /// Whether the authorization is valid at `now`, in Unix seconds, by the token's own rule.
     pub(super) fn window(&self, now: u64) -> Result<(), Reason> {
         let now = U256::from(now);
         if self.authorization.valid_after > now {
@@ -84,7 +85,7 @@ impl Terms {
         Ok(())
     }
 
-    /// Whether the payer's own key signed; a contract's signature is beyond this.
+    /// Whether the payer's own key signed. A contract's signature cannot be checked here.
     pub(super) fn signed_by_payer(&self) -> Result<(), Reason> {
         let signer = eip3009::recover(
             self.network,

@@ -1,4 +1,4 @@
-//! The facilitators, the remote one against a server that answers as they do on bad days.
+//! Tests of the facilitators; the remote one runs against a server with faulty responses.
 
 use std::{
     sync::{
@@ -61,7 +61,7 @@ async fn sixteen_copies_of_one_payment_move_the_money_once_with_one_transaction(
 }
 
 #[tokio::test]
-async fn both_versions_verify_and_the_receipt_names_the_network_as_the_client_did() {
+async fn both_versions_are_verified_and_the_receipt_uses_the_clients_network_name() {
     for (payment, network) in [
         (paid_v1(&offer()), "base-sepolia"),
         (paid_v2(&offer()), "eip155:84532"),
@@ -101,7 +101,7 @@ async fn the_demo_refuses_an_empty_account_a_closed_window_and_a_tampered_amount
 }
 
 #[tokio::test]
-async fn a_transfer_that_was_made_stays_made_after_its_window() {
+async fn a_completed_transfer_stays_settled_after_its_window() {
     let early = demo(|| NOW);
     let first = early.settle(&request()).await;
     let late = early.with_clock(|| NOW + 10_000);
@@ -109,12 +109,12 @@ async fn a_transfer_that_was_made_stays_made_after_its_window() {
 }
 
 #[test]
-fn play_money_is_refused_where_money_is_real() {
+fn play_money_is_refused_on_networks_with_real_money() {
     let base = Network::by_name("base").unwrap();
     assert!(DemoFacilitator::new(base, MemoryLedger::default()).is_err());
 }
 
-/// A facilitator that always answers the same.
+/// A facilitator at a server that always sends the same response.
 async fn remote(status: u16, body: impl Into<String>, delay: Duration) -> HttpFacilitator {
     let (status, body) = (StatusCode::from_u16(status).unwrap(), body.into());
     let answer = move || {
@@ -148,7 +148,7 @@ fn client(base: &str) -> HttpFacilitator {
 }
 
 #[tokio::test]
-async fn only_a_success_with_a_transaction_is_settled_and_only_a_plain_no_is_refused() {
+async fn only_a_success_with_a_transaction_is_settled_and_only_a_clear_refusal_is_refused() {
     let cases = [
         (
             200,
@@ -190,7 +190,8 @@ async fn only_a_success_with_a_transaction_is_settled_and_only_a_plain_no_is_ref
             r#"{"success":false,"errorReason":"invalid_exact_evm_nonce_already_used","transaction":"","network":"base"}"#,
             "unknown",
         ),
-        // A crash after the broadcast reads like this; so does an older facilitator's receipt timeout.
+        // A crash after the broadcast gives this response, and so does a receipt timeout of an
+        // older facilitator.
         (
             200,
             r#"{"success":false,"errorReason":"unexpected_settle_error","transaction":"","network":"base"}"#,
@@ -262,7 +263,7 @@ async fn a_settlement_that_is_late_or_huge_is_unknown_and_one_without_a_connecti
 }
 
 #[tokio::test]
-async fn a_verification_is_a_decision_whatever_its_status_except_a_yes_with_an_error() {
+async fn a_verification_is_a_decision_with_any_status_unless_it_is_valid_with_an_error_status() {
     let no = remote(
         412,
         r#"{"isValid":false,"invalidReason":"permit2_allowance_required"}"#,
@@ -292,7 +293,7 @@ fn credentials_in_the_url_are_not_described() {
 }
 
 #[tokio::test]
-async fn what_it_supports_is_asked_once_and_remembered() {
+async fn supported_kinds_are_requested_once_and_cached() {
     let asked = Arc::new(AtomicU32::new(0));
     let counter = Arc::clone(&asked);
     let body = r#"{"kinds":[{"x402Version":1,"scheme":"exact","network":"base","extra":{"a":1}}]}"#;

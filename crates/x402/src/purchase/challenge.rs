@@ -5,21 +5,21 @@ use crate::{
     wire::{header, v1, v2},
 };
 
-/// What a server asks for, in the version in which it will be answered.
+/// A server's challenge, in the version in which it will be paid.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Challenge {
-    /// From the body.
+    /// Version 1, from the body.
     V1(v1::PaymentRequirementsResponse),
-    /// From the header `PAYMENT-REQUIRED`.
+    /// Version 2, from the header `PAYMENT-REQUIRED`.
     V2(v2::PaymentRequired),
 }
 
 impl Challenge {
-    /// Reads a 402: version 2 from its header, else version 1 from its body. Bound the body before
-    /// calling.
+    /// Reads a 402: version 2 from its header, or else version 1 from its body. The caller limits
+    /// the body's size.
     ///
     /// # Errors
-    /// `invalid_payment_requirements` where neither can be read.
+    /// `invalid_payment_requirements` if neither can be read.
     pub fn from_response(payment_required: Option<&str>, body: &[u8]) -> Result<Self, Reason> {
         let header = payment_required.map(|h| header::decode::<v2::PaymentRequired>(h.as_bytes()));
         if let Some(Ok(required)) = header
@@ -36,7 +36,7 @@ impl Challenge {
         }
     }
 
-    /// Why the server wants a payment (again).
+    /// Why the server asks for a payment, or for another one.
     #[must_use]
     pub fn error(&self) -> Option<&str> {
         match self {
@@ -52,7 +52,7 @@ mod tests {
     use crate::testing::offer;
 
     #[test]
-    fn the_header_comes_first_and_the_body_when_there_is_no_good_header() {
+    fn the_header_is_preferred_and_the_body_is_read_without_a_valid_header() {
         let (header, body) = (
             offer().v2_header("two"),
             serde_json::to_vec(&offer().v1_body("one")).unwrap(),
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn a_402_that_says_nothing_is_named_so() {
+    fn a_402_without_a_challenge_is_an_error() {
         for body in [&b""[..], b"<html>", b"{\"x402Version\":2,\"accepts\":[]}"] {
             let reason = Challenge::from_response(None, body).unwrap_err();
             assert_eq!(reason.code, "invalid_payment_requirements");

@@ -1,4 +1,4 @@
-//! Which of the ways to pay is taken, and why none is.
+//! Chooses one of the offered ways to pay, or says why none is acceptable.
 
 use alloy::primitives::Address;
 use serde_json::Value;
@@ -9,40 +9,40 @@ use crate::{
     wire::{Rest, v1, v2},
 };
 
-/// What the buyer is ready to do.
+/// The buyer's limits.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits<'a> {
-    /// The most that one call may cost, in atomic units.
+    /// The maximum price of one request, in atomic units.
     pub max_amount: u64,
-    /// The networks on which to pay, in either spelling.
+    /// The networks to pay on, by either name.
     pub networks: &'a [&'a str],
 }
 
 /// Why nothing is paid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChoiceError {
-    /// No way to pay is one that the buyer knows and allows.
+    /// None of the offered ways to pay is supported and allowed.
     #[error("none of the ways to pay is acceptable: {}", seen.join("; "))]
     Unacceptable {
-        /// For each way offered, what it was and what is wrong with it.
+        /// Each offered way to pay, with the reason against it.
         seen: Vec<String>,
     },
     /// The cheapest acceptable way costs more than the limit.
     #[error("the price of {amount} atomic units is over the limit of {maximum}")]
     TooExpensive {
-        /// What it costs.
+        /// The price.
         amount: u64,
-        /// What it may cost.
+        /// The limit.
         maximum: u64,
     },
 }
 
 impl Challenge {
-    /// Chooses the cheapest way that is within the limits: scheme `exact`, an allowed network, the
-    /// USDC that this crate knows there, under its true name.
+    /// Chooses the cheapest way to pay within the limits: scheme `exact`, an allowed network, and
+    /// that network's USDC as this crate knows it, under its true name.
     ///
     /// # Errors
-    /// Nothing is acceptable, or everything acceptable is too expensive.
+    /// No way is acceptable, or all acceptable ways are too expensive.
     pub fn choose(&self, limits: &Limits<'_>) -> Result<Chosen, ChoiceError> {
         let candidates: Vec<Result<Chosen, String>> = match self {
             Self::V1(required) => required.accepts.iter().map(|o| v1_way(o, limits)).collect(),
@@ -115,7 +115,7 @@ fn v2_way(
     })
 }
 
-/// The members that both versions have, by whatever name.
+/// The members that both versions have, under different names.
 struct Terms<'a> {
     scheme: &'a str,
     network: &'a str,
@@ -133,7 +133,7 @@ impl Terms<'_> {
         option: impl FnOnce() -> WayToPay,
     ) -> Result<Chosen, String> {
         let refuse = |why: &str| {
-            // Both words are a stranger's and go into an error text.
+            // Both words come from the server and go into an error text, so they are shortened.
             let short = |word: &str| word.chars().take(40).collect::<String>();
             let (scheme, network) = (short(self.scheme), short(self.network));
             format!("{scheme:?} on {network:?}: {why}")
@@ -151,7 +151,7 @@ impl Terms<'_> {
             return Err(refuse("the asset is not that network's USDC"));
         }
         let says = |key| self.extra.get(key).and_then(Value::as_str);
-        // Absent, version 1's clients fall back to what they know of the token, as we do.
+        // If the member is absent, the token's known value is used, as in version 1's clients.
         let is_or_absent = |key, known| says(key).is_none_or(|said| said == known);
         if !is_or_absent("name", network.usdc.name)
             || !is_or_absent("version", network.usdc.version)
@@ -161,7 +161,7 @@ impl Terms<'_> {
         if !is_or_absent("assetTransferMethod", "eip3009") {
             return Err(refuse("the transfer method is not EIP-3009"));
         }
-        // An unknown flow may promise less than the two known ones do.
+        // An unknown payment flow may promise less than the two known ones.
         if !is_or_absent("paymentFlow", "upfront") && !is_or_absent("paymentFlow", "authorization")
         {
             return Err(refuse("the payment flow is not known here"));
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_to_be_usdc_by_eip3009_is_never_signed() {
+    fn a_token_other_than_known_usdc_is_never_signed_for() {
         type Change = fn(&mut v2::PaymentRequirements);
         let changes: [(&str, Change); 9] = [
             ("scheme", |o| o.scheme = "upto".into()),
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_list_says_so() {
+    fn an_empty_list_has_its_own_error() {
         let mut required = offer().v1_body("pay");
         required.accepts.clear();
         let error = Challenge::V1(required).choose(&LIMITS).unwrap_err();

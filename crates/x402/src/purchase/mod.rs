@@ -1,8 +1,9 @@
-//! The buyer's side without a transport: read a challenge, choose a way to pay, say what is to be
-//! signed, and make the payment of the signature.
+//! The buyer's side without a transport: read a challenge, choose a way to pay, prepare the message
+//! to sign, and make the payment from the signature.
 //!
-//! Who signs is the caller's affair: a key in this process ([`crate::eip3009::sign`]), a wallet in
-//! a browser ([`Chosen::typed_data`]), or a person somewhere else. Nothing here sends anything.
+//! The caller provides the signature: from a key in this process ([`crate::eip3009::sign`]), from a
+//! wallet in a browser ([`Chosen::typed_data`]), or from a person elsewhere. This module sends
+//! nothing.
 
 mod challenge;
 mod choose;
@@ -24,24 +25,24 @@ use crate::{
     },
 };
 
-/// Seconds before now from which an authorization is valid, against clocks that differ.
+/// Seconds before now from which an authorization is valid, because clocks differ.
 pub const CLOCK_SKEW: u64 = 600;
-/// The longest that an authorization of ours is valid, in seconds, whatever the server asks for:
-/// until then it can be settled.
+/// The maximum validity of an authorization, in seconds, even if the server asks for more. Until it
+/// ends, the authorization can be settled.
 pub const MAX_VALIDITY: u64 = 3600;
 /// The extension by which a version 2 client names its request.
 const PAYMENT_IDENTIFIER: &str = "payment-identifier";
 
-/// A way to pay that was offered and is acceptable to the buyer.
+/// An offered way to pay that is acceptable to the buyer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chosen {
-    /// Where to pay.
+    /// The network to pay on.
     pub network: &'static Network,
-    /// How much, in atomic units of the network's USDC.
+    /// The price, in atomic units of the network's USDC.
     pub amount: u64,
-    /// To whom.
+    /// The payee.
     pub pay_to: Address,
-    /// Seconds that the server wants to have to settle.
+    /// Seconds that the server asks for its settlement.
     pub max_timeout_seconds: u64,
     option: WayToPay,
 }
@@ -66,7 +67,7 @@ impl Chosen {
         }
     }
 
-    /// What is paid for, as the server says: URL and description.
+    /// The paid resource as the server describes it: URL and description.
     #[must_use]
     pub fn resource(&self) -> (&str, Option<&str>) {
         match &self.option {
@@ -75,8 +76,8 @@ impl Chosen {
         }
     }
 
-    /// What is to be signed. `now` is in Unix seconds; the nonce comes from
-    /// [`eip3009::random_nonce`] and is used for this one payment.
+    /// The message to sign. `now` is in Unix seconds; the nonce comes from
+    /// [`eip3009::random_nonce`] and is used for this payment only.
     #[must_use]
     pub fn authorization(&self, from: Address, now: u64, nonce: B256) -> Authorization {
         let validity = self.max_timeout_seconds.min(MAX_VALIDITY);
@@ -96,9 +97,9 @@ impl Chosen {
         eip3009::typed_data(self.network, &self.network.usdc, authorization)
     }
 
-    /// The payment. The signature is `0x` and hexadecimal digits, as the wallet gave it. Version
-    /// 2's extensions are echoed; where the server takes a `payment-identifier`, the one given (16
-    /// to 128 characters) is added, and a retry has to give the same.
+    /// Makes the payment. The signature is `0x` and hexadecimal digits, as the wallet returned it.
+    /// Version 2's extensions are echoed. If the server supports a `payment-identifier`, the given
+    /// id (16 to 128 characters) is added; a retry has to use the same id.
     #[must_use]
     pub fn payment(
         &self,
@@ -135,7 +136,7 @@ impl Chosen {
     }
 }
 
-/// The server's extensions as a client returns them: unchanged, but for the identifier.
+/// The server's extensions as the client returns them: unchanged except for the identifier.
 fn echo(extensions: &Rest, payment_identifier: Option<&str>) -> Option<Rest> {
     let mut echo = extensions.clone();
     if let (Some(id), Some(Value::Object(extension))) =
@@ -174,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_payment_made_from_our_challenge_is_one_that_we_take() {
+    fn a_payment_made_from_our_challenge_passes_our_checks() {
         let offer = offer();
         let challenges = [
             Challenge::V1(offer.v1_body("pay")),
@@ -197,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn extensions_are_echoed_and_the_identifier_is_added_where_it_is_taken() {
+    fn extensions_are_echoed_and_a_supported_identifier_is_added() {
         let mut offer = offer();
         let declared = json!({"info": {"required": false}, "schema": {"type": "object"}});
         offer
@@ -221,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn an_identifier_is_not_pressed_on_a_server_that_does_not_take_one() {
+    fn an_identifier_is_not_sent_to_a_server_that_does_not_support_it() {
         let payment = pay(
             &Challenge::V2(offer().v2("pay")),
             Some("pay_0123456789abcdef"),
@@ -230,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn no_server_gets_an_authorization_that_stays_valid_for_days() {
+    fn an_authorization_is_never_valid_for_days() {
         let greedy = Offer {
             max_timeout_seconds: u64::MAX,
             ..offer()

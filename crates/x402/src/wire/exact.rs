@@ -10,16 +10,16 @@ use super::Rest;
 /// A signed EIP-3009 authorization.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct ExactPayload {
-    /// `0x` and hexadecimal digits: 65 bytes of an ordinary account, anything else of a contract.
+    /// `0x` and hexadecimal digits: 65 bytes for an ordinary account, any length for a contract.
     pub signature: String,
-    /// What was signed.
+    /// The signed message.
     pub authorization: Authorization,
     /// Members that this crate does not know.
     #[serde(flatten)]
     pub rest: Rest,
 }
 
-/// Until it is settled, a signature is money for its payee: it is not for logs.
+/// A signature is not logged, because its payee can turn it into money until it is settled.
 impl fmt::Debug for ExactPayload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ExactPayload")
@@ -33,25 +33,25 @@ impl fmt::Debug for ExactPayload {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Authorization {
-    /// Who pays.
+    /// The payer.
     pub from: Address,
-    /// Who is paid.
+    /// The payee.
     pub to: Address,
     /// Atomic units, a decimal string on the wire.
     #[serde(with = "decimal")]
     pub value: U256,
-    /// Unix seconds from which it can be used.
+    /// The start of validity, in Unix seconds.
     #[serde(with = "decimal")]
     pub valid_after: U256,
-    /// Unix seconds before which it has to be used.
+    /// The end of validity, in Unix seconds; it is settled before this time.
     #[serde(with = "decimal")]
     pub valid_before: U256,
     /// A random number that can be used once.
     pub nonce: B256,
 }
 
-/// Numbers as the protocol writes them: decimal digits in a string. Some clients send an integer instead; it is read and
-/// passed on as the string that the protocol wants.
+/// Numbers in the protocol's format: decimal digits in a string. Some clients send an integer
+/// instead, which is read and passed on as a string.
 mod decimal {
     use std::fmt;
 
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_is_not_in_the_debug_text() {
+    fn the_debug_text_does_not_show_the_signature() {
         let payment = crate::testing::paid_v2(&crate::testing::offer());
         let text = format!("{payment:?}");
         assert!(text.contains("***"));

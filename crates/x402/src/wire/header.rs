@@ -1,4 +1,4 @@
-//! Headers: base64 of JSON, bounded in size and depth before anything is allocated for them.
+//! Headers: base64 of JSON. Size and depth are limited before anything is allocated for them.
 
 use base64::{
     Engine as _, alphabet,
@@ -8,9 +8,9 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::reason::Reason;
 
-/// The most that a header of ours may be, encoded. Proxies often cap a header at 8 KiB.
+/// The maximum length of an encoded header. Proxies often limit a header to 8 KiB.
 pub const MAX_ENCODED: usize = 8 * 1024;
-/// The deepest nesting of JSON taken from a header.
+/// The maximum nesting depth of JSON in a header.
 pub const MAX_DEPTH: usize = 32;
 
 /// Version 2's challenge.
@@ -39,7 +39,7 @@ pub fn encode<T: Serialize>(value: &T) -> String {
 /// Decodes a header's value.
 ///
 /// # Errors
-/// `invalid_payload` with what is wrong: too large, not base64, too deep, not the JSON expected.
+/// `invalid_payload` with the cause: too large, not base64, too deep, or not the expected JSON.
 pub fn decode<T: DeserializeOwned>(encoded: &[u8]) -> Result<T, Reason> {
     if encoded.len() > MAX_ENCODED {
         return Err(Reason::payload(format!(
@@ -55,7 +55,7 @@ pub fn decode<T: DeserializeOwned>(encoded: &[u8]) -> Result<T, Reason> {
         )));
     }
     serde_json::from_slice(&json).map_err(|e| {
-        // serde's own text may quote the value, and the value may be a signature.
+        // serde's error may quote the value, which may be a signature.
         Reason::payload(format!(
             "the header's JSON is not a payment: {} error at line {} column {}",
             match e.classify() {
@@ -69,7 +69,7 @@ pub fn decode<T: DeserializeOwned>(encoded: &[u8]) -> Result<T, Reason> {
     })
 }
 
-/// The deepest nesting, counting brackets outside strings.
+/// The maximum nesting depth; brackets inside strings do not count.
 fn depth(json: &[u8]) -> usize {
     let (mut now, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
     for byte in json {
@@ -112,14 +112,14 @@ mod tests {
     }
 
     #[test]
-    fn brackets_in_strings_are_no_depth() {
+    fn brackets_in_strings_do_not_count_as_depth() {
         let value = json!({"a": "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\\\"["});
         assert_eq!(decode::<Value>(encode(&value).as_bytes()).unwrap(), value);
     }
 
     proptest! {
         #[test]
-        fn what_is_encoded_is_decoded(keys in prop::collection::hash_map(".{0,12}", any::<i64>(), 0..20)) {
+        fn values_round_trip(keys in prop::collection::hash_map(".{0,12}", any::<i64>(), 0..20)) {
             let value = json!(keys);
             prop_assert_eq!(decode::<Value>(encode(&value).as_bytes()).unwrap(), value.clone());
             let unpadded = encode(&value).trim_end_matches('=').to_owned();
@@ -127,7 +127,7 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+        fn arbitrary_bytes_cause_no_panic(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
             let _ = decode::<Value>(&bytes);
             let _ = decode::<crate::wire::v2::PaymentPayload>(STANDARD.encode(&bytes).as_bytes());
         }

@@ -1,7 +1,7 @@
-//! What travels: the JSON of both protocol versions, and the headers that carry it.
+//! The wire format: the JSON of both protocol versions, and the headers that carry it.
 //!
-//! Every type is lossless: members that this crate does not know are kept in `rest` and written
-//! again, because a payment is passed on to the facilitator as the client sent it.
+//! Every type is lossless: unknown members are kept in `rest` and written again, because a payment
+//! is passed on to the facilitator as the client sent it.
 
 pub mod exact;
 pub mod header;
@@ -9,7 +9,7 @@ pub mod receipt;
 pub mod v1;
 pub mod v2;
 
-/// Members that a newer peer may send, kept as they came.
+/// Members that a newer peer may send, kept unchanged.
 pub type Rest = serde_json::Map<String, serde_json::Value>;
 
 #[cfg(test)]
@@ -19,16 +19,16 @@ mod tests {
 
     use super::{receipt::Receipt, v1, v2};
 
-    /// Reads and writes a message of somebody else's and finds nothing lost or added.
+    /// Asserts that a message is unchanged after it is read and written.
     #[track_caller]
     fn lossless<T: Serialize + DeserializeOwned>(message: Value) {
         let read: T = serde_json::from_value(message.clone()).unwrap();
         assert_eq!(serde_json::to_value(read).unwrap(), message);
     }
 
-    /// The shapes of the specification's examples, with members that it does not name.
+    /// The specification's example messages, with unknown members added.
     #[test]
-    fn the_messages_of_both_versions_are_kept_whole() {
+    fn messages_of_both_versions_keep_all_their_members() {
         let payload = json!({
             "signature": "0x2d6a7588d6acca505cbf0d9a4a227e0c52c6c34008c8e8986a1283259764173608a2ce6496642e377d6da8dbbf5836e9bd15092f9ecab05ded3d6293af148b571c",
             "authorization": {

@@ -1,4 +1,4 @@
-//! Version 1: the challenge is the body of the 402, the payment goes in `X-PAYMENT`.
+//! Version 1: the challenge is the body of the 402, the payment is in `X-PAYMENT`.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -11,10 +11,10 @@ use super::{Rest, exact::ExactPayload};
 pub struct PaymentRequirementsResponse {
     /// Always 1.
     pub x402_version: u32,
-    /// Why there is no access yet.
+    /// Why the request was refused.
     #[serde(default)]
     pub error: String,
-    /// The ways to pay; clients refuse the whole list for one entry that they do not know.
+    /// The ways to pay. Clients refuse the whole list if they do not know one entry.
     pub accepts: Vec<PaymentRequirements>,
     /// Members that this crate does not know.
     #[serde(flatten)]
@@ -27,23 +27,23 @@ pub struct PaymentRequirementsResponse {
 pub struct PaymentRequirements {
     /// `exact`.
     pub scheme: String,
-    /// `base-sepolia` and the like.
+    /// The network's name, for instance `base-sepolia`.
     pub network: String,
     /// Atomic units, decimal.
     pub max_amount_required: String,
-    /// Absolute URL of what is paid for.
+    /// The absolute URL of the paid resource.
     pub resource: String,
-    /// For people.
+    /// The description for people.
     pub description: String,
-    /// Of the answer; clients refuse a challenge without it.
+    /// The MIME type of the response. Clients refuse a challenge without it.
     pub mime_type: String,
-    /// Who is paid.
+    /// The payee.
     pub pay_to: String,
     /// Seconds from signing to settlement.
     pub max_timeout_seconds: u64,
     /// The token contract.
     pub asset: String,
-    /// Never `null`: one client refuses that.
+    /// Never `null`, because one client refuses that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_schema: Option<Value>,
     /// The token's EIP-712 name and version.
@@ -54,7 +54,7 @@ pub struct PaymentRequirements {
     pub rest: Rest,
 }
 
-/// What `X-PAYMENT` carries.
+/// The content of `X-PAYMENT`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentPayload {

@@ -1,23 +1,23 @@
-//! Version 2: the challenge goes in `PAYMENT-REQUIRED`, the payment in `PAYMENT-SIGNATURE`.
+//! Version 2: the challenge is in `PAYMENT-REQUIRED`, the payment in `PAYMENT-SIGNATURE`.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Rest, exact::ExactPayload};
 
-/// What `PAYMENT-REQUIRED` carries.
+/// The content of `PAYMENT-REQUIRED`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentRequired {
     /// Always 2.
     pub x402_version: u32,
-    /// Why there is no access yet.
+    /// Why the request was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// What is paid for.
+    /// The paid resource.
     pub resource: ResourceInfo,
     /// The ways to pay.
     pub accepts: Vec<PaymentRequirements>,
-    /// What the server offers beside payment; the client echoes it.
+    /// The server's extensions, which the client echoes.
     #[serde(default)]
     pub extensions: Rest,
     /// Members that this crate does not know.
@@ -25,40 +25,40 @@ pub struct PaymentRequired {
     pub rest: Rest,
 }
 
-/// What is paid for.
+/// The paid resource.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ResourceInfo {
     /// Absolute URL.
     pub url: String,
-    /// For people.
+    /// The description for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Of the answer.
+    /// The MIME type of the response.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mime_type: Option<String>,
-    /// `serviceName`, `tags`, `iconUrl` and what else may come.
+    /// `serviceName`, `tags`, `iconUrl` and other members.
     #[serde(flatten)]
     pub rest: Rest,
 }
 
-/// One way to pay, and, echoed as `accepted`, the way chosen.
+/// One way to pay; the client echoes the chosen one as `accepted`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentRequirements {
     /// `exact`.
     pub scheme: String,
-    /// CAIP-2.
+    /// The network's CAIP-2 id.
     pub network: String,
     /// Atomic units, decimal.
     pub amount: String,
     /// The token contract.
     pub asset: String,
-    /// Who is paid.
+    /// The payee.
     pub pay_to: String,
     /// Seconds from signing to settlement.
     pub max_timeout_seconds: u64,
-    /// The token's EIP-712 name and version, the payment flow, and what a client adds.
+    /// The token's EIP-712 name and version, the payment flow, and members that a client adds.
     #[serde(default)]
     pub extra: Rest,
     /// Members that this crate does not know.
@@ -66,20 +66,20 @@ pub struct PaymentRequirements {
     pub rest: Rest,
 }
 
-/// What `PAYMENT-SIGNATURE` carries.
+/// The content of `PAYMENT-SIGNATURE`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentPayload {
     /// Always 2.
     pub x402_version: u32,
-    /// What is paid for, as the client understood it.
+    /// The paid resource, as the client read it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<ResourceInfo>,
-    /// The requirement chosen, whole.
+    /// The chosen way to pay, with all its members.
     pub accepted: PaymentRequirements,
     /// The signed authorization.
     pub payload: ExactPayload,
-    /// The server's extensions, echoed and perhaps added to.
+    /// The server's extensions, echoed and possibly with additions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extensions: Option<Rest>,
     /// Members that this crate does not know.

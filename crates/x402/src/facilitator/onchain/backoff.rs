@@ -1,5 +1,5 @@
-//! Payers whose settlements revert: each costs the gas key and pays nothing, so the next one is
-//! refused for a while.
+//! A backoff for payers whose settlements revert. Each revert costs the gas key and pays nothing,
+//! so the payer's next payment is refused for a while.
 
 use std::{
     collections::HashMap,
@@ -12,15 +12,16 @@ use alloy::primitives::{Address, B256};
 /// The first pause; it doubles with each further revert.
 const FIRST_PAUSE: Duration = Duration::from_secs(60);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
-/// Payers that are remembered; beyond these the one whose pause ends first is forgotten.
+/// The maximum number of payers. Beyond it, the payer whose pause ends first is forgotten.
 const MAX_PAYERS: usize = 10_000;
 
-/// Who has to wait.
+/// The payers that have to wait.
 #[derive(Default)]
 pub(super) struct Backoff(Mutex<HashMap<Address, PayerPause>>);
 
 struct PayerPause {
-    /// The transaction that reverted last: it is seen again by every copy of its settlement.
+    /// The last transaction that reverted. Every copy of its settlement sees it again, so it counts
+    /// once.
     transaction: B256,
     length: Duration,
     until: Instant,
@@ -31,10 +32,10 @@ impl Backoff {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts a transaction of the payer's that reverted.
+    /// Counts a reverted transaction of the payer.
     pub(super) fn reverted(&self, payer: Address, transaction: B256, now: Instant) {
         let mut pauses = self.pauses();
-        // A payer is forgotten when it behaved for as long as the longest pause.
+        // A payer without a revert for as long as the longest pause is forgotten.
         pauses.retain(|_, pause| now < pause.until + LONGEST_PAUSE);
         let length = match pauses.get(&payer) {
             Some(last) if last.transaction == transaction => return,
@@ -55,7 +56,7 @@ impl Backoff {
         pauses.insert(payer, pause);
     }
 
-    /// How long the payer has to wait still.
+    /// The time that the payer still has to wait.
     pub(super) fn remaining(&self, payer: Address, now: Instant) -> Option<Duration> {
         let until = self.pauses().get(&payer)?.until;
         until
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn the_memory_is_bounded() {
+    fn the_number_of_payers_is_bounded() {
         let (backoff, start) = (Backoff::default(), Instant::now());
         for number in 0..=u64::try_from(MAX_PAYERS).unwrap() {
             let payer = Address::left_padding_from(&number.to_be_bytes());

@@ -1,17 +1,17 @@
-//! Signatures of wallets that are not deployed yet (ERC-6492): the factory's call that deploys the
-//! wallet, and the wallet's signature, wrapped together.
+//! Signatures of wallets that are not deployed yet (ERC-6492). They wrap the factory call that
+//! deploys the wallet together with the wallet's signature.
 
 use alloy::{
     primitives::{Address, Bytes, address, hex},
     sol_types::SolValue as _,
 };
 
-/// What a wrapped signature ends with.
+/// The suffix of a wrapped signature.
 const MAGIC: [u8; 32] = hex!("6492649264926492649264926492649264926492649264926492649264926492");
 
 /// Factories that may be called: Coinbase's smart wallet, versions 1 and 1.1, which have the same
-/// addresses on every chain. What a factory does is paid for by the gas key, so strangers' are not
-/// called.
+/// addresses on every chain. Other factories are not called, because the gas key pays for their
+/// code.
 const ALLOWED: [Address; 2] = [
     address!("0BA5ED0c6AA8c49038F819E587E2633c4A9F428a"),
     address!("BA5ED110eFDBa3D005bfC882d75358ACBbB85842"),
@@ -21,13 +21,13 @@ const ALLOWED: [Address; 2] = [
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct WrappedSignature {
     pub(super) factory: Address,
-    /// What the factory is called with.
+    /// The call data for the factory.
     pub(super) deployment: Bytes,
     /// The wallet's own signature.
     pub(super) signature: Bytes,
 }
 
-/// A signature that is wrapped and cannot be unwrapped.
+/// A wrapped signature that cannot be read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct MalformedSignature;
 
@@ -46,14 +46,14 @@ impl WrappedSignature {
         }))
     }
 
-    /// Whether the factory is one that may be called.
+    /// Whether the factory may be called.
     pub(super) fn allowed(&self) -> bool {
         ALLOWED.contains(&self.factory)
     }
 
-    /// Creation code that deploys the wallet and then makes one call, and reverts with it. It
-    /// leaves nothing behind where `answer` is zero; else the first `answer` bytes of the call's
-    /// answer are what the creation returns.
+    /// Creation code that deploys the wallet, makes one call, and reverts if the call reverts. If
+    /// `answer` is zero it leaves no code behind; otherwise it returns the first `answer` bytes of
+    /// the call's result.
     pub(super) fn deploy_and_call(&self, target: Address, call: &[u8], answer: u8) -> Bytes {
         const PROGRAM: usize = 106;
         let copy = |length: usize, offset: usize| {
@@ -71,7 +71,7 @@ impl WrappedSignature {
         let (first, second) = (self.deployment.len(), call.len());
         let mut program = copy(first, PROGRAM);
         program.extend(send(self.factory, first, 0));
-        // POP: whether it worked shows in the call.
+        // POP: if the deployment failed, the call fails.
         program.push(0x50);
         program.extend(copy(second, PROGRAM + first));
         program.extend(send(target, second, answer));
@@ -90,7 +90,7 @@ impl WrappedSignature {
     }
 }
 
-/// Signatures are bounded far below 64 KiB before they come here.
+/// A length or offset in two bytes. Signatures were limited far below 64 KiB before.
 fn two_bytes(number: usize) -> [u8; 2] {
     u16::try_from(number).unwrap_or(u16::MAX).to_be_bytes()
 }
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrapped_signature_is_unwrapped_and_a_broken_one_named() {
+    fn a_wrapped_signature_is_unwrapped_and_a_malformed_one_is_an_error() {
         let one = wrapped();
         let parts = (one.factory, one.deployment.clone(), one.signature.clone());
         let text = [&parts.abi_encode_params()[..], &MAGIC].concat();
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn the_creation_code_is_followed_by_what_it_copies() {
+    fn the_creation_code_is_followed_by_the_data_that_it_copies() {
         let code = wrapped().deploy_and_call(Address::ZERO, b"call", 32);
         assert!(code.ends_with(b"deploycall"));
         assert_eq!(code.len(), 106 + 10);

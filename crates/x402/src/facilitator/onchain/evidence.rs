@@ -1,9 +1,9 @@
-//! What became of an authorization, by the token's own logs.
+//! Finds the outcome of an authorization in the token's own logs.
 //!
 //! An EIP-3009 nonce belongs to its authorizer and not to one message: the authorizer can spend it
-//! on another transfer, to himself for instance. So a spent nonce proves nothing, and a transfer
-//! somewhere in the same transaction neither. The token logs `AuthorizationUsed` and directly after
-//! it the `Transfer` that this use made; only that pair is evidence.
+//! on another transfer, for instance to themselves. So a spent nonce proves nothing, and neither
+//! does any transfer in the same transaction. The token logs `AuthorizationUsed` and directly after
+//! it the `Transfer` of this use; only that pair is evidence.
 
 use alloy::primitives::{B256, U256};
 
@@ -13,40 +13,40 @@ use super::{
 };
 use crate::facilitator::{TransferEvidence, terms::Terms};
 
-/// Seconds by which clocks of chains and servers may differ, wherever the two are compared. An
-/// authorization counts as run out so long after its window, and a transfer may be so much older
-/// than the first sight of its payment.
+/// Seconds by which the clocks of chains and servers may differ, wherever they are compared. An
+/// authorization counts as expired only this long after its window, and a transfer may be this much
+/// older than the first sight of its payment.
 pub const CLOCK_MARGIN: u64 = 60;
-/// Blocks that are searched with one question. Nodes that serve the public often refuse to search
-/// more than 10,000.
+/// The number of blocks in one search request. Public nodes often refuse to search more than
+/// 10,000.
 const SEARCH: u64 = 9_000;
-/// Such questions for one search: a day of a chain with a block every two seconds.
+/// The number of requests in one search: a day of a chain with a block every two seconds.
 const SEARCHES: u32 = 5;
-/// Blocks that a reorganisation may move a transaction back by.
+/// The number of blocks by which a reorganisation may move a transaction back.
 const REORGANISED: u64 = 64;
 
-/// What became of a payment's authorization.
+/// The outcome of a payment's authorization.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Evidence {
-    /// It is not used so far, and may still be.
+    /// It is not used yet, and can still be used.
     Unspent,
-    /// It is not used in a block, confirmed, whose time is past its window: it never moves money.
+    /// It was unused in a confirmed block whose time is after its window, so it never moves money.
     Expired,
-    /// It made exactly the transfer that it allows, with enough confirmations.
+    /// It made exactly the agreed transfer, with enough confirmations.
     Moved(TransferEvidence),
-    /// It was used for something else, or before this payment was first seen: it never pays.
+    /// It was used for another transfer, or before this payment was first seen, so it never pays.
     SpentElsewhere {
         /// The transaction that used it.
         transaction: String,
     },
-    /// Its author took it back; it never moves money.
+    /// Its authorizer canceled it, so it never moves money.
     Canceled,
-    /// It is used, and the log was not found or is not confirmed yet: ask again.
+    /// It is used, but the log was not found or is not confirmed yet. A later attempt may find it.
     NotFound,
 }
 
-/// From when on a transfer counts for a payment. Without a bound a payment could claim a transfer
-/// that had paid for something else.
+/// The start of the period in which a transfer counts for a payment. Without it, a payment could
+/// claim a transfer that had paid for something else.
 #[derive(Clone, Copy)]
 pub(super) enum Since {
     /// The authorization was unspent in this block.
@@ -59,13 +59,13 @@ pub(super) enum Since {
 pub(super) struct ChainReader<'a> {
     pub(super) rpc: &'a Rpc,
     pub(super) terms: &'a Terms,
-    /// Blocks, its own included, after which a transaction counts.
+    /// The number of blocks, including its own, after which a transaction counts.
     pub(super) confirmations: u64,
 }
 
 impl ChainReader<'_> {
-    /// What became of the authorization. State is read at the number of the block that was read
-    /// first: a node that lags behind then fails instead of answering from the past.
+    /// The outcome of the authorization. State is read at the number of the block that was read
+    /// first, so that a node that lags behind fails instead of returning old state.
     pub(super) async fn look(&self, since: Since) -> Result<Evidence, RpcError> {
         let head = self.rpc.latest_block().await?;
         if !token::authorization_spent(self.rpc, self.terms, head.number()).await? {
@@ -98,7 +98,7 @@ impl ChainReader<'_> {
         })
     }
 
-    /// The log that says how the authorization was spent; a nonce has at most one.
+    /// The log of the authorization's use or cancellation; a nonce has at most one.
     async fn find(&self, head: &Block, since: Since) -> Result<Option<Log>, RpcError> {
         let mut last = head.number();
         for _ in 0..SEARCHES {
@@ -135,7 +135,7 @@ impl ChainReader<'_> {
         let Some(receipt) = self.rpc.receipt(log.transaction_hash).await? else {
             return Ok(Evidence::NotFound);
         };
-        // The chain was reorganised between the two answers, or they are of two nodes.
+        // The chain was reorganised between the two responses, or two nodes gave them.
         if receipt.block_hash != log.block_hash {
             return Ok(Evidence::NotFound);
         }
@@ -145,7 +145,8 @@ impl ChainReader<'_> {
         let Some(moved) = transfer_in(&receipt, self.terms) else {
             return Ok(elsewhere);
         };
-        // Found unspent in a block, it was spent after that, whatever a reorganisation did since.
+        // An authorization that was unspent in a block was spent after it, even after a
+        // reorganisation.
         if matches!(since, Since::Time(_)) && self.is_before(log.block_number.to(), since).await? {
             return Ok(elsewhere);
         }
@@ -153,8 +154,7 @@ impl ChainReader<'_> {
     }
 }
 
-/// The transfer that the use of this authorization made in a transaction, if it is exactly the one
-/// that was agreed on.
+/// The transfer that this authorization made in a transaction, if it is exactly the agreed one.
 pub(super) fn transfer_in(receipt: &TransactionReceipt, terms: &Terms) -> Option<TransferEvidence> {
     let used = receipt
         .logs

@@ -1,4 +1,5 @@
-//! Whether the token would carry out the authorization now, at a price that we pay, and if not, why.
+//! Checks whether the token would accept the authorization now, at an acceptable gas price, and
+//! finds the reason if not.
 
 use alloy::primitives::{Address, Bytes, TxKind, U64, U256};
 
@@ -15,31 +16,32 @@ use crate::{
     reason::{Reason, code},
 };
 
-/// A contract's gas beyond that of an ordinary transfer may cost this part of what it pays.
+/// The gas of a contract beyond that of an ordinary transfer may cost at most this part (1/n) of
+/// the payment.
 const SHARE_OF_PRICE: u64 = 2;
-/// A contract that fails within its limit is run once more with so many times the gas, to say
+/// A contract that fails within its limit is run again with this many times the gas, to find out
 /// whether the limit was the cause.
 const RETRY_GAS_FACTOR: u64 = 4;
 
 /// The result of simulating the transfer.
 pub(super) enum TransferCheck {
-    /// It would be carried out.
+    /// The transfer would succeed.
     Good(TransferPlan),
-    /// It would not.
+    /// The transfer would fail because of the payment.
     Bad(Reason),
-    /// It would not, for a reason other than the payment.
+    /// The transfer would fail, and the payment is not the cause.
     NotReady(String),
 }
 
-/// A transaction that carries the transfer out.
+/// The transaction that makes the transfer.
 pub(super) struct TransferPlan {
     pub(super) to: TxKind,
     pub(super) input: Bytes,
-    /// Units of gas to send it with.
+    /// The gas limit, in units of gas.
     pub(super) gas: u64,
 }
 
-/// What signs for the payer.
+/// The kind of the payer's account.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Account {
     Ordinary,
@@ -47,11 +49,11 @@ enum Account {
     Undeployed,
 }
 
-/// One examination, of the state after `head`.
+/// One examination, in the state after `head`.
 pub(super) struct Examination<'a> {
     pub(super) rpc: &'a Rpc,
     pub(super) terms: &'a Terms,
-    /// Who would send the transaction and pay for its gas.
+    /// The account that would send the transaction and pay for its gas.
     pub(super) gas_key: Address,
     pub(super) policy: &'a GasPolicy,
     pub(super) head: &'a Block,
@@ -59,8 +61,8 @@ pub(super) struct Examination<'a> {
 }
 
 impl Examination<'_> {
-    /// Lets the node run the transfer without doing it: from the gas key, with the fees and the gas
-    /// that it would be sent with, because a contract can tell an unpaid call from a real one.
+    /// Simulates the transfer on the node: from the gas key and with the real fees and gas limit,
+    /// because a contract can distinguish an unpaid call from a real one.
     pub(super) async fn run(&self) -> Result<TransferCheck, RpcError> {
         if self.fees.max_fee > self.policy.max_fee_per_gas {
             let why = "the chain wants more for gas than is allowed";
@@ -98,7 +100,8 @@ impl Examination<'_> {
             Ok(gas) => Ok(TransferCheck::Good(TransferPlan {
                 to,
                 input: call.input,
-                // The state may have changed a little by the time the transfer is run.
+                // More gas than estimated, because the state may change before the transfer is
+                // mined.
                 gas: gas.saturating_add(gas / 4).min(limit),
             })),
             Err(error) if error.failed_in_evm() => self.diagnose(account, call, &error).await,
@@ -114,8 +117,8 @@ impl Examination<'_> {
         }
     }
 
-    /// The transaction that would carry the transfer out. A wallet that is not deployed yet is
-    /// deployed in the same transaction, which leaves nothing else behind.
+    /// The transaction of the transfer. A wallet that is not deployed yet is deployed in the same
+    /// transaction, which leaves no other code behind.
     fn transaction(&self, code: &Bytes) -> Result<(Account, TxKind, Bytes), Reason> {
         let (asset, message) = (self.terms.network.usdc.address, &self.terms.authorization);
         let malformed = || Reason::new(code::SIGNATURE, "the signature cannot be read");
@@ -158,7 +161,7 @@ impl Examination<'_> {
         Reason::new(code::SIMULATION_FAILED, message)
     }
 
-    /// Whether what a contract burns beyond an ordinary transfer eats up what it pays.
+    /// Whether the gas beyond an ordinary transfer costs too much of the payment.
     fn too_dear(&self, gas: u64) -> bool {
         let extra = U256::from(gas.saturating_sub(SETTLEMENT_GAS));
         let base: u128 = self.head.base_fee_per_gas.to();
@@ -168,7 +171,7 @@ impl Examination<'_> {
         cost * U256::from(SHARE_OF_PRICE) > U256::from(self.terms.value)
     }
 
-    /// Why the token refused, in the SDKs' words where they have any.
+    /// Why the token refused, with the SDKs' code if there is one.
     async fn diagnose(
         &self,
         account: Account,
@@ -214,7 +217,7 @@ impl Examination<'_> {
         let limit = self.limit(account);
         let generous = SimulatedCall {
             gas: Some(U64::from(limit.saturating_mul(RETRY_GAS_FACTOR))),
-            // Whether the gas key could pay for it does not matter here.
+            // This run must not depend on the gas key's balance.
             from: None,
             fees: None,
             ..call

@@ -1,18 +1,18 @@
-//! What a transaction offers for its place in a block.
+//! The fees that a transaction offers.
 
 use alloy::primitives::U128;
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 
 use super::sent::Sent;
 
-/// An offer by EIP-1559, in wei for each unit of gas.
+/// Fees by EIP-1559, in wei per unit of gas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fees {
     pub(super) max_fee: u128,
     pub(super) priority_fee: u128,
 }
 
-/// As a call's members in JSON-RPC.
+/// Serialized as members of a JSON-RPC call.
 impl Serialize for Fees {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut members = serializer.serialize_struct("Fees", 2)?;
@@ -23,7 +23,7 @@ impl Serialize for Fees {
 }
 
 impl Fees {
-    /// Fees over a block's base fee that stay good for several full blocks.
+    /// Fees over a block's base fee that stay sufficient for several full blocks.
     pub(super) fn over_base(base_fee: u128, priority_fee: u128) -> Self {
         Self {
             max_fee: base_fee.saturating_mul(2).saturating_add(priority_fee),
@@ -31,8 +31,8 @@ impl Fees {
         }
     }
 
-    /// At least what nodes ask of a transaction that takes another's place: 10 % more of both, and
-    /// a little for rounding.
+    /// The minimum that nodes require of a replacement transaction: 10 % more of both fees, and a
+    /// little for rounding.
     pub(super) fn outbidding(self, old: &Sent) -> Self {
         let more = |fee: u128| fee.saturating_add(fee / 8).saturating_add(1);
         let priority_fee = self.priority_fee.max(more(old.max_priority_fee_per_gas));

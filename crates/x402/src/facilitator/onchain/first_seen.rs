@@ -1,5 +1,5 @@
-//! Which authorizations were found unspent, and when: a transfer that came after that was made for
-//! the payment, whoever sent it.
+//! Records in which block an authorization was first found unspent. A transfer after that block was
+//! made for the payment, by any sender.
 
 use std::{
     collections::HashMap,
@@ -9,12 +9,12 @@ use std::{
 
 use super::sent::PaymentKey;
 
-/// Longer than an authorization may be good for.
+/// Longer than the maximum validity of an authorization.
 const KEPT: Duration = Duration::from_secs(3600);
-/// Payments that are remembered; beyond these the oldest is forgotten.
+/// The maximum number of payments; beyond it the oldest is forgotten.
 const MAX_PAYMENTS: usize = 10_000;
 
-/// The blocks in which authorizations were unspent.
+/// The blocks in which authorizations were first found unspent.
 #[derive(Default)]
 pub(super) struct FirstSeen(Mutex<HashMap<PaymentKey, (u64, Instant)>>);
 
@@ -23,7 +23,7 @@ impl FirstSeen {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that the authorization is unspent in this block; the first block stays.
+    /// Records that the authorization is unspent in this block; the first recorded block is kept.
     pub(super) fn record(&self, payment: &PaymentKey, block: u64, now: Instant) {
         let mut all = self.all();
         all.retain(|_, (_, at)| now.duration_since(*at) < KEPT);
@@ -36,7 +36,7 @@ impl FirstSeen {
         all.entry(payment.clone()).or_insert((block, now));
     }
 
-    /// The block in which it was first found unspent.
+    /// The block in which the authorization was first found unspent.
     pub(super) fn block(&self, payment: &PaymentKey) -> Option<u64> {
         self.all().get(payment).map(|(block, _)| *block)
     }

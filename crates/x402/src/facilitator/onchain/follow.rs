@@ -1,4 +1,4 @@
-//! Reads the fate of a payment's transactions from the chain.
+//! Reads the outcome of a payment's transactions from the chain.
 
 use alloy::primitives::B256;
 
@@ -19,19 +19,19 @@ pub(super) struct Follower<'a> {
     pub(super) confirmations: u64,
 }
 
-/// The fate of a payment as the chain shows it.
+/// The outcome of a payment on the chain.
 pub(super) enum TransactionFate {
     /// The money moved by this transfer.
     Moved(TransferEvidence),
-    /// Our transaction reverted and the authorization is unspent: the money did not move and,
-    /// unless somebody else sends the authorization within its window, will not.
+    /// Our transaction reverted and the authorization is unspent. The money did not move, and can
+    /// move only if another sender submits the authorization within its window.
     Reverted(B256),
-    /// It is certain that the money never moves by this authorization.
+    /// The authorization can never move money any more.
     Failed {
         reason: &'static str,
         message: &'static str,
     },
-    /// The chain shows something impossible.
+    /// The chain shows a result that should be impossible.
     Odd(&'static str, B256),
 }
 
@@ -63,7 +63,7 @@ impl Follower<'_> {
                     ),
                 }));
             }
-            // Perhaps because somebody else sent the same authorization first.
+            // It may have reverted because another sender submitted the same authorization first.
             return Ok(match self.evidence(Since::Block(one.after_block)).await? {
                 Evidence::Unspent => Some(TransactionFate::Reverted(receipt.transaction_hash)),
                 evidence => fate(evidence),
@@ -72,9 +72,9 @@ impl Follower<'_> {
         Ok(None)
     }
 
-    /// Whether the authorization has been spent by anybody, or has run out. Asked only for payments
-    /// that the chain had found unspent at `since`: else a payment could claim a transfer that was
-    /// made for another one.
+    /// Whether the authorization was spent by any sender, or has expired. Called only for payments
+    /// that the chain had found unspent at `since`; otherwise a payment could claim a transfer that
+    /// was made for another one.
     pub(super) async fn elsewhere(
         &self,
         since: Since,

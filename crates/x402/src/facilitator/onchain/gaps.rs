@@ -1,5 +1,6 @@
-//! Keeps the gas key's transactions coming: a nonce that the pool lacks is a gap behind which
-//! nothing is mined, and so is a transaction that nobody outbids any more.
+//! Keeps the gas key's transactions moving. A nonce that the pool lacks is a gap, and no later
+//! nonce is mined before it is filled. A transaction that is too cheap and is no longer outbid
+//! blocks the later ones as well.
 
 use std::time::Instant;
 
@@ -8,21 +9,21 @@ use super::{
     sent::Sent,
 };
 
-/// Gaps that are filled at once; the rest is found at the next look.
+/// The maximum number of gaps that are filled at once; later checks fill the rest.
 const AT_ONCE: u64 = 32;
-/// A transaction that is worth nothing any more and is not mined for so many looks is outbid here.
+/// The number of checks after which an expired transaction that is still not mined is outbid.
 const SLOW: u32 = 5;
 
 impl SenderTask {
-    /// A look without an order. What fails is tried again at the next one.
+    /// A check without a request. A failure is retried by the next check.
     pub(super) async fn check_gaps(&mut self) {
         if let Err(error) = self.fill_gaps(None).await {
             tracing::error!(%error, "the gas key's transactions cannot be checked for gaps");
         }
     }
 
-    /// Compares our count with the chain's and the pool's, and fills what the pool lacks. A nonce
-    /// that is `known` to have been used counts also where it was used before a restart.
+    /// Compares our nonce with the chain's and the pool's, and fills the gaps in the pool. A nonce
+    /// that is `known` to have been used counts even if it was used before a restart.
     pub(super) async fn fill_gaps(&mut self, known: Option<u64>) -> Result<(), SendError> {
         let counts = self.rpc.nonces(self.signer.address()).await;
         let (mined, pending) = counts.map_err(SendError::Asking)?;
@@ -31,7 +32,7 @@ impl SenderTask {
         let next = self.next_nonce.unwrap_or(pending).max(pending).max(counted);
         self.next_nonce = Some(next);
         for nonce in pending..next.min(pending + AT_ONCE) {
-            // The place of the order itself, which is about to be taken.
+            // The nonce of the request itself, which is used next.
             if Some(nonce) != known {
                 self.fill(nonce).await?;
             }
@@ -42,8 +43,8 @@ impl SenderTask {
         Ok(())
     }
 
-    /// Fills one gap: with the transaction that belongs there while it can still pay, else with an
-    /// empty one.
+    /// Fills one gap: with the transaction that had the nonce while its authorization is valid, or
+    /// else with an empty one.
     async fn fill(&mut self, nonce: u64) -> Result<(), SendError> {
         let known = self.in_flight.get(&nonce);
         if known.is_some_and(|known| known.taken && known.since.elapsed() < self.heal_every) {
@@ -84,7 +85,8 @@ impl SenderTask {
         }
     }
 
-    /// Whether the next transaction to be mined has nobody who outbids it.
+    /// Whether the next transaction to be mined has expired, so that its settlement no longer
+    /// outbids it.
     fn is_abandoned(&self, nonce: u64) -> bool {
         self.in_flight.get(&nonce).is_some_and(|known| {
             unix_now() >= known.valid_before && known.since.elapsed() >= self.heal_every * SLOW
@@ -100,7 +102,8 @@ impl SenderTask {
         self.send_empty(nonce).await
     }
 
-    /// Sends an empty transaction with this nonce, for more than the one that is known to have it.
+    /// Sends an empty transaction with this nonce, with higher fees than the known transaction with
+    /// it.
     async fn send_empty(&mut self, nonce: u64) -> Result<(), SendError> {
         let (mut fees, head) = self.rpc.fees().await.map_err(SendError::Asking)?;
         if let Some(known) = self.in_flight.get(&nonce) {
@@ -115,7 +118,7 @@ impl SenderTask {
                 self.keep(empty);
                 Ok(())
             }
-            // Somebody has the place, so there is no gap.
+            // Another transaction has the nonce, so there is no gap.
             Broadcast::NonceMined | Broadcast::PerhapsMined | Broadcast::NonceWaiting => Ok(()),
             Broadcast::OutOfGas => Err(SendError::OutOfGas),
             Broadcast::Underpriced(_) | Broadcast::Refused(_) | Broadcast::Lost => {
@@ -124,7 +127,7 @@ impl SenderTask {
         }
     }
 
-    /// An empty transaction is worth nothing at any time, so it is outbid when it is slow.
+    /// Adds an empty transaction. It counts as expired at once, so it is outbid when it is slow.
     fn keep(&mut self, sent: Sent) {
         let in_flight = InFlight {
             taken: true,

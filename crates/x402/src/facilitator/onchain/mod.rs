@@ -1,10 +1,10 @@
-//! A facilitator with a gas key and a node of one's own.
+//! A facilitator with the operator's own gas key and node.
 //!
-//! It verifies by letting the node run the transfer without doing it, which covers the signature
-//! (also a contract's), the balance, the nonce and whatever else the token minds. It settles by
-//! sending the transfer: recorded in a [`SentStore`] before the chain hears of it, sent again with
-//! higher fees while it is not mined, and judged by its receipt and the token's own events. A
-//! settlement asked for again goes on where the first left off.
+//! It verifies a payment by a simulation of the transfer on the node, which covers the signature
+//! (also a contract's), the balance, the nonce and everything else that the token checks. It
+//! settles by sending the transfer. The transaction is recorded in a [`SentStore`] before it is
+//! broadcast, sent again with higher fees while it is not mined, and judged by its receipt and the
+//! token's own events. A repeated settlement continues the first one.
 
 mod backoff;
 mod erc6492;
@@ -65,7 +65,7 @@ use crate::{
 /// The gas of a transfer with its authorization, rounded up.
 const SETTLEMENT_GAS: u64 = 100_000;
 
-/// How long the gas key's balance is taken as known where strangers can ask about it.
+/// How long the gas key's balance is cached for checks that strangers can trigger.
 const READY_FRESH: Duration = Duration::from_secs(10);
 
 /// Verifies and settles on the chain itself.
@@ -82,10 +82,10 @@ pub struct OnchainFacilitator {
     ready: tokio::sync::Mutex<Option<(Instant, Result<(), String>)>>,
 }
 
-/// The node, the network and the gas key do not fit together.
+/// The node, the network and the gas key do not match.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
-    /// No answer.
+    /// The node did not answer.
     #[error(transparent)]
     Node(#[from] RpcError),
     /// The node is on another chain.
@@ -93,20 +93,20 @@ pub enum SetupError {
     OtherChain {
         /// The node's chain id.
         found: u64,
-        /// The network's.
+        /// The network's chain id.
         wanted: u64,
     },
-    /// There is no token where USDC should be.
+    /// There is no contract at USDC's address.
     #[error("there is no contract at {0}, where USDC should be")]
     NoToken(Address),
-    /// The gas key cannot pay for anything.
+    /// The gas key has no coins to pay for gas.
     #[error("the account {0} has nothing to pay for gas with")]
     NoGas(Address),
 }
 
 impl OnchainFacilitator {
-    /// Starts the sender's task, so a Tokio runtime has to be there. Nothing is asked of the node
-    /// yet; see [`OnchainFacilitator::check`]. No other program may send with the same key.
+    /// Starts the sender's task, so it needs a Tokio runtime. It sends no request to the node yet;
+    /// see [`OnchainFacilitator::check`]. No other program may send with the same key.
     #[must_use]
     pub fn new(
         network: &'static Network,
@@ -139,10 +139,10 @@ impl OnchainFacilitator {
         }
     }
 
-    /// Whether node, network and gas key fit together; gives what the key has for gas, in wei.
+    /// Checks that node, network and gas key match, and returns the gas key's balance in wei.
     ///
     /// # Errors
-    /// The first thing that does not fit.
+    /// The first mismatch.
     pub async fn check(&self) -> Result<U256, SetupError> {
         fits(&self.rpc, self.network).await?;
         let gas = self.rpc.gas_balance(self.gas_key).await?;
@@ -152,17 +152,18 @@ impl OnchainFacilitator {
         Ok(gas)
     }
 
-    /// About what one settlement costs now, in wei: a transfer with its authorization at the fee
-    /// that would be offered.
+    /// The approximate cost of one settlement now, in wei: the gas of a transfer with its
+    /// authorization at the current fee.
     ///
     /// # Errors
+    /// The node did not answer.
     /// The node did not answer.
     pub async fn settlement_cost(&self) -> Result<U256, RpcError> {
         let (fees, _) = self.rpc.fees().await?;
         Ok(U256::from(SETTLEMENT_GAS) * U256::from(fees.max_fee))
     }
 
-    /// Who pays for gas.
+    /// The account that pays for gas.
     #[must_use]
     pub fn gas_key(&self) -> Address {
         self.gas_key
@@ -204,11 +205,11 @@ impl OnchainFacilitator {
         Ok((finding, fees, head.number()))
     }
 
-    /// Whether a settlement of an ordinary account could be paid for now.
+    /// Whether the gas key could pay for a settlement of an ordinary account now.
     async fn can_pay(&self) -> Result<(), String> {
         let policy = &self.settings.gas;
         let asked = tokio::try_join!(self.rpc.fees(), self.rpc.gas_balance(self.gas_key));
-        // The cause may name the node, and this is public.
+        // The cause may name the node, and this text is public.
         let ((fees, _), balance) = asked.map_err(|_| "the node does not answer".to_owned())?;
         if fees.max_fee > policy.max_fee_per_gas {
             return Err("the chain wants more for gas than is allowed".into());
@@ -219,20 +220,20 @@ impl OnchainFacilitator {
         Ok(())
     }
 
-    /// The lock of one payment: copies of a settlement take turns, and the later ones find what the
-    /// first has sent.
+    /// The lock of one payment. Copies of a settlement run one after the other, and the later ones
+    /// find the transactions of the first.
     fn lock(&self, key: &PaymentKey) -> Arc<tokio::sync::Mutex<()>> {
         let mut all = self
             .in_flight
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        // Nobody can be waiting for a lock that only the map holds.
+        // A lock that only the map holds has no waiting task.
         all.retain(|_, lock| Arc::strong_count(lock) > 1);
         Arc::clone(all.entry(key.clone()).or_default())
     }
 }
 
-/// Whether a node is on this network, and USDC is where it should be.
+/// Checks that a node is on this network and has a contract at USDC's address.
 async fn fits(rpc: &Rpc, network: &Network) -> Result<(), SetupError> {
     let (found, wanted) = (rpc.chain_id().await?, network.chain_id);
     if found != wanted {

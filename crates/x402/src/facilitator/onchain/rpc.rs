@@ -1,4 +1,4 @@
-//! A chain's node, asked over JSON-RPC.
+//! A JSON-RPC client of a chain's node.
 
 use std::{ops::RangeInclusive, time::Duration};
 
@@ -9,31 +9,31 @@ use url::Url;
 
 use super::fees::Fees;
 
-/// The largest answer that is read: a receipt with a few logs is a few KiB.
+/// The maximum size of a response, in bytes. A receipt with a few logs is a few KiB.
 const MAX_RESPONSE: usize = 1024 * 1024;
-/// The longest text of a node's that is kept.
+/// The maximum length of a node's error text that is kept.
 const MAX_TEXT: usize = 200;
 
 /// A failed request to the node.
 #[derive(Debug, thiserror::Error)]
 pub enum RpcError {
-    /// No answer, or not in time: the node may have acted.
+    /// No response in time; the node may have acted.
     #[error("the node did not answer: {0}")]
     Unreachable(String),
-    /// It answered something that is no answer: it may have acted.
+    /// The response cannot be read; the node may have acted.
     #[error("the node's answer cannot be read: {0}")]
     Nonsense(String),
-    /// It refused.
+    /// The node refused the request.
     #[error("the node refused ({code}): {message}")]
     Refused {
         /// JSON-RPC's code; 3 is a reverted call.
         code: i64,
-        /// Its words, shortened.
+        /// The node's message, shortened.
         message: String,
     },
 }
 
-/// One node.
+/// A client of one node.
 pub(super) struct Rpc {
     url: Url,
     client: reqwest::Client,
@@ -42,7 +42,7 @@ pub(super) struct Rpc {
 
 #[derive(Deserialize)]
 struct Envelope<T> {
-    // A null result is an answer: `default` would take its absence for one.
+    // A null result is valid, and `default` would treat an absent result as null.
     result: Option<T>,
     error: Option<RpcRefusal>,
 }
@@ -53,7 +53,7 @@ struct RpcRefusal {
     message: String,
 }
 
-/// The part of a block that fees and windows depend on.
+/// The members of a block that fees and windows depend on.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Block {
@@ -69,23 +69,23 @@ impl Block {
     }
 }
 
-/// A call that the node runs without doing it.
+/// A call that the node simulates.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct SimulatedCall {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) from: Option<Address>,
-    /// Nobody where a contract is created.
+    /// Absent if a contract is created.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) to: Option<Address>,
     pub(super) input: Bytes,
-    /// Units of gas at most; the node's own limit is far higher.
+    /// The gas limit in units; the node's own limit is far higher.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) gas: Option<U64>,
-    /// What is offered for gas; without it a contract sees gas that costs nothing.
+    /// The offered fees; without them a contract sees a gas price of zero.
     #[serde(flatten)]
     pub(super) fees: Option<Fees>,
-    /// At this block, or at the latest.
+    /// The block whose state is used; the latest if absent.
     #[serde(skip)]
     pub(super) block: Option<u64>,
 }
@@ -99,7 +99,7 @@ impl SimulatedCall {
         }
     }
 
-    /// Creation code, whose answer is what it would leave as the contract's code.
+    /// A simulation of creation code. Its result is the code that the contract would have.
     pub(super) fn create(input: Bytes) -> Self {
         Self {
             input,
@@ -119,7 +119,7 @@ fn hex_number(number: u64) -> String {
     format!("{number:#x}")
 }
 
-/// What became of a transaction.
+/// The receipt of a transaction.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct TransactionReceipt {
@@ -131,7 +131,7 @@ pub(super) struct TransactionReceipt {
     pub(super) logs: Vec<Log>,
 }
 
-/// One event.
+/// One log of the token or another contract.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Log {
@@ -141,9 +141,9 @@ pub(super) struct Log {
     pub(super) transaction_hash: B256,
     pub(super) block_number: U64,
     pub(super) block_hash: B256,
-    /// Its place in the block.
+    /// The log's index in the block.
     pub(super) log_index: U64,
-    /// Whether a reorganisation took it away.
+    /// Whether a reorganisation removed the log.
     #[serde(default)]
     pub(super) removed: bool,
 }
@@ -157,7 +157,8 @@ impl Rpc {
         }
     }
 
-    /// Scheme, host and port: the path and the query of a node's URL often hold a key.
+    /// Scheme, host and port. The path and the query of a node's URL often hold a key, so they are
+    /// left out.
     pub(super) fn origin(&self) -> String {
         self.url.origin().ascii_serialization()
     }
@@ -209,7 +210,7 @@ impl Rpc {
         self.get("eth_getCode", json!([address, "latest"])).await
     }
 
-    /// The code after a block.
+    /// The code of an account after a block.
     pub(super) async fn code_at(&self, address: Address, block: u64) -> Result<Bytes, RpcError> {
         let params = json!([address, hex_number(block)]);
         self.get("eth_getCode", params).await
@@ -219,12 +220,13 @@ impl Rpc {
         self.get("eth_getBalance", json!([address, "latest"])).await
     }
 
-    /// The next nonce of an account, without and with what is waiting in the node's pool.
+    /// The next nonce of an account: by mined transactions, and with those in the node's pool.
     pub(super) async fn nonces(&self, address: Address) -> Result<(u64, u64), RpcError> {
         let count =
             |at: &'static str| self.get::<U64>("eth_getTransactionCount", json!([address, at]));
         let (mined, pending) = tokio::try_join!(count("latest"), count("pending"))?;
-        // Two answers of one moment, or of two nodes of which one lags behind.
+        // The pending count is never lower. It can seem lower if two nodes answered and one lags
+        // behind.
         Ok((mined.to(), pending.to::<u64>().max(mined.to())))
     }
 
@@ -238,7 +240,7 @@ impl Rpc {
         self.get("eth_getBlockByNumber", params).await
     }
 
-    /// What miners want on top, in wei; nodes that do not say so get none.
+    /// The suggested priority fee in wei; zero for nodes that suggest none.
     pub(super) async fn priority_fee(&self) -> Result<u128, RpcError> {
         match self
             .get::<U128>("eth_maxPriorityFeePerGas", json!([]))
@@ -250,7 +252,7 @@ impl Rpc {
         }
     }
 
-    /// The fees that the chain asks now, and its latest block.
+    /// The current fees of the chain, and its latest block.
     pub(super) async fn fees(&self) -> Result<(Fees, Block), RpcError> {
         let (block, priority_fee) = tokio::try_join!(self.latest_block(), self.priority_fee())?;
         let fees = Fees::over_base(block.base_fee_per_gas.to(), priority_fee);
@@ -261,7 +263,7 @@ impl Rpc {
         self.get("eth_call", call.params()).await
     }
 
-    /// The gas that a call needs, which the node finds by running it.
+    /// The gas that a call needs, found by a simulation on the node.
     pub(super) async fn estimate_gas(&self, call: &SimulatedCall) -> Result<u64, RpcError> {
         let gas: U64 = self.get("eth_estimateGas", call.params()).await?;
         Ok(gas.to())
@@ -279,7 +281,7 @@ impl Rpc {
             .await
     }
 
-    /// The events of one contract that have these topics, in these blocks.
+    /// The logs of one contract with these topics in these blocks.
     pub(super) async fn logs(
         &self,
         address: Address,
@@ -297,14 +299,13 @@ impl Rpc {
 }
 
 impl RpcError {
-    /// Whether a call was run and reverted, in the words that nodes use.
+    /// Whether a simulated call reverted, by the messages that nodes use.
     pub(super) fn reverted(&self) -> bool {
         matches!(self, Self::Refused { code, message }
             if *code == 3 || message.to_ascii_lowercase().contains("revert"))
     }
 
-    /// Whether a call was run and did not get through: it reverted, ran out of the gas that it was
-    /// given, or is no program at all.
+    /// Whether a simulated call failed: it reverted, ran out of gas, or is not valid code.
     pub(super) fn failed_in_evm(&self) -> bool {
         self.reverted()
             || self.says(&[
@@ -318,7 +319,7 @@ impl RpcError {
             ])
     }
 
-    /// Whether the node refused with one of these phrases.
+    /// Whether the node's message contains one of these phrases.
     pub(super) fn says(&self, phrases: &[&str]) -> bool {
         let Self::Refused { message, .. } = self else {
             return false;

@@ -1,9 +1,10 @@
-//! The single task that sends transactions for the gas key: it numbers, signs, records and
-//! broadcasts one after the other, so that no two take each other's nonce. It waits for no receipt.
+//! The single task that sends transactions for the gas key. It numbers, signs, records and
+//! broadcasts one transaction after the other, so that no two use the same nonce. It does not wait
+//! for receipts.
 //!
-//! The chain mines the key's transactions in the order of their nonces, so one that never arrived
-//! stops all that come after it. Before each order, and now and then, the task compares its own
-//! count with the chain's and the pool's, and fills what is missing (see [`super::gaps`]).
+//! The chain mines the key's transactions in the order of their nonces, so a transaction that never
+//! arrived stops all later ones. Before each request, and regularly, the task compares its own
+//! count with the chain's and the pool's, and fills the gaps (see [`super::gaps`]).
 
 use std::{
     collections::BTreeMap,
@@ -30,7 +31,7 @@ const ATTEMPTS: u32 = 5;
 /// Requests queued for the task; further callers wait to enqueue.
 const QUEUE: usize = 256;
 
-/// A transaction to be made.
+/// A request for a transaction.
 #[derive(Clone)]
 pub(super) struct SendRequest {
     pub(super) payment: PaymentKey,
@@ -39,9 +40,9 @@ pub(super) struct SendRequest {
     pub(super) gas: u64,
     pub(super) fees: Fees,
     pub(super) after_block: u64,
-    /// When the payment's authorization runs out, in Unix seconds.
+    /// The time at which the payment's authorization expires, in Unix seconds.
     pub(super) valid_before: u64,
-    /// Replace the transaction with this nonce instead of using the next nonce.
+    /// The nonce of the transaction to replace; absent for a new nonce.
     pub(super) instead_of: Option<u64>,
 }
 
@@ -56,10 +57,10 @@ pub(super) enum SendError {
     OutOfGas,
     #[error("the chain wants more for gas than is allowed")]
     TooDear,
-    /// The node did not say what has to be known before anything is signed.
+    /// The node did not return the data that signing needs.
     #[error(transparent)]
     Asking(RpcError),
-    /// The node refused a transaction in words that are not known here.
+    /// The node refused the transaction with an unknown message.
     #[error(transparent)]
     Node(RpcError),
     #[error("an earlier transaction of the gas key cannot be broadcast")]
@@ -78,7 +79,7 @@ impl SendError {
         !matches!(self, Self::Node(_) | Self::Stopped)
     }
 
-    /// Seconds after which the order may succeed.
+    /// Seconds after which a retry may succeed.
     pub(super) fn retry_after(&self) -> u64 {
         match self {
             Self::OutOfGas | Self::TooDear => 60,
@@ -129,8 +130,8 @@ impl Sender {
         Self(orders)
     }
 
-    /// Broadcasts a transaction. It may have arrived even where the node did not answer: that is a
-    /// success here, because what was sent is recorded and its receipt can be asked for.
+    /// Broadcasts a transaction. A lost response counts as success, because the transaction may
+    /// have arrived; it is recorded, and its receipt can be requested.
     pub(super) async fn send(&self, order: SendRequest) -> Result<Sent, SendError> {
         let (reply, answer) = oneshot::channel();
         self.0
@@ -141,13 +142,12 @@ impl Sender {
     }
 }
 
-/// A transaction that was broadcast, as far as is known, and not seen mined.
+/// A transaction that was broadcast and was not seen mined.
 pub(super) struct InFlight {
     pub(super) sent: Sent,
-    /// Whether the node has said that it took it. Another node behind the same URL may not have it
-    /// yet.
+    /// Whether the node accepted it. Another node behind the same URL may not have it yet.
     pub(super) taken: bool,
-    /// Until when it is worth to be mined, in Unix seconds.
+    /// The time until which it is useful to have it mined, in Unix seconds.
     pub(super) valid_before: u64,
     pub(super) since: Instant,
 }
@@ -157,38 +157,40 @@ pub(super) struct SenderTask {
     store: Arc<dyn SentStore>,
     pub(super) signer: PrivateKeySigner,
     chain_id: u64,
-    /// Between two looks at what is in flight.
+    /// The interval between two checks of the transactions in flight.
     pub(super) heal_every: Duration,
-    /// Wei for each unit of gas at most.
+    /// The maximum fee in wei per unit of gas.
     pub(super) max_fee: u128,
-    /// Ours to count; asked of the node at the start and after every surprise.
+    /// The next nonce by our own count; absent until the node is asked, at the start and after an
+    /// unexpected response.
     pub(super) next_nonce: Option<u64>,
-    /// By nonce.
+    /// The transactions in flight, by nonce.
     pub(super) in_flight: BTreeMap<u64, InFlight>,
 }
 
 /// The outcome of one broadcast.
 pub(super) enum Broadcast {
-    /// The node has it, or may have it.
+    /// The node has the transaction, or may have it.
     Taken,
     /// Another transaction with the nonce has been mined.
     NonceMined,
-    /// The first answer was lost, and by the second one a transaction with the nonce has been mined: this one or another.
+    /// The first response was lost, and at the second attempt a transaction with the nonce was
+    /// mined: this one or another.
     PerhapsMined,
-    /// Another transaction with the nonce waits in the pool, and offers more.
+    /// Another transaction with the nonce is in the pool and offers higher fees.
     NonceWaiting,
-    /// It offers too little.
+    /// The fees are too low.
     Underpriced(RpcError),
     OutOfGas,
     /// The node refused for another reason.
     Refused(RpcError),
-    /// No answer, twice.
+    /// Both attempts got no response.
     Lost,
 }
 
 impl SenderTask {
     async fn send(&mut self, mut order: SendRequest) -> Result<Sent, SendError> {
-        // Behind a gap nothing is mined, so nothing is put there.
+        // A transaction after a gap is never mined, so gaps are filled first.
         self.fill_gaps(order.instead_of).await?;
         let mut last = SendError::NonceTaken;
         for _ in 0..ATTEMPTS {
@@ -197,9 +199,9 @@ impl SenderTask {
             self.store.record(&order.payment, &sent).await?;
             let replaces = order.instead_of.is_some();
             match self.broadcast(&sent).await {
-                // Where the answer was lost it may have arrived; its place is not given to another,
-                // and if it is empty, it is a gap, which is filled. If it was not the one that was
-                // mined, who follows it finds that out and orders anew.
+                // After a lost response the transaction may have arrived, so its nonce is not used
+                // again. If it did not arrive, the nonce is a gap, which is filled. If another
+                // transaction was mined, the settlement finds that out and sends a new request.
                 known @ (Broadcast::Taken | Broadcast::Lost | Broadcast::PerhapsMined) => {
                     let taken = matches!(known, Broadcast::Taken);
                     self.took(&order, &sent, taken);
@@ -207,7 +209,7 @@ impl SenderTask {
                 }
                 Broadcast::NonceMined if replaces => return Err(SendError::NonceTaken),
                 Broadcast::NonceMined => self.next_nonce = None,
-                // A transaction of ours is there that the node did not count.
+                // The pool has a transaction of ours that the node did not count.
                 Broadcast::NonceWaiting if !replaces => self.next_nonce = Some(nonce + 1),
                 Broadcast::NonceWaiting => order.fees = order.fees.outbidding(&sent),
                 Broadcast::Underpriced(error) => {
@@ -239,7 +241,8 @@ impl SenderTask {
         }
     }
 
-    /// Twice where the first answer is lost: the same bytes are the same transaction.
+    /// Sends the transaction twice if the first response is lost; the same bytes are the same
+    /// transaction.
     pub(super) async fn broadcast(&self, sent: &Sent) -> Broadcast {
         let mut answer = self.rpc.broadcast(&sent.raw).await;
         let lost = matches!(
@@ -332,7 +335,7 @@ impl SenderTask {
     }
 }
 
-/// Unix seconds.
+/// The current time in Unix seconds.
 pub(super) fn unix_now() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -349,7 +352,8 @@ mod tests {
     use super::*;
     use crate::facilitator::onchain::MemorySentStore;
 
-    /// A node whose first answer to a broadcast is lost, and which has mined the transaction by the second.
+    /// A node that loses its first response to a broadcast and has mined the transaction by the
+    /// second.
     async fn node_that_is_quick() -> url::Url {
         static ASKED: AtomicU32 = AtomicU32::new(0);
         let answer = || async {
@@ -368,7 +372,7 @@ mod tests {
         url.parse().unwrap()
     }
 
-    /// Else the order would be numbered anew, and called unsent where that fails.
+    /// Otherwise the request would get a new nonce, and would count as unsent if that fails.
     #[tokio::test]
     async fn a_transaction_that_may_have_been_mined_meanwhile_is_never_called_unsent() {
         let _ = rustls::crypto::ring::default_provider().install_default();

@@ -1,4 +1,4 @@
-//! The memory of what was sent to the chain, kept by the service that runs the facilitator.
+//! The store of sent transactions, provided by the service that runs the facilitator.
 
 use std::{
     collections::HashMap,
@@ -12,54 +12,54 @@ use alloy::{
 };
 use async_trait::async_trait;
 
-/// Names one authorization.
+/// Identifies one authorization.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PaymentKey {
     /// CAIP-2 id.
     pub network: &'static str,
     /// The token.
     pub asset: Address,
-    /// Who pays.
+    /// The payer.
     pub from: Address,
-    /// The authorization's.
+    /// The authorization's nonce.
     pub nonce: B256,
 }
 
-/// A signed transaction, recorded before the chain hears of it.
+/// A signed transaction, recorded before it is broadcast.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sent {
-    /// Its hash, by which its receipt is found.
+    /// The transaction's hash, which identifies its receipt.
     pub hash: B256,
-    /// Itself, to be sent again as it is.
+    /// The signed transaction, to be sent again unchanged.
     pub raw: Bytes,
-    /// The gas key's nonce in it.
+    /// The gas key's nonce of the transaction.
     pub sender_nonce: u64,
-    /// Units of gas at most.
+    /// The gas limit in units.
     pub gas: u64,
-    /// Wei, for whoever has to outbid it.
+    /// The maximum fee in wei, which a replacement has to exceed.
     pub max_fee_per_gas: u128,
-    /// Wei, the same.
+    /// The maximum priority fee in wei, which a replacement has to exceed.
     pub max_priority_fee_per_gas: u128,
-    /// The chain's latest block when it was made; its effects come later.
+    /// The chain's latest block when the transaction was signed; it can only be mined after it.
     pub after_block: u64,
 }
 
 impl Sent {
-    /// The transaction itself, where it can be read.
+    /// The decoded transaction, if it can be read.
     pub(super) fn transaction(&self) -> Option<TxEip1559> {
         let signed = Signed::<TxEip1559>::decode_2718(&mut self.raw.as_ref()).ok()?;
         Some(signed.into_parts().0)
     }
 }
 
-/// Keeps what was sent, through restarts. Without it a crash between sending and hearing of the
-/// outcome leaves nothing to ask the chain about.
+/// Stores sent transactions through restarts. After a crash between the broadcast and its outcome,
+/// the stored hash is needed to find the outcome on the chain.
 #[async_trait]
 pub trait SentStore: Send + Sync + 'static {
-    /// Adds a transaction to a payment; durable when it returns.
+    /// Adds a transaction to a payment; it is durable on return.
     ///
     /// # Errors
-    /// It is not certain to be kept, and is not sent.
+    /// The transaction may not be stored, so it is not sent.
     async fn record(&self, payment: &PaymentKey, sent: &Sent) -> Result<(), SentStoreError>;
 
     /// The payment's transactions, oldest first.
@@ -74,7 +74,7 @@ pub trait SentStore: Send + Sync + 'static {
 #[error("the store of sent transactions failed: {0}")]
 pub struct SentStoreError(pub String);
 
-/// A store that forgets, for tests.
+/// A store in memory, for tests.
 #[derive(Debug, Default)]
 pub struct MemorySentStore(Mutex<HashMap<PaymentKey, Vec<Sent>>>);
 

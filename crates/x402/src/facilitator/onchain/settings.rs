@@ -1,48 +1,49 @@
-//! How the facilitator deals with the chain: waiting, and what it spends on gas.
+//! The facilitator's settings for the chain: timeouts, confirmations and gas.
 
 use std::time::Duration;
 
 use crate::network::Network;
 
-/// Waiting, confirmations and gas.
+/// Timeouts, confirmations and gas limits.
 #[derive(Clone, Copy, Debug)]
 pub struct ChainSettings {
-    /// One question to the node.
+    /// The timeout of one request to the node.
     pub node_timeout: Duration,
-    /// One call of `settle`; a transaction that is not mined by then is pending.
+    /// The time limit of one `settle` request. A transaction that is not mined by then is pending.
     pub settle_timeout: Duration,
-    /// Between two looks for a receipt.
+    /// The interval between two requests for a receipt.
     pub look_every: Duration,
-    /// A transaction that is not mined for so long gets higher fees, and the gas key's order is
-    /// looked after so often.
+    /// The time after which a transaction that is not mined gets higher fees. It is also the
+    /// interval of the checks of the gas key's nonces.
     pub outbid_after: Duration,
-    /// Blocks, its own included, after which a transaction counts as mined.
+    /// The number of blocks, including its own, after which a transaction counts as mined.
     pub confirmations: u64,
-    /// What a settlement may cost.
+    /// The limits on the cost of a settlement.
     pub gas: GasPolicy,
 }
 
-/// What a settlement may cost. The payer's contract runs inside it, with the gas key's money.
+/// The limits on the cost of a settlement. The payer's contract runs inside it, and the gas key
+/// pays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GasPolicy {
-    /// Units of gas for the transfer of an account that signs with its key.
+    /// The gas limit for a transfer of an account that signs with its key.
     pub limit_ordinary: u64,
-    /// Units of gas for the transfer of a contract, which checks its signature itself.
+    /// The gas limit for a transfer of a contract, which checks its signature itself.
     pub limit_contract: u64,
-    /// Atomic units that a payment has to be worth for its wallet to be deployed with it (ERC-6492).
+    /// The minimum payment, in atomic units, for which its wallet is deployed (ERC-6492).
     pub min_deploy_price: u64,
-    /// Wei for each unit of gas; nothing is sent while the chain wants more.
+    /// The maximum fee in wei per unit of gas. Nothing is sent while the chain asks for more.
     pub max_fee_per_gas: u128,
-    /// Atomic units of USDC that one coin for gas is worth, with which a contract's gas is compared
-    /// with what it pays; zero where gas costs nothing.
+    /// The price of one coin for gas in atomic units of USDC, by which a contract's gas is compared
+    /// with its payment; zero if gas is free.
     pub coin_price: u64,
 }
 
-/// Units of gas for deploying a wallet, beyond those for a contract's transfer.
+/// The gas for the deployment of a wallet, in addition to a contract's transfer.
 const DEPLOYMENT: u64 = 400_000;
 
 impl GasPolicy {
-    /// What is right for a network, as far as that can be said beforehand.
+    /// Defaults for a network.
     #[must_use]
     pub fn of(network: &Network) -> Self {
         Self {
@@ -54,14 +55,14 @@ impl GasPolicy {
         }
     }
 
-    /// Units of gas for a transfer with which its wallet is deployed.
+    /// The gas limit for a transfer that also deploys its wallet.
     pub(super) fn limit_deployment(&self) -> u64 {
         self.limit_contract.saturating_add(DEPLOYMENT)
     }
 }
 
 impl ChainSettings {
-    /// What is right for a network, as far as that can be said beforehand.
+    /// Defaults for a network.
     #[must_use]
     pub fn of(network: &Network) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! One settlement, from the first sending to the chain's decision.
+//! One settlement, from the first broadcast to its outcome on the chain.
 
 use std::time::Instant;
 
@@ -18,7 +18,7 @@ use crate::{
     wire::{Rest, receipt::Receipt},
 };
 
-/// What is to be settled.
+/// One settlement with its parameters.
 pub(super) struct SettlementJob<'a> {
     pub(super) terms: &'a Terms,
     pub(super) request: &'a FacilitatorRequest,
@@ -61,7 +61,7 @@ impl SettlementJob<'_> {
     }
 }
 
-/// The outcome while the chain has not decided.
+/// The outcome while the chain has not decided: unknown.
 fn pending(sent: &[Sent], reason: impl Into<String>) -> Settlement {
     Settlement::Unknown {
         reason: reason.into(),
@@ -69,7 +69,7 @@ fn pending(sent: &[Sent], reason: impl Into<String>) -> Settlement {
     }
 }
 
-/// The outcome where surely nothing was sent.
+/// The outcome if it is certain that nothing was sent.
 fn unsent(reason: impl Into<String>, retry_after: u64) -> Settlement {
     Settlement::Unsent {
         reason: reason.into(),
@@ -77,15 +77,15 @@ fn unsent(reason: impl Into<String>, retry_after: u64) -> Settlement {
     }
 }
 
-/// Seconds after which a facilitator that is not ready may be, and after which a node may answer.
+/// Seconds until a retry, for a facilitator that is not ready and for a node that does not answer.
 const NOT_READY: u64 = 60;
 const NO_ANSWER: u64 = 5;
 
-/// How a settlement continues after its start.
+/// The result of a settlement's start.
 enum SettlementStart {
     /// These transactions were sent.
     Sent(Vec<Sent>),
-    /// Nothing was, because the authorization was used after we had found it unspent.
+    /// Nothing was sent, because the authorization was used after it had been found unspent.
     Overtaken,
 }
 
@@ -140,13 +140,14 @@ impl OnchainFacilitator {
         self.sender.send(order).await
     }
 
-    /// The first sending of a payment, which has to be good in the node's eyes.
+    /// The first broadcast of a payment; it requires a successful simulation.
     async fn begin(&self, job: &SettlementJob<'_>) -> Result<SettlementStart, Settlement> {
         let examined = self.examine(job).await;
         let (finding, fees, block) =
             examined.map_err(|error| unsent(error.to_string(), NO_ANSWER))?;
         match finding {
-            // What was unspent when we first looked was spent for this payment, or on purpose.
+            // The authorization was unspent before, so it was spent for this payment or by the
+            // payer's decision.
             TransferCheck::Bad(reason)
                 if reason.code == code::NONCE_USED && self.first_seen.block(&job.key).is_some() =>
             {
@@ -167,7 +168,7 @@ impl OnchainFacilitator {
         }
     }
 
-    /// Sends a payment that is not getting mined once more: as it is, for more, or anew.
+    /// Sends a payment again that is not mined: unchanged, with higher fees, or with a new nonce.
     async fn press(
         &self,
         job: &SettlementJob<'_>,
@@ -193,8 +194,8 @@ impl OnchainFacilitator {
                 Err(error) => return Err(error.to_string()),
             }
         }
-        // Another transaction has that place for good. If it is one of this payment's, its receipt
-        // is there; if not, the transfer needs a new place.
+        // Another transaction with this nonce was mined. If it belongs to this payment, its receipt
+        // exists; otherwise the transfer needs a new nonce.
         let mined = self.follower(job.terms).mined(sent).await;
         if mined.map_err(|e| e.to_string())?.is_some() {
             return Ok(());
@@ -211,7 +212,7 @@ impl OnchainFacilitator {
         }
     }
 
-    /// Waits for the chain to decide, pressing now and then.
+    /// Waits until the chain has decided, and sends again at intervals.
     async fn follow(
         &self,
         job: &SettlementJob<'_>,
@@ -276,7 +277,7 @@ impl OnchainFacilitator {
         job.settlement(fate)
     }
 
-    /// Settles while no copy of the same settlement runs.
+    /// Settles; the caller makes sure that no copy of the same settlement runs.
     pub(super) async fn settle_alone(&self, job: &SettlementJob<'_>) -> Settlement {
         match self.store.sent(&job.key).await {
             Err(error) => pending(&[], error.to_string()),

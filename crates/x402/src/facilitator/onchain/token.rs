@@ -1,4 +1,4 @@
-//! The token's contract: what it is sent, what it is asked, what it says in its logs.
+//! The token's contract: its calls, queries and logs.
 
 use std::ops::RangeInclusive;
 
@@ -14,28 +14,28 @@ use super::rpc::{Log, Rpc, RpcError, SimulatedCall};
 use crate::{facilitator::terms::Terms, network::Network, wire::exact::Authorization};
 
 sol! {
-    /// The part of Circle's FiatTokenV2_2 that is used here.
+    /// The part of Circle's FiatTokenV2_2 that this crate uses.
     interface Token {
         /// Money moved.
         event Transfer(address indexed from, address indexed to, uint256 value);
         /// An authorization was carried out.
         event AuthorizationUsed(address indexed authorizer, bytes32 indexed nonce);
-        /// An authorization was taken back by its author.
+        /// An authorization was canceled by its authorizer.
         event AuthorizationCanceled(address indexed authorizer, bytes32 indexed nonce);
-        /// Atomic units that an account has.
+        /// The balance of an account in atomic units.
         function balanceOf(address account) external view returns (uint256);
-        /// Whether an authorization was used or taken back.
+        /// Whether an authorization was used or canceled.
         function authorizationState(address authorizer, bytes32 nonce) external view returns (bool);
-        /// Whether the issuer has stopped all transfers.
+        /// Whether the issuer has paused all transfers.
         function paused() external view returns (bool);
-        /// Whether the issuer has stopped an account's transfers.
+        /// Whether the issuer has blacklisted an account.
         function isBlacklisted(address account) external view returns (bool);
         /// Carries out an authorization signed by an ordinary account.
         function transferWithAuthorization(
             address from, address to, uint256 value, uint256 validAfter, uint256 validBefore,
             bytes32 nonce, uint8 v, bytes32 r, bytes32 s
         ) external;
-        /// Carries out an authorization signed by a contract, as the contract judges.
+        /// Carries out an authorization signed by a contract, which checks the signature itself.
         function transferWithAuthorization(
             address from, address to, uint256 value, uint256 validAfter, uint256 validBefore,
             bytes32 nonce, bytes signature
@@ -43,7 +43,7 @@ sol! {
     }
 }
 
-/// The call that carries out the transfer of an account that signed with its key.
+/// The call data for the transfer of an account that signed with its key.
 pub(super) fn transfer_by_key(message: &Authorization, rsv: &[u8; 65]) -> Bytes {
     let call = Token::transferWithAuthorization_0Call {
         from: message.from,
@@ -52,7 +52,7 @@ pub(super) fn transfer_by_key(message: &Authorization, rsv: &[u8; 65]) -> Bytes 
         validAfter: message.valid_after,
         validBefore: message.valid_before,
         nonce: message.nonce,
-        // Some signers write 0 and 1, which the token's ecrecover does not take.
+        // Some signers write 0 and 1, which the token's ecrecover does not accept.
         v: if rsv[64] < 27 { rsv[64] + 27 } else { rsv[64] },
         r: B256::from_slice(&rsv[..32]),
         s: B256::from_slice(&rsv[32..64]),
@@ -60,7 +60,7 @@ pub(super) fn transfer_by_key(message: &Authorization, rsv: &[u8; 65]) -> Bytes 
     call.abi_encode().into()
 }
 
-/// The call that carries out the transfer of a contract, which gets its signature as it is.
+/// The call data for the transfer of a contract, which gets its signature unchanged.
 pub(super) fn transfer_by_contract(message: &Authorization, signature: &Bytes) -> Bytes {
     let call = Token::transferWithAuthorization_1Call {
         from: message.from,
@@ -74,14 +74,14 @@ pub(super) fn transfer_by_contract(message: &Authorization, signature: &Bytes) -
     call.abi_encode().into()
 }
 
-/// What the token's issuer forbids.
+/// The issuer's restrictions on a transfer.
 pub(super) struct Blocks {
     pub(super) paused: bool,
     pub(super) payer: bool,
     pub(super) payee: bool,
 }
 
-/// What the token's issuer forbids of this transfer, in the state after a block.
+/// The issuer's restrictions on this transfer, in the state after a block.
 pub(super) async fn blocks(rpc: &Rpc, terms: &Terms, block: u64) -> Result<Blocks, RpcError> {
     let listed = |account| Token::isBlacklistedCall { account }.abi_encode();
     let ask = async |call: Vec<u8>| {
@@ -91,7 +91,7 @@ pub(super) async fn blocks(rpc: &Rpc, terms: &Terms, block: u64) -> Result<Block
         };
         match rpc.call(&call).await {
             Ok(answer) => Ok(bool::abi_decode(&answer).unwrap_or(false)),
-            // A token that does not know the question forbids nothing by it.
+            // A token without this function has no such restriction.
             Err(error) if error.failed_in_evm() => Ok(false),
             Err(error) => Err(error),
         }
@@ -108,7 +108,7 @@ pub(super) async fn blocks(rpc: &Rpc, terms: &Terms, block: u64) -> Result<Block
     })
 }
 
-/// Whether the authorization was used or taken back, in the state after a block.
+/// Whether the authorization was used or canceled, in the state after a block.
 pub(super) async fn authorization_spent(
     rpc: &Rpc,
     terms: &Terms,
@@ -126,7 +126,7 @@ pub(super) async fn authorization_spent(
     bool::abi_decode(&answer).map_err(|_| RpcError::Nonsense("authorizationState".into()))
 }
 
-/// What an account has, in the state after a block.
+/// The balance of an account, in the state after a block.
 pub(super) async fn balance(
     rpc: &Rpc,
     asset: Address,
@@ -142,7 +142,7 @@ pub(super) async fn balance(
     U256::abi_decode(&answer).map_err(|_| RpcError::Nonsense("balanceOf".into()))
 }
 
-/// The logs that say that the authorization was used or taken back, in these blocks.
+/// The logs of the authorization's use or cancellation, in these blocks.
 pub(super) async fn uses(
     rpc: &Rpc,
     terms: &Terms,
@@ -171,12 +171,12 @@ pub(super) async fn transfers(
     rpc.logs(network.usdc.address, &topics, blocks).await
 }
 
-/// Whether the log says that an authorization was taken back.
+/// Whether the log is a cancellation.
 pub(super) fn is_cancellation(log: &Log) -> bool {
     log.topics.first() == Some(&Token::AuthorizationCanceled::SIGNATURE_HASH)
 }
 
-/// Whether the log says that this authorization was used.
+/// Whether the log is the use of this authorization.
 pub(super) fn is_use(log: &Log, terms: &Terms) -> bool {
     let topics = [
         Token::AuthorizationUsed::SIGNATURE_HASH,
@@ -186,7 +186,7 @@ pub(super) fn is_use(log: &Log, terms: &Terms) -> bool {
     !log.removed && log.address == terms.network.usdc.address && log.topics == topics
 }
 
-/// Whether the log is exactly the transfer that was agreed on.
+/// Whether the log is exactly the agreed transfer.
 pub(super) fn is_transfer(log: &Log, terms: &Terms) -> bool {
     let topics = [
         Token::Transfer::SIGNATURE_HASH,
@@ -207,7 +207,7 @@ pub(super) fn is_any_transfer(log: &Log, token: Address) -> bool {
         && log.topics.first() == Some(&Token::Transfer::SIGNATURE_HASH)
 }
 
-/// Who paid how much by a transfer.
+/// The payer and the amount of a transfer.
 pub(super) fn read_transfer(log: &Log) -> Option<(Address, u64)> {
     let from = Address::from_word(*log.topics.get(1)?);
     let value = U256::abi_decode(&log.data).ok()?;

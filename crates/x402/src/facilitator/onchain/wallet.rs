@@ -1,5 +1,5 @@
-//! Who made a signature: an account's key, or a wallet that is a contract in its own judgement
-//! (ERC-1271), also before it is deployed (ERC-6492).
+//! Checks who made a signature: an account's key, or a wallet that is a contract and checks the
+//! signature itself (ERC-1271), also before it is deployed (ERC-6492).
 
 use alloy::{
     primitives::{Address, B256, Bytes, FixedBytes, Signature, U64},
@@ -12,16 +12,16 @@ use super::{
     rpc::{Rpc, RpcError, SimulatedCall},
 };
 
-/// Gas for a stranger's contract that judges a signature on our node: several times what checking a
-/// passkey's curve in the EVM costs.
+/// The gas limit for a foreign contract that checks a signature on our node: several times the cost
+/// of checking a passkey's curve in the EVM.
 const SIGNATURE_CHECK_GAS: U64 = U64::from_limbs([1_000_000]);
-/// The same where the wallet is deployed first.
-const DEPLOY_AND_JUDGE_GAS: U64 = U64::from_limbs([2_000_000]);
+/// The gas limit if the wallet is deployed first.
+const DEPLOY_AND_CHECK_GAS: U64 = U64::from_limbs([2_000_000]);
 
 sol! {
-    /// The part of ERC-1271 that is used here.
+    /// The part of ERC-1271 that this crate uses.
     interface Wallet {
-        /// Answers its own selector when the signature is good.
+        /// Returns its own selector if the signature is valid.
         function isValidSignature(bytes32 hash, bytes signature) external view returns (bytes4);
     }
 }
@@ -51,7 +51,7 @@ pub(super) async fn proves(
                 return Ok(false);
             }
             SimulatedCall {
-                gas: Some(DEPLOY_AND_JUDGE_GAS),
+                gas: Some(DEPLOY_AND_CHECK_GAS),
                 ..SimulatedCall::create(wrapped.deploy_and_call(account, &question, 32))
             }
         }
@@ -75,7 +75,7 @@ fn recovers(account: Address, hash: B256, signature: &[u8]) -> bool {
     signer == Some(account)
 }
 
-/// Without code the answer is empty; a contract that is no wallet may answer anything.
+/// An account without code returns nothing, and a contract that is no wallet may return anything.
 fn is_yes(answer: &[u8]) -> bool {
     let magic = FixedBytes::from(Wallet::isValidSignatureCall::SELECTOR);
     answer.len() >= 32 && answer[..4] == magic[..] && answer[4..32].iter().all(|byte| *byte == 0)

@@ -1,5 +1,5 @@
-//! What the chain itself says of an authorization, for a service that settles through somebody
-//! else and was left without an answer. It needs a node and no key.
+//! Reads the outcome of an authorization from the chain, for a service whose remote facilitator
+//! gave no answer. It needs a node and no key.
 
 use std::time::Duration;
 
@@ -18,12 +18,12 @@ use crate::{
     network::Network,
 };
 
-/// How long one question to the node may take.
+/// The timeout of one request to the node.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Blocks of one search for transfers: the answer has to stay small.
+/// The number of blocks in one search for transfers, so that the response stays small.
 const SEARCH: u64 = 2_000;
 
-/// Asks a node what became of a payment.
+/// Reads the outcomes of payments from a node.
 pub struct Witness {
     network: &'static Network,
     rpc: Rpc,
@@ -33,16 +33,16 @@ pub struct Witness {
 /// A transfer to an account, as [`Witness::transfers_to`] finds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeenTransfer {
-    /// Where it is on the chain.
+    /// The transfer's position on the chain.
     pub evidence: TransferEvidence,
-    /// Who paid.
+    /// The payer.
     pub from: Address,
     /// Atomic units.
     pub value: u64,
 }
 
 impl Witness {
-    /// A witness for one network. Nothing is asked yet.
+    /// A witness for one network. It sends no request yet.
     #[must_use]
     pub fn new(network: &'static Network, node: Url, http: reqwest::Client) -> Self {
         Self {
@@ -52,7 +52,7 @@ impl Witness {
         }
     }
 
-    /// The same with another number of blocks, its own included, after which a transfer counts.
+    /// The same with another number of confirmations, including the block itself.
     #[must_use]
     pub fn with_confirmations(self, confirmations: u64) -> Self {
         Self {
@@ -61,20 +61,21 @@ impl Witness {
         }
     }
 
-    /// Whether the node is on the network, and the network's USDC is there.
+    /// Checks that the node is on the network and has a contract at USDC's address.
     ///
     /// # Errors
-    /// The first thing that does not fit.
+    /// The first mismatch.
     pub async fn check(&self) -> Result<(), SetupError> {
         fits(&self.rpc, self.network).await
     }
 
-    /// Whether the account made this signature of `hash`: by its key where it has no code, in its
-    /// own judgement where it has (ERC-1271, EIP-7702 delegates too), and for one that is not
-    /// deployed yet (ERC-6492) as its factory would deploy it, where the factory is on the list of
-    /// those allowed. What runs on the node has a limited amount of gas.
+    /// Whether the account made this signature of `hash`. An account without code signs with its
+    /// key; one with code checks the signature itself (ERC-1271, also EIP-7702 delegates). One that
+    /// is not deployed yet (ERC-6492) is simulated as its factory would deploy it, if the factory
+    /// is on the list of allowed ones. The gas of what runs on the node is limited.
     ///
     /// # Errors
+    /// The node did not answer.
     /// The node did not answer.
     pub async fn proves(
         &self,
@@ -85,7 +86,7 @@ impl Witness {
         wallet::proves(&self.rpc, account, hash, signature).await
     }
 
-    /// Whether there is code at the account. An account without code signs with its key alone.
+    /// Whether the account has code. An account without code signs with its key only.
     ///
     /// # Errors
     /// The node did not answer.
@@ -93,8 +94,8 @@ impl Witness {
         Ok(!self.rpc.code(account).await?.is_empty())
     }
 
-    /// What the chain says now of a payment that was first seen at `first_seen`, in Unix seconds.
-    /// Older transfers paid for something else.
+    /// Reads the outcome of a payment that was first seen at `first_seen`, in Unix seconds. Older
+    /// transfers paid for something else.
     ///
     /// # Errors
     /// The node did not answer, or the request names another network.
@@ -120,9 +121,9 @@ impl Witness {
         reader.look(Since::Time(first_seen)).await
     }
 
-    /// Whether a transfer is still where it was found. After a reorganisation it may be gone, or be
-    /// at another place, which [`Witness::look`] then finds. Evidence without a place on a chain
-    /// cannot be checked and is taken as it is.
+    /// Whether a transfer is still at its position on the chain. A reorganisation may have removed
+    /// or moved it; [`Witness::look`] then finds the new position. Evidence without a position
+    /// cannot be checked and counts as present.
     ///
     /// # Errors
     /// The node did not answer.
