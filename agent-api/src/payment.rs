@@ -155,14 +155,14 @@ impl SignedHeader {
 
 /// The 402 response of a call, parsed.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Demand {
+pub struct PaymentChallenge {
     /// The terms of the payment.
     pub terms: PaymentTerms,
     /// The payment request for the interface.
     pub request: PaymentRequest,
 }
 
-impl Demand {
+impl PaymentChallenge {
     /// Parses a 402 response from its `PAYMENT-REQUIRED` header and its body. `now` is in Unix
     /// seconds.
     ///
@@ -338,17 +338,17 @@ mod tests {
                 arguments: r#"{"runtimeMinutes": 60}"#.into(),
             })
             .unwrap();
-        let demand = Demand::read(None, &body, &plan, 1000).unwrap();
+        let challenge = PaymentChallenge::read(None, &body, &plan, 1000).unwrap();
         assert_eq!(
-            demand.terms,
+            challenge.terms,
             PaymentTerms {
                 valid_until: 1300,
                 ..terms()
             }
         );
-        assert_eq!(demand.request.network, "base-sepolia");
-        assert!(demand.request.needs_credential);
-        assert_eq!(demand.request.accepts.len(), 1);
-        assert!(Demand::read(None, &json!({}), &plan, 0).is_err());
+        assert_eq!(challenge.request.network, "base-sepolia");
+        assert!(challenge.request.needs_credential);
+        assert_eq!(challenge.request.accepts.len(), 1);
+        assert!(PaymentChallenge::read(None, &json!({}), &plan, 0).is_err());
     }
 }

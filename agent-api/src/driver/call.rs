@@ -200,35 +200,39 @@ impl Driver<'_> {
         start: Instant,
     ) -> ToolCallOutcome {
         let now = self.app.clock.unix_seconds();
-        let mut demand = match answer.demand(&plan, now) {
-            Ok(demand) => demand,
+        let mut challenge = match answer.challenge(&plan, now) {
+            Ok(challenge) => challenge,
             Err(problem) => return self.report(call, ToolReport::failed(problem), start),
         };
         let voucher = self
             .voucher
-            .take_if(|voucher| voucher.fits(&demand.terms).is_ok());
+            .take_if(|voucher| voucher.fits(&challenge.terms).is_ok());
         if let Some(voucher) = voucher {
             return self
-                .spend(turn, call, tool, plan, &demand.terms, &voucher, start)
+                .spend(turn, call, tool, plan, &challenge.terms, &voucher, start)
                 .await;
         }
         let policy = &self.app.config.policy;
         let wallet = self.wallet.as_deref();
-        if let Err(refused) = self.app.spending.check(policy, &demand.terms, wallet, now) {
+        if let Err(refused) = self
+            .app
+            .spending
+            .check(policy, &challenge.terms, wallet, now)
+        {
             return self.report(call, ToolReport::failed(refused.to_string()), start);
         }
         if let (true, Some(body)) = (plan.takes_credential, &plan.body) {
             let caller = self.caller(turn.id(), None);
             let quote = self.app.lease_api.quote(body, caller).await;
             // The quote is shown only if its total is the price that is asked.
-            demand.request.price = quote
+            challenge.request.price = quote
                 .and_then(|quote| quote.price)
-                .filter(|price| price.total.atomic() == demand.terms.amount);
+                .filter(|price| price.total.atomic() == challenge.terms.amount);
         }
         ToolCallOutcome::Suspended(Box::new(CustomerRequest {
             plan,
-            wanted: CustomerAction::Payment(demand.terms),
-            request: Some(demand.request),
+            wanted: CustomerAction::Payment(challenge.terms),
+            request: Some(challenge.request),
         }))
     }
 

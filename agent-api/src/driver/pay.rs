@@ -115,13 +115,13 @@ impl Driver<'_> {
     ) -> ToolCallOutcome {
         if answer.wants_payment() {
             let now = self.app.clock.unix_seconds();
-            return match answer.demand(&plan, now) {
-                Ok(mut demand) => {
-                    demand.request.price_changed = demand.terms.amount != before.amount;
+            return match answer.challenge(&plan, now) {
+                Ok(mut challenge) => {
+                    challenge.request.price_changed = challenge.terms.amount != before.amount;
                     ToolCallOutcome::Suspended(Box::new(CustomerRequest {
                         plan,
-                        wanted: CustomerAction::Payment(demand.terms),
-                        request: Some(demand.request),
+                        wanted: CustomerAction::Payment(challenge.terms),
+                        request: Some(challenge.request),
                     }))
                 }
                 Err(problem) => self.report(call, ToolReport::failed(problem), start),

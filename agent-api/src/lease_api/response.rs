@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::LeaseApiError;
-use crate::{payment::Demand, tools::CallPlan};
+use crate::{payment::PaymentChallenge, tools::CallPlan};
 
 /// A response with any status.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,9 +41,9 @@ impl LeaseApiResponse {
     /// The terms of a 402. `now` is in Unix seconds.
     ///
     /// # Errors
-    /// As for [`Demand::read`].
-    pub fn demand(&self, plan: &CallPlan, now: u64) -> Result<Demand, String> {
-        Demand::read(self.payment_required.as_deref(), &self.body, plan, now)
+    /// As for [`PaymentChallenge::read`].
+    pub fn challenge(&self, plan: &CallPlan, now: u64) -> Result<PaymentChallenge, String> {
+        PaymentChallenge::read(self.payment_required.as_deref(), &self.body, plan, now)
     }
 
     /// Reads the body as the contract's type.
