@@ -233,11 +233,11 @@ inBrowser('a wallet that does not answer', (stage) => {
       await page.locator('.wallet-button').click();
       const dialog = page.locator('.wallet-dialog');
       await visitor.button('Create a burner wallet', dialog).click();
-      await dialog.getByText('A key kept nowhere is lost with the page').waitFor();
+      await dialog.getByText('The key would be lost with the page').waitFor();
       await visitor.picture(`burner-${state}`);
       await dialog.locator('.import input').fill(privateKey(67));
       await visitor.button('Import', dialog).click();
-      await dialog.locator('.field-problem', { hasText: 'A key kept nowhere is lost' }).waitFor();
+      await dialog.locator('.field-problem', { hasText: 'The key would be lost' }).waitFor();
       assert.equal(await dialog.locator('.burner-address').count(), 0, 'no address that could be funded');
       await page.keyboard.press('Escape');
       assert.match(await page.locator('.wallet-button').innerText(), /Connect wallet/);
