@@ -114,7 +114,7 @@ impl Terminals {
                  this host cannot confine a real one.",
             ),
             (ShellMode::Confined, Some(Some(found))) if !found.limits.by_the_kernel() => Some(
-                "Demo machines share their host's processors, and one that takes more memory or \
+                "Demo containers share their host's processors, and one that takes more memory or \
                  disk than it has is ended.",
             ),
             (ShellMode::Lxc | ShellMode::Confined, _) => None,

@@ -188,7 +188,7 @@ async fn a_simulator_tells_customers_what_its_shells_are() {
     let expected = if how.contains("control groups in") {
         ""
     } else if how.contains("confined by") {
-        "Demo machines share their host's processors, and one that takes more memory or disk than \
+        "Demo containers share their host's processors, and one that takes more memory or disk than \
          it has is ended."
     } else {
         "Commands run in an imitation of a shell that knows only a few of them, because this host \
