@@ -17,9 +17,11 @@ use tower::ServiceExt as _;
 
 use limits::Connections;
 pub use limits::Limits;
+use linger::{LingeringStream, Unread};
 
 mod body;
 mod limits;
+mod linger;
 
 /// The backoff after the system refused a connection, for instance because the process has too many
 /// files open.
@@ -75,7 +77,7 @@ pub async fn bind(address: SocketAddr, variable: &str) -> Result<TcpListener, Bi
 enum Phase {
     Running,
     Stopping,
-    Insisting,
+    StoppingNow,
 }
 
 /// The signal to shut down for all parts of the process. Clones watch the same request.
@@ -92,7 +94,7 @@ impl ShutdownTrigger {
         self.0.send_modify(|phase| {
             *phase = match phase {
                 Phase::Running => Phase::Stopping,
-                Phase::Stopping | Phase::Insisting => Phase::Insisting,
+                Phase::Stopping | Phase::StoppingNow => Phase::StoppingNow,
             }
         });
     }
@@ -139,8 +141,8 @@ impl Shutdown {
     }
 
     /// Completes when the shutdown is requested a second time.
-    pub async fn insisted(&self) {
-        self.reached(Phase::Insisting).await;
+    pub async fn requested_again(&self) {
+        self.reached(Phase::StoppingNow).await;
     }
 
     async fn reached(&self, wanted: Phase) {
@@ -181,7 +183,7 @@ pub async fn serve(
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(limits.head);
-    let places = Connections::new(&limits);
+    let permits = Connections::new(&limits);
     let mut connections = JoinSet::new();
     loop {
         let (stream, peer) = tokio::select! {
@@ -197,7 +199,7 @@ pub async fn serve(
             Some(_) = connections.join_next() => continue,
             () = shutdown.requested() => break,
         };
-        let Some(place) = places.place(peer.ip()) else {
+        let Some(permit) = permits.acquire(peer.ip()) else {
             continue;
         };
         let serving = attend(
@@ -209,7 +211,7 @@ pub async fn serve(
         );
         connections.spawn(async move {
             serving.await;
-            drop(place);
+            drop(permit);
         });
     }
     // Closed at once, so that new connections are refused.
@@ -217,7 +219,7 @@ pub async fn serve(
     let drained = async { while connections.join_next().await.is_some() {} };
     tokio::select! {
         () = drained => Ok(Ending::Drained),
-        () = patience_ends(&shutdown, grace) => {
+        () = grace_ended(&shutdown, grace) => {
             tracing::warn!("the service stops with open connections");
             Ok(Ending::Cut)
         }
@@ -240,8 +242,10 @@ async fn attend(
     if let Err(error) = give_up_unread(&stream, limits.unread) {
         tracing::debug!(%error, "a connection stays without TCP_USER_TIMEOUT");
     }
+    let unread = Unread::default();
+    let stream = LingeringStream::new(stream, unread.clone());
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let mut request = request.map(|body| body::within(limits.body, body));
+        let mut request = request.map(|body| body::within(limits.body, body, &unread));
         request.extensions_mut().insert(ConnectInfo(peer));
         app.clone().oneshot(request)
     });
@@ -282,11 +286,11 @@ fn give_up_unread(_stream: &TcpStream, _time: Duration) -> io::Result<()> {
     Ok(())
 }
 
-async fn patience_ends(shutdown: &Shutdown, grace: Duration) {
+async fn grace_ended(shutdown: &Shutdown, grace: Duration) {
     shutdown.requested().await;
     tokio::select! {
         () = tokio::time::sleep(grace) => {}
-        () = shutdown.insisted() => {}
+        () = shutdown.requested_again() => {}
     }
 }
 

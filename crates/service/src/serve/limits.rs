@@ -74,7 +74,7 @@ impl Connections {
     }
 
     /// Takes a permit for a connection from this address, if one is free.
-    pub(super) fn place(&self, peer: IpAddr) -> Option<ConcurrencyPermit> {
+    pub(super) fn acquire(&self, peer: IpAddr) -> Option<ConcurrencyPermit> {
         let peer = peer.to_canonical();
         let permit = self.0.acquire((!peer.is_loopback()).then_some(peer));
         let refused = |exceeded| {
@@ -105,20 +105,20 @@ mod tests {
             ..Limits::default()
         });
         let one = address("2001:db8::1");
-        let held: Vec<_> = std::iter::from_fn(|| connections.place(one))
+        let held: Vec<_> = std::iter::from_fn(|| connections.acquire(one))
             .take(9)
             .collect();
         assert_eq!(held.len(), 2);
-        let other = connections.place(address("192.0.2.7"));
+        let other = connections.acquire(address("192.0.2.7"));
         assert!(other.is_some());
         let loopback = address("::ffff:127.0.0.1");
-        let here: Vec<_> = std::iter::from_fn(|| connections.place(loopback))
+        let here: Vec<_> = std::iter::from_fn(|| connections.acquire(loopback))
             .take(9)
             .collect();
         assert_eq!(here.len(), 3);
-        assert!(connections.place(address("192.0.2.8")).is_none());
+        assert!(connections.acquire(address("192.0.2.8")).is_none());
         drop(held);
-        assert!(connections.place(one).is_some());
+        assert!(connections.acquire(one).is_some());
     }
 
     #[test]

@@ -187,6 +187,25 @@ async fn a_body_that_arrives_slowly_ends_at_its_timeout() {
 }
 
 #[tokio::test]
+async fn a_client_that_sends_far_too_much_reads_why_it_is_refused() {
+    const LENGTH: usize = 10 << 20;
+    let app = Router::new().route("/", post(async |_: axum::body::Bytes| "read"));
+    let (address, _trigger) = within(Limits::default(), app).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head = format!("POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: {LENGTH}\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    for part in vec![b' '; LENGTH].chunks(64 << 10) {
+        stream.write_all(part).await.unwrap();
+        // The server has every chance to close in the meantime.
+        tokio::task::yield_now().await;
+    }
+    let mut answer = String::new();
+    let read = timeout(DEADLINE, stream.read_to_string(&mut answer)).await;
+    read.unwrap().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+}
+
+#[tokio::test]
 async fn a_connection_beyond_the_limits_is_closed_and_the_others_are_served() {
     let app = Router::new().route("/", get(async || "done"));
     let limits = Limits {
