@@ -1,7 +1,9 @@
 //! Finds the lease that has a container's number now. Numbers are reused, so a call that the
 //! customer pays for or confirms is bound to the lease's id, which is not reused.
 
-use api_types::{ErrorCode, LeaseStatus, LeaseView, ListResponse, SuspendedLease};
+use api_types::{ErrorCode, LeaseStatus, SuspendedLease, Timestamp};
+use serde::Deserialize;
+use serde_json::Value;
 
 use super::{Driver, call::ToolReport};
 use crate::{
@@ -11,9 +13,39 @@ use crate::{
     turn::Turn,
 };
 
-/// Whether a lease has the container with this number.
-fn has_container(lease: &LeaseView, ctid: u32) -> bool {
-    lease.ctid == ctid && lease.status != LeaseStatus::Destroyed
+/// The members of a lease that bind a call to it. It is less than a whole lease, and each entry of a
+/// list is read alone: a member or status of a later release must not leave a call unbound.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct BoundLease {
+    lease_id: String,
+    ctid: u32,
+    /// A status that this release does not know is none.
+    #[serde(default, deserialize_with = "known_status")]
+    status: Option<LeaseStatus>,
+    #[serde(default)]
+    hostname: String,
+    #[serde(default)]
+    ip: Option<String>,
+    #[serde(default)]
+    expires_at: Option<Timestamp>,
+}
+
+fn known_status<'de, D: serde::Deserializer<'de>>(
+    from: D,
+) -> Result<Option<LeaseStatus>, D::Error> {
+    Ok(LeaseStatus::deserialize(Value::deserialize(from)?).ok())
+}
+
+impl BoundLease {
+    fn read(lease: &Value) -> Option<Self> {
+        Self::deserialize(lease).ok()
+    }
+
+    /// Whether it has the container with this number.
+    fn has_container(&self, ctid: u32) -> bool {
+        self.ctid == ctid && self.status != Some(LeaseStatus::Destroyed)
+    }
 }
 
 impl Driver<'_> {
@@ -35,13 +67,11 @@ impl Driver<'_> {
         };
         let answer = self.read(turn, "/leases").await;
         let found = match &answer {
-            Ok(answer) if answer.is_done() => answer
-                .read::<ListResponse>()
-                .map(|list| {
-                    let mut leases = list.leases.into_iter();
-                    leases.find(|lease| has_container(lease, ctid))
-                })
-                .map_err(|error| error.to_string()),
+            Ok(answer) if answer.is_done() => {
+                let leases = answer.body["leases"].as_array().into_iter().flatten();
+                let mut leases = leases.filter_map(BoundLease::read);
+                Ok(leases.find(|lease| lease.has_container(ctid)))
+            }
             Ok(answer) => Err(answer.refusal().0),
             Err(error) => Err(error.to_string()),
         };
@@ -70,8 +100,8 @@ impl Driver<'_> {
         let Ok(answer) = self.read(turn, &path).await else {
             return Ok(());
         };
-        match answer.read::<LeaseView>() {
-            Ok(now) if answer.is_done() && !has_container(&now, lease.ctid) => Err(over(lease)),
+        match BoundLease::read(&answer.body) {
+            Some(now) if answer.is_done() && !now.has_container(lease.ctid) => Err(over(lease)),
             _ => Ok(()),
         }
     }
@@ -83,7 +113,7 @@ impl Driver<'_> {
 }
 
 /// The lease of a call as the customer sees it.
-fn suspended_lease(lease: LeaseView) -> SuspendedLease {
+fn suspended_lease(lease: BoundLease) -> SuspendedLease {
     SuspendedLease {
         lease_id: lease.lease_id,
         ctid: lease.ctid,

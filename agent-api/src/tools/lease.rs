@@ -1,8 +1,7 @@
 //! The tools that create, price, renew, list and end leases.
 
 use api_types::{
-    LeaseRequest, LeaseResponse, LeaseStatus, LeaseView, ListResponse, QuoteResponse, RenewRequest,
-    RenewResponse,
+    LeaseRequest, LeaseResponse, LeaseStatus, LeaseView, QuoteResponse, RenewRequest, RenewResponse,
 };
 use axum::http::Method;
 use schemars::JsonSchema;
@@ -301,12 +300,42 @@ impl Tool for DestroyLease {
 #[serde(deny_unknown_fields)]
 pub(super) struct NoArguments {}
 
+/// A list of leases of which each entry is read alone, so that one of a later release hides no
+/// other.
+#[derive(Debug, Deserialize)]
+#[serde(from = "ListOfAny")]
+pub(super) struct ReadableLeases {
+    leases: Vec<LeaseView>,
+    /// The number of entries that cannot be read.
+    unreadable: usize,
+}
+
+#[derive(Debug, Deserialize)]
+struct ListOfAny {
+    leases: Vec<Value>,
+}
+
+impl From<ListOfAny> for ReadableLeases {
+    fn from(list: ListOfAny) -> Self {
+        let all = list.leases.len();
+        let leases: Vec<_> = list
+            .leases
+            .iter()
+            .filter_map(|lease| LeaseView::deserialize(lease).ok())
+            .collect();
+        Self {
+            unreadable: all - leases.len(),
+            leases,
+        }
+    }
+}
+
 impl Tool for ListManagedContainers {
     const NAME: &'static str = "list_managed_containers";
     const CLASS: ToolClass = ToolClass::Paid;
     const DESCRIPTION: &'static str = "Lists the customer's containers with their state, time left and, in `notice`, what keeps one from being used now. Free for a customer who is signed in, else a small fee.";
     type Arguments = NoArguments;
-    type Response = ListResponse;
+    type Response = ReadableLeases;
 
     fn plan(_: NoArguments) -> CallPlan {
         CallPlan {
@@ -317,7 +346,7 @@ impl Tool for ListManagedContainers {
         }
     }
 
-    fn view(list: &ListResponse) -> Value {
+    fn view(list: &ReadableLeases) -> Value {
         let leases = list.leases.iter().map(|lease| {
             without_nulls(json!({
                 "ctid": lease.ctid, "hostname": lease.hostname, "status": lease.status,
@@ -326,11 +355,12 @@ impl Tool for ListManagedContainers {
                 "expiresAt": lease.expires_at, "destroysAt": lease.destroys_at,
             }))
         });
-        json!({ "leases": leases.collect::<Vec<_>>() })
+        let unreadable = (list.unreadable > 0).then_some(list.unreadable);
+        without_nulls(json!({ "leases": leases.collect::<Vec<_>>(), "unreadable": unreadable }))
     }
 
-    fn summary(list: &ListResponse) -> String {
-        match list.leases.len() {
+    fn summary(list: &ReadableLeases) -> String {
+        match list.leases.len() + list.unreadable {
             0 => "You have no containers.".to_owned(),
             1 => "You have 1 container.".to_owned(),
             many => format!("You have {many} containers."),

@@ -122,8 +122,9 @@ trait Tool {
     type Arguments: DeserializeOwned + JsonSchema;
     /// The body of the lease API's response.
     type Response: DeserializeOwned;
-    /// The summary of a response whose body cannot be read as [`Tool::Response`].
-    const UNREAD: &'static str = "The lease API took the request.";
+    /// The summary of a response whose body cannot be read as [`Tool::Response`] and has no
+    /// `message`.
+    const UNREAD: &'static str = "The lease API's answer could not be read.";
 
     /// The request for these arguments.
     fn plan(arguments: Self::Arguments) -> CallPlan;
@@ -250,15 +251,18 @@ fn view_of<T: Tool>(body: &Value) -> Value {
                 tool = T::NAME,
                 "a response of the lease API has another shape than the contract's"
             );
-            Value::Object(serde_json::Map::new())
+            show::readable(body)
         },
         |response| T::view(&response),
     )
 }
 
 fn summary_of<T: Tool>(body: &Value) -> String {
-    T::Response::deserialize(body)
-        .map_or_else(|_| T::UNREAD.to_owned(), |response| T::summary(&response))
+    if let Ok(response) = T::Response::deserialize(body) {
+        return T::summary(&response);
+    }
+    let message = body["message"].as_str();
+    message.map_or_else(|| T::UNREAD.to_owned(), visible::line)
 }
 
 /// A plan without a body, to which each tool adds its own members.

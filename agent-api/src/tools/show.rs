@@ -18,6 +18,25 @@ const SECRETS: [&str; 8] = [
     "authCookie",
 ];
 
+/// The members that the model may see of a response that has another shape than the contract's.
+pub(super) fn readable(body: &Value) -> Value {
+    const MEMBERS: [&str; 7] = [
+        "leaseId",
+        "status",
+        "ctid",
+        "expiresAt",
+        "hostname",
+        "ip",
+        "message",
+    ];
+    let found = MEMBERS.iter().filter_map(|name| {
+        let value = body.get(*name)?;
+        let is_plain = value.is_string() || value.is_number() || value.is_boolean();
+        is_plain.then(|| ((*name).to_owned(), value.clone()))
+    });
+    Value::Object(found.collect())
+}
+
 /// The same object without the members that are null.
 pub(super) fn without_nulls(mut object: Value) -> Value {
     if let Some(members) = object.as_object_mut() {

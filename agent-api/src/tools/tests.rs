@@ -166,6 +166,32 @@ fn the_list_says_why_a_container_cannot_be_used() {
     let mut expected = json!({"leases": [shown(100), shown(101)]});
     expected["leases"][0]["notice"] = json!(locked);
     assert_eq!(seen, expected);
+
+    // An entry of a later release hides no other one.
+    let mut later = lease(102, None);
+    later["status"] = json!("hibernated");
+    let answer = json!({"leases": [later, lease(101, None)]});
+    let list = find("list_managed_containers").unwrap();
+    let seen = list.view(&answer);
+    assert_eq!(seen, json!({"leases": [shown(101)], "unreadable": 1}));
+    assert_eq!(list.summary(&answer), "You have 2 containers.");
+}
+
+#[test]
+fn of_a_response_with_another_shape_the_plain_members_are_shown() {
+    let answer = json!({
+        "leaseId": "l", "status": "active", "ctid": 100, "message": "box runs for an hour.",
+        "password": "hunter2!", "price": {"total": "1"}, "ticket": "t",
+    });
+    let tool = find("lease_container").unwrap();
+    let plain = json!({
+        "leaseId": "l", "status": "active", "ctid": 100, "message": "box runs for an hour.",
+    });
+    assert_eq!(tool.view(&answer), plain);
+    assert_eq!(tool.summary(&answer), "box runs for an hour.");
+    assert_eq!(tool.summary(&json!({})), "The lease is being settled.");
+    let unread = find("get_node_stats").unwrap().summary(&json!({}));
+    assert_eq!(unread, "The lease API's answer could not be read.");
 }
 
 #[test]

@@ -87,6 +87,28 @@ async fn a_confirmed_call_names_its_lease_on_every_replica() {
     }
 }
 
+/// A call stays bound to its lease beside leases with members and a status of a later release.
+#[tokio::test]
+async fn a_lease_that_cannot_be_read_leaves_no_other_call_unbound() {
+    let shop = FakeLeaseApi::start(|asked| match asked.path.as_str() {
+        "/leases" => done(&json!({ "leases": [
+            {"leaseId": "lease-z", "ctid": 101, "status": "hibernated"},
+            {"id": 7},
+            lease("lease-a"),
+        ] })),
+        _ => shop(asked),
+    })
+    .await;
+    let agent = Agent::offline(&shop.url).await;
+    for ctid in [100, 101] {
+        let asked = asked(&agent, &format!("destroy container {ctid}")).await;
+        let yes = json!({"pending": asked["pending"], "confirm": true, "session": "t0ken"});
+        agent.chat(yes).await;
+    }
+    let bound: Vec<_> = changes(&shop).into_iter().map(|call| call.query).collect();
+    assert_eq!(bound, ["leaseId=lease-a", "leaseId=lease-z"]);
+}
+
 #[tokio::test]
 async fn a_number_that_no_lease_of_the_wallet_has_is_not_asked_about() {
     let shop = FakeLeaseApi::start(shop).await;

@@ -31,6 +31,7 @@ struct Arguments {
         long,
         value_name = "SECRET",
         env = "PVE_SIM_TOKEN_SECRET",
+        allow_hyphen_values = true,
         hide_env_values = true
     )]
     token_secret: Option<String>,
