@@ -37,7 +37,7 @@ use crate::{
     proof_limits::ProofLimits,
     proxmox::Proxmox,
     shares::Shares,
-    store::{AdvisoryLocks, Database, DemoLedger, FileLock, Store},
+    store::{AdvisoryLocks, Database, DemoLedger, EventSubject, FileLock, Store, log_event},
     tariffs::Tariffs,
     terminals,
 };
@@ -221,22 +221,13 @@ impl App {
     /// Adds an event to the audit trail. The caller goes on when the trail cannot be written; the
     /// log says so.
     pub async fn record_event(&self, subject: &str, kind: &str, data: serde_json::Value) {
-        let lease = subject.starts_with("lease").then_some(subject);
-        let payment = subject.starts_with("pay").then_some(subject);
-        let node = lease.or(payment).is_none().then_some(subject);
-        tracing::info!(
-            lease.id = lease,
-            payment.id = payment,
-            node,
-            event = kind,
-            %data,
-            "event recorded"
-        );
+        log_event(subject, kind, &data);
         let stored = self
             .store
             .append_event(self.now(), subject, kind, &data)
             .await;
         if let Err(error) = stored {
+            let [lease, payment, node] = EventSubject::new(subject).fields();
             tracing::error!(
                 lease.id = lease,
                 payment.id = payment,

@@ -143,7 +143,7 @@ pub struct SettledPayment {
     pub transaction: String,
     /// CAIP-2 id.
     pub network: String,
-    /// The operation was begun, in the commit of the settlement.
+    /// The operation was begun, in the commit of the settlement or by an earlier attempt.
     pub begun: bool,
 }
 

@@ -27,9 +27,7 @@ pub fn owed_error(row: &Row, why: &str) -> ApiError {
         Some(DebtReason::MayHaveRun) => {
             "The command was begun and its outcome was lost; it may have run, and is not run again."
         }
-        Some(DebtReason::MovedAfterRefusal) => {
-            "The payment was refused, and the money moved later."
-        }
+        Some(DebtReason::MovedAfterRefusal) => "The payment was refused, but the money moved.",
         Some(DebtReason::Undelivered) | None => "What it paid for could not be delivered.",
     };
     let message = format!(

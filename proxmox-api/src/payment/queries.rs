@@ -85,7 +85,7 @@ pub(super) async fn settle(
             (SettlementResult::Refused(reason), None)
         }
         Settlement::Unsent { reason, .. } | Settlement::Unknown { reason, .. } if !is_first => {
-            tracing::info!(payment.id = %id, reason, "the outcome of a settlement is still unknown");
+            tracing::info!(payment.id = %id, reason, "the outcome of a settlement is still unknown: the money may have moved");
             (SettlementResult::Unknown(None), None)
         }
         Settlement::Unsent {
@@ -106,7 +106,7 @@ pub(super) async fn settle(
             tracing::warn!(
                 payment.id = id.as_str(),
                 reason,
-                "the outcome of a settlement is unknown"
+                "the outcome of a settlement is unknown: the money may have moved"
             );
             (SettlementResult::Unknown(transaction), None)
         }

@@ -11,7 +11,7 @@ pub enum DebtReason {
     MayHaveRun,
     /// The request was not delivered, and not repeated in time.
     Undelivered,
-    /// The payment was refused, and the money moved later.
+    /// The payment was refused, but the money moved.
     MovedAfterRefusal,
 }
 

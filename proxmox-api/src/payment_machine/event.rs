@@ -34,7 +34,7 @@ pub struct PaymentContext {
     pub repeat: RetryPolicy,
     /// Whether a chain can be asked.
     pub has_chain: bool,
-    /// Whether the facilitator is the demo ledger, whose answers are always true.
+    /// Whether the facilitator is the demo ledger, whose refusals are always true.
     pub is_simulated: bool,
 }
 

@@ -202,7 +202,7 @@ fn later_settlement(
         SettlementResult::Settled(transfer) => found_moved(terms, transfer),
         _ if terms.has_chain => vec![PaymentEffect::AskChain],
         _ if !window.is_over => vec![],
-        // The demo ledger is ours: its refusal is true.
+        // The demo ledger is ours: its refusal is true, and without an answer it is asked again.
         SettlementResult::Refused(_) if terms.is_simulated => {
             never_moves("authorization_expired".to_owned())
         }
@@ -238,7 +238,7 @@ fn moved_after_refusal(transfer: TransferEvidence) -> Vec<PaymentEffect> {
     ]
 }
 
-/// Another process stored a transition first. A transfer that is known here is never dropped
+/// Another task or replica stored a transition first. A transfer that is known here is never dropped
 /// because of it.
 fn overtaken(
     terms: PaymentContext,

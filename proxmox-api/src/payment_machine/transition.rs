@@ -62,7 +62,8 @@ impl NewState {
 }
 
 /// The right to move payments between states. `payment` implements it for one private type;
-/// implement it nowhere else, so that a payment changes its state in one place.
+/// no other code may, so that a payment changes its state in one place. A test reads the sources
+/// for it, because the compiler does not.
 pub trait TransitionRight {}
 
 #[cfg(test)]

@@ -143,7 +143,7 @@ impl IncomingRequest {
 enum PaymentLookup<O> {
     /// The payment was seen before.
     Known(Box<PresentedPayment>, Box<Row>),
-    /// The operation was not performed.
+    /// The payment was not seen before.
     New(Box<PaidRequest<O>>),
 }
 

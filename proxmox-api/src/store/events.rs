@@ -44,14 +44,53 @@ impl NewEvent {
 
     /// Logs the event once it is stored.
     pub fn log(&self) {
-        let (subject, event, data) = (&self.subject, self.kind, &self.data);
-        tracing::info!(subject, event, %data, "an event was recorded");
+        log_event(&self.subject, self.kind, &self.data);
     }
 
     /// The event as a step, which is made alone or together with the change that it is about.
     pub(super) fn step(&self, at: i64) -> Step {
         append(at, &self.subject, self.kind, &self.data.to_string())
     }
+}
+
+/// The log field that names the subject of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventSubject<'a> {
+    /// A lease, by its id.
+    Lease(&'a str),
+    /// A payment, by its id.
+    Payment(&'a str),
+    /// A node, by its name.
+    Node(&'a str),
+}
+
+impl<'a> EventSubject<'a> {
+    /// The kind of subject by the form of its id: no node is called `pay_…`, and `lease-` is
+    /// followed by 16 hexadecimal digits.
+    pub fn new(subject: &'a str) -> Self {
+        let is_lease =
+            |id: &str| id.len() == 16 && id.bytes().all(|digit| digit.is_ascii_hexdigit());
+        match subject {
+            _ if subject.starts_with("pay_") => Self::Payment(subject),
+            _ if subject.strip_prefix("lease-").is_some_and(is_lease) => Self::Lease(subject),
+            _ => Self::Node(subject),
+        }
+    }
+
+    /// The values of the fields `lease.id`, `payment.id` and `node`.
+    pub fn fields(self) -> [Option<&'a str>; 3] {
+        match self {
+            Self::Lease(id) => [Some(id), None, None],
+            Self::Payment(id) => [None, Some(id), None],
+            Self::Node(name) => [None, None, Some(name)],
+        }
+    }
+}
+
+/// Writes an event to the log. Every event of the audit trail is logged here.
+pub fn log_event(subject: &str, kind: &str, data: &serde_json::Value) {
+    let [lease, payment, node] = EventSubject::new(subject).fields();
+    tracing::info!(lease.id = lease, payment.id = payment, node, event = kind, %data, "event recorded");
 }
 
 /// Adds an event, alone or together with the change that it is about.

@@ -41,7 +41,7 @@ pub use console_tickets::ConsoleTicket;
 pub use database::Database;
 pub use debts::{Debt, OpenAccounts};
 pub use demo::{DemoLedger, Transfer, TransferOutcome};
-pub use events::{AuditEvent, NewEvent};
+pub use events::{AuditEvent, EventSubject, NewEvent, log_event};
 pub use lease_state::LeaseState;
 pub use leases::{
     AddressPool, Claim, ClaimLimits, ClaimOutcome, DueEnd, HeldMachine, HeldPower, Lease,

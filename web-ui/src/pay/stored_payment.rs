@@ -65,7 +65,7 @@ pub enum SignedRequest {
         call: Box<PaidOperation>,
         /// Name and value of the payment's header.
         header: (String, Secret),
-        /// The idempotency key, the same in each attempt and known to nobody else: with it the
+        /// The idempotency key, the same in each attempt, and secret: with it the
         /// service repeats its answer. Earlier versions of this page stored none, or one that was
         /// derived from the payment.
         #[serde(default, skip_serializing_if = "Option::is_none")]

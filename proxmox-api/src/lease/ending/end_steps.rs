@@ -26,14 +26,15 @@ use crate::{
 /// How long a container may take to start that was halted while its lease was renewed.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// Unix milliseconds; 0 for a time before 1970.
+pub(super) fn millis(seconds: i64) -> u64 {
+    u64::try_from(seconds).unwrap_or(0).saturating_mul(1000)
+}
+
 /// How late something begins that was due at `due_at`, Unix seconds.
 fn measure_lateness(app: &App, step: &'static str, due_at: Option<i64>) {
-    let late = app.clock.unix_millis().saturating_sub(
-        due_at
-            .unwrap_or(i64::MAX)
-            .unsigned_abs()
-            .saturating_mul(1000),
-    );
+    let due = millis(due_at.unwrap_or(i64::MAX));
+    let late = app.clock.unix_millis().saturating_sub(due);
     metrics::histogram!("lease_end_lateness_seconds", "step" => step).record(late as f64 / 1000.0);
 }
 

@@ -10,14 +10,14 @@ use std::collections::{HashMap, HashSet};
 use serde_json::json;
 
 use super::{
-    end_steps::{forget_failures, step},
+    end_steps::{forget_failures, millis, step},
     held,
     lanes::{LaneCapacity, LaneTask, Lanes, NodeLane, WorkResult},
 };
 use crate::{
     ids::LeaseId,
     state::App,
-    store::{DueEnd, LeaseState, StoreError},
+    store::{DueEnd, LeaseState, StoreError, log_event},
 };
 
 /// Seconds before the end at which the owner is warned.
@@ -194,10 +194,6 @@ impl EndsWorker {
     }
 }
 
-fn millis(seconds: i64) -> u64 {
-    u64::try_from(seconds).unwrap_or(0).saturating_mul(1000)
-}
-
 fn in_lane(due: DueEnd) -> (i64, NodeLane, LeaseId) {
     let task = match due.state {
         LeaseState::Active | LeaseState::Expiring => LaneTask::Stop,
@@ -213,8 +209,7 @@ async fn warn(app: &App, now: i64) -> Result<bool, StoreError> {
     let warned = warned.await?;
     for one in &warned {
         let data = json!({ "expiresAt": one.expires_at, "destroysAt": one.destroy_at });
-        let id = one.lease_id.as_str();
-        tracing::info!(lease.id = id, event = "expires_soon", %data, "event recorded");
+        log_event(&one.lease_id, "expires_soon", &data);
     }
     Ok(i64::try_from(warned.len()).unwrap_or(i64::MAX) >= WARN_AT_ONCE)
 }

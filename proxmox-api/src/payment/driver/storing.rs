@@ -133,7 +133,7 @@ impl<O: Operation> PaymentDriver<O> {
                     payment.id = self.row.payment_id.as_str(),
                     reason,
                     amount = self.row.amount,
-                    "a payment cannot be resolved: decide with `proxmox-api payments resolve`"
+                    "a payment cannot be resolved: it is not known whether the money moved; see `proxmox-api payments show`"
                 );
             }
             _ => {}

@@ -4,6 +4,7 @@
 mod document;
 mod money;
 mod properties;
+mod rights;
 mod world;
 
 use super::*;

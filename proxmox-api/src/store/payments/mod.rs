@@ -204,7 +204,7 @@ impl Store {
     }
 }
 
-/// Stores a transition if the payment is in its first state.
+/// Stores a transition if the payment is in the state that it starts from.
 pub(super) fn apply(db: Db<'_>, wanted: &Transition, now: i64) -> Result<bool, StoreError> {
     match db.make(&step(wanted, now)?) {
         Ok(()) => Ok(true),
@@ -213,7 +213,7 @@ pub(super) fn apply(db: Db<'_>, wanted: &Transition, now: i64) -> Result<bool, S
     }
 }
 
-/// A transition as a step, which fits if the payment is in its first state.
+/// A transition as a step, which fits if the payment is in the state that it starts from.
 fn step(wanted: &Transition, now: i64) -> Result<Step, StoreError> {
     let (id, from, to) = (
         wanted.payment_id(),

@@ -7,6 +7,7 @@ mod agent;
 mod direct;
 pub(crate) mod lock;
 mod offer;
+mod purchase;
 mod send;
 mod sign;
 mod start;
@@ -14,9 +15,11 @@ mod stored;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use api_types::{ChatEvent, ChatMessage, LeaseResponse, PaymentRequest, Usdc};
+use api_types::{LeaseResponse, Usdc};
 use leptos::{prelude::*, task::spawn_local};
-use x402::purchase::Chosen;
+
+use purchase::{PendingPurchase, PurchaseSource};
+pub use purchase::{SuspendedPurchase, TurnUpdate};
 
 use super::{
     CardId, CustomerBudget, LoginCredential, OverBudget, PaidOperation, PayCard, PaymentPhase,
@@ -25,7 +28,7 @@ use super::{
 use crate::{
     api::{AgentApi, LeaseApi},
     browser::storage,
-    http::{AbortHandle, RequestError},
+    http::AbortHandle,
     lazy::{LazyTable, PAY_CHUNK},
     session::WalletSession,
     wallet::Wallet,
@@ -59,59 +62,6 @@ pub(crate) fn resume_stored(pay: Pay) {
 /// The lease in a receipt. A receipt implies that the chunk is loaded.
 pub fn leased(receipt: &PurchaseReceipt) -> Option<LeaseResponse> {
     (PAY_DRIVER.get()?.lease)(receipt)
-}
-
-/// What happens in an agent's turn that goes on after a payment.
-#[derive(Clone, Debug)]
-pub enum TurnUpdate {
-    /// It starts, or starts again after the connection was lost. Earlier events of it are void.
-    Started,
-    /// An event of the turn.
-    Event(Box<ChatEvent>),
-    /// The connection was lost and the outcome of the payment is not known: nothing may be offered
-    /// in its place.
-    OnHold,
-    /// It is over, or failed.
-    Ended(Result<(), RequestError>),
-}
-
-/// A suspended call of the agent that waits for its payment.
-#[derive(Clone, Debug)]
-pub struct SuspendedPurchase {
-    /// The conversation that it belongs to.
-    pub conversation: String,
-    /// The payment that it needs.
-    pub request: PaymentRequest,
-    /// The suspended call, sealed.
-    pub pending: String,
-    /// The conversation before it.
-    pub history: Vec<ChatMessage>,
-    /// The card of a refused payment that this one replaces.
-    pub replaces: Option<CardId>,
-    /// The account that it is for.
-    pub made_for: Option<String>,
-    /// Whether it came just now. Its time is then counted from now, whatever the service's clock
-    /// says.
-    pub fresh: bool,
-}
-
-/// What is needed to perform a card's purchase.
-#[derive(Clone, Debug)]
-struct PendingPurchase {
-    source: PurchaseSource,
-    request: RequestText,
-    chosen: Option<Chosen>,
-}
-
-#[derive(Clone, Debug)]
-enum PurchaseSource {
-    Direct(PurchaseItem),
-    Agent {
-        conversation: String,
-        tool: String,
-        pending: String,
-        history: Vec<ChatMessage>,
-    },
 }
 
 /// The customer's purchases on this page.

@@ -19,7 +19,7 @@ use crate::{
     lease::container::locate::{Located, locate},
     memory::locations::ContainerLocation,
     state::App,
-    store::{CounterSample, Counters, Lease, StoreError, Traffic, TrafficChange},
+    store::{CounterSample, Counters, Lease, StoreError, Traffic, TrafficChange, log_event},
 };
 pub use notice::notice;
 
@@ -254,7 +254,7 @@ async fn store_step(
         "vmid": lease.vmid, "from": traffic.step,
         "sent": traffic.counted.sent, "included": included(app, traffic),
     });
-    tracing::info!(lease.id = id.as_str(), event = kind, %data, "event recorded");
+    log_event(id, kind, &data);
     let change = TrafficChange {
         lease_id: id.clone(),
         from: traffic.step,
