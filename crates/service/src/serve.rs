@@ -1,12 +1,17 @@
 //! Serves a router: binds with an error that names the variable to change, serves, and on SIGINT or
 //! SIGTERM lets open connections finish until a deadline. Workers watch the same [`Shutdown`].
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 
-use axum::{Router, extract::ConnectInfo};
+use axum::{
+    Router,
+    extract::ConnectInfo,
+    http::{HeaderValue, header},
+};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
@@ -247,7 +252,17 @@ async fn attend(
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let mut request = request.map(|body| body::within(limits.body, body, &unread));
         request.extensions_mut().insert(ConnectInfo(peer));
-        app.clone().oneshot(request)
+        let (response, unread) = (app.clone().oneshot(request), unread.clone());
+        async move {
+            let mut response = response.await?;
+            // The connection is closed after it. A client that is not told so may send its next
+            // request on it.
+            if unread.get() {
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(header::CONNECTION, close);
+            }
+            Ok::<_, Infallible>(response)
+        }
     });
     let connection = http.serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection.with_upgrades());

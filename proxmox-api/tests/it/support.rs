@@ -14,6 +14,7 @@ use service::{
     clock::{Clock, TestClock},
     env::Env,
     metrics::Metrics,
+    serve::{Limits, Shutdown, serve},
 };
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -266,7 +267,16 @@ async fn launch(
     let router = app(state.clone(), Metrics::install().unwrap());
     tokio::spawn(async move {
         let _workers = workers;
-        axum::serve(listener, router).await.unwrap();
+        let (_, shutdown) = Shutdown::manual();
+        let served = serve(
+            listener,
+            router,
+            shutdown,
+            Duration::ZERO,
+            Limits::default(),
+        )
+        .await;
+        served.unwrap();
     });
     (state, url)
 }

@@ -1,6 +1,7 @@
-//! A connection that is closed so that its client can read the last response. A system that closes a socket with unread data
-//! resets the connection, and a client that is still sending a body then loses the response, such
-//! as a 413. So the stream goes on reading for a while, and discards what it reads.
+//! A connection that is closed so that its client can read the last response. A system that closes
+//! a socket with unread data resets the connection, and a client that is still sending a body then
+//! loses the response, such as a 413. So the stream goes on reading for a while, and discards what
+//! it reads.
 
 use std::{
     io,
@@ -31,7 +32,7 @@ impl Unread {
         self.0.store(unread, Ordering::Relaxed);
     }
 
-    fn get(&self) -> bool {
+    pub(super) fn get(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }

@@ -203,6 +203,7 @@ async fn a_client_that_sends_far_too_much_reads_why_it_is_refused() {
     let read = timeout(DEADLINE, stream.read_to_string(&mut answer)).await;
     read.unwrap().unwrap();
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+    assert!(answer.contains("connection: close\r\n"), "{answer}");
 }
 
 #[tokio::test]
