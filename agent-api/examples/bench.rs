@@ -1,6 +1,7 @@
-//! Measures what the agent adds to its model's own time, with a model and a lease API that answer from memory on loopback:
-//! `cargo run --release -p agent-api --example bench`, with `-- --quick` for a short run whose figures mean nothing. A line per
-//! figure, `NAME = VALUE UNIT`, which `cargo xtask bench` compares with the aims.
+//! Measures the time that the agent adds to that of its model, with a model and a lease API that
+//! answer from memory on loopback: `cargo run --release -p agent-api --example bench`, with `--
+//! --quick` for a short run whose figures mean nothing. It prints a line per figure, `NAME = VALUE
+//! UNIT`, which `cargo xtask bench` compares with the aims.
 
 use std::{
     convert::Infallible,
@@ -45,7 +46,7 @@ async fn main() -> Result<()> {
         ("LLM_PROVIDER", "openai-compatible"),
         ("LLM_BASE_URL", base.as_str()),
         ("LLM_MODEL", "measured"),
-        // All turns come from one address, and what is measured is not the limit.
+        // All turns come from one address, whose limits must not be reached.
         ("CHAT_CALLS_PER_MINUTE", "100000"),
         ("CHAT_TURNS_AT_A_TIME", "1000"),
         ("CHAT_TURNS_PER_ADDRESS", "1000"),
@@ -124,7 +125,8 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-/// Answers `how busy?` with a tool call first, `tell me much` with many words, and the rest with one.
+/// Answers `how busy?` with a tool call first, `tell me much` with many words, and the rest with
+/// one.
 fn model(first_word: FirstWord) -> Router {
     let answer = move |Json(request): Json<Value>| {
         let first_word = Arc::clone(&first_word);

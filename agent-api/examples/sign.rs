@@ -1,5 +1,6 @@
-//! Signs what the agent asks for, from the command line: reads an answer of `POST /chat` on standard input and prints the body that
-//! goes on with it: `curl … | sign | curl … --json @-`. Signs with `PAYER_KEY`, or with a public development key.
+//! Signs the payment that the agent asks for, from the command line: reads an answer of `POST
+//! /chat` on standard input and prints the body that goes on with it: `curl … | sign | curl …
+//! --json @-`. Signs with `PAYER_KEY`, or with a public development key.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -8,10 +9,11 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use x402::{
     eip3009,
-    purchase::{Challenge, Limits},
+    purchase::{Challenge, SpendingLimits},
 };
 
-/// Account 3 of the public development mnemonic (`test test … junk`): it must never hold real money.
+/// Account 3 of the public development mnemonic (`test test … junk`): it must never hold real
+/// money.
 const PUBLIC_DEVELOPMENT_KEY: &str =
     "0x7c852118294e51e653712a81e05800f419141751be58f605c371e15141b007a6";
 /// The most that is signed for, in atomic USDC.
@@ -28,7 +30,7 @@ fn main() -> Result<()> {
     let signer: PrivateKeySigner = key.parse().ok().context("PAYER_KEY is no private key")?;
     let header = request["payment_required"].as_str();
     let challenge = Challenge::from_response(header, request.to_string().as_bytes())?;
-    let chosen = challenge.choose(&Limits {
+    let chosen = challenge.choose(&SpendingLimits {
         max_amount: MAX_AMOUNT,
         networks: &["base-sepolia", "base"],
     })?;

@@ -10,7 +10,7 @@ use service::{
     About, Service,
     clock::SystemClock,
     metrics::Metrics,
-    serve::{self, Limits, Shutdown},
+    serve::{self, ServerLimits, Shutdown},
 };
 
 /// How long open responses may take after a stop was asked for.
@@ -48,7 +48,7 @@ async fn serve(config: Config, metrics: Metrics) -> anyhow::Result<()> {
              LLM_BASE_URL for one"
         ),
     }
-    let limits = Limits::behind(config.trusted_proxies);
+    let limits = ServerLimits::behind(config.trusted_proxies);
     let app = app(App::start(config, Arc::new(SystemClock))?, metrics);
     serve::serve(
         listener,

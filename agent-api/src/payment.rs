@@ -10,7 +10,7 @@ use serde_json::Value;
 use x402::{
     network::Network,
     payment,
-    purchase::{Challenge, Limits},
+    purchase::{Challenge, SpendingLimits},
     wire::header as wire,
 };
 
@@ -182,7 +182,7 @@ impl PaymentChallenge {
             .iter()
             .map(|known| known.caip2)
             .collect();
-        let every = Limits {
+        let every = SpendingLimits {
             max_amount: u64::MAX,
             networks: &networks,
         };

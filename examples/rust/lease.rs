@@ -1,4 +1,5 @@
-//! Leases a container, shows what the wallet has leased, and runs a command inside: `cargo run -p proxmox-api --example lease`.
+//! Leases a container, shows what the wallet has leased, and runs a command inside: `cargo run -p
+//! proxmox-api --example lease`.
 //!
 //! `BASE_URL` is the lease API, `PAYER_KEY` the private key that pays.
 
@@ -10,7 +11,8 @@ use reqwest::{Client, Method, redirect};
 use serde_json::{Value, json};
 use x402::client::PayingClient;
 
-/// A PUBLIC DEVELOPMENT KEY (account 6 of `test test … junk`), for play money only. Never send it anything of value.
+/// A PUBLIC DEVELOPMENT KEY (account 6 of `test test … junk`), for play money only. Never send it
+/// anything of value.
 const PUBLIC_DEVELOPMENT_KEY: &str =
     "0x92db14e403b83dfe3df233f83dfa3a0d7096f21ca9b0d6d6b8d88b2b4ec1564e";
 
@@ -72,8 +74,8 @@ struct Api {
 }
 
 impl Api {
-    /// Calls, pays where that is asked for, and reads the answer. The client sends an `Idempotency-Key`, and the same
-    /// signature again should an answer get lost.
+    /// Calls, pays where that is asked for, and reads the answer. The client sends an
+    /// `Idempotency-Key`, and the same signature again should an answer get lost.
     async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value> {
         let mut request = self.http.request(method, format!("{}{path}", self.base));
         if let Some(body) = body {

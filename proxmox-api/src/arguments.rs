@@ -13,6 +13,9 @@ use crate::{
     doctor::command::DoctorOptions,
 };
 
+/// The exit code after wrong arguments, the same as that of the other programs, which take clap's.
+const WRONG_ARGUMENTS: u8 = 2;
+
 /// The lease API of infra402: time on Linux containers, paid over HTTP 402. It serves where no
 /// command is given.
 #[derive(Debug, Parser)]
@@ -65,7 +68,7 @@ impl CommandLineMessage {
     pub fn print(&self) -> ExitCode {
         if self.is_error {
             eprint!("{}", self.text);
-            return ExitCode::FAILURE;
+            return ExitCode::from(WRONG_ARGUMENTS);
         }
         print!("{}", self.text);
         ExitCode::SUCCESS

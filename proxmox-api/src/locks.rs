@@ -2,19 +2,14 @@
 //! replicas share a database, in all of them. The store's constraints keep the data right without
 //! these locks; the locks save work and put copies of a request in order.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-
-use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
+use named_locks::{NamedLockGuard, NamedLocks};
 
 use crate::store::{AdvisoryLockGuard, AdvisoryLocks, StoreError};
-
-type Slots = Mutex<HashMap<String, Arc<AsyncMutex<()>>>>;
 
 /// A set of locks, each made when it is first asked for.
 #[derive(Default, Clone)]
 pub struct Locks {
-    slots: Arc<Slots>,
+    own: NamedLocks<String>,
     /// The advisory locks of all replicas, and the name of this set among them.
     shared: Option<(AdvisoryLocks, &'static str)>,
 }
@@ -23,25 +18,16 @@ pub struct Locks {
 pub struct LockGuard {
     // Fields are dropped in this order: the next task of this process finds the advisory lock free.
     _shared: Option<AdvisoryLockGuard>,
-    _own: OwnedMutexGuard<()>,
+    _own: NamedLockGuard,
 }
 
 impl Locks {
     /// A set that replicas share by its name; without advisory locks it is this process's alone.
     pub fn shared(advisory: Option<&AdvisoryLocks>, set: &'static str) -> Self {
         Self {
-            slots: Arc::default(),
+            own: NamedLocks::default(),
             shared: advisory.map(|advisory| (advisory.clone(), set)),
         }
-    }
-
-    fn slot(&self, name: &str) -> Arc<AsyncMutex<()>> {
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        // Names come and go: a slot that only the map refers to is not in use.
-        if slots.len() >= 64 && slots.len().is_power_of_two() {
-            slots.retain(|_, slot| Arc::strong_count(slot) > 1);
-        }
-        Arc::clone(slots.entry(name.to_owned()).or_default())
     }
 
     /// Waits for the lock of a name. Tasks of one process get it in the order in which they asked.
@@ -63,7 +49,7 @@ impl Locks {
     ) -> Result<[LockGuard; N], StoreError> {
         let mut own = Vec::with_capacity(N);
         for name in names {
-            own.push(self.slot(name).lock_owned().await);
+            own.push(self.own.named(name.to_owned()).lock().await);
         }
         let shared = match &self.shared {
             Some((advisory, set)) => Some(advisory.take(set, &names).await?),
@@ -74,8 +60,7 @@ impl Locks {
 
     /// Whether a task of this process holds or waits for the lock; sends no request.
     pub fn is_held_here(&self, name: &str) -> bool {
-        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        slots.get(name).is_some_and(|slot| slot.try_lock().is_err())
+        self.own.is_held(name)
     }
 
     /// The lock guard of a name; `None` if the lock is held.
@@ -97,7 +82,7 @@ impl Locks {
     ) -> Result<Option<[LockGuard; N]>, StoreError> {
         let mut own = Vec::with_capacity(N);
         for name in names {
-            let Ok(guard) = self.slot(name).try_lock_owned() else {
+            let Some(guard) = self.own.named(name.to_owned()).try_lock() else {
                 return Ok(None);
             };
             own.push(guard);
@@ -116,7 +101,7 @@ impl Locks {
 /// This process's lock guards, together with the advisory locks that replicas share, where there
 /// are replicas.
 fn guards<const N: usize>(
-    own: Vec<OwnedMutexGuard<()>>,
+    own: Vec<NamedLockGuard>,
     shared: Option<Vec<AdvisoryLockGuard>>,
 ) -> Option<[LockGuard; N]> {
     let mut shared = shared.into_iter().flatten();
@@ -179,18 +164,5 @@ mod tests {
         }
         drop(one);
         assert!(two.is_ours(&locks).await.unwrap());
-    }
-
-    #[tokio::test]
-    async fn locks_that_are_not_held_are_removed() {
-        let locks = Locks::default();
-        let held = locks.take("held").await.unwrap();
-        for number in 0..1_000 {
-            drop(locks.take(&number.to_string()).await.unwrap());
-        }
-        let kept = locks.slots.lock().unwrap().len();
-        assert!(kept <= 128, "{kept}");
-        assert!(locks.try_take("held").await.unwrap().is_none());
-        drop(held);
     }
 }

@@ -16,7 +16,7 @@ use service::{
     env::Env,
     metrics::Metrics,
     probe,
-    serve::{self, Limits, Shutdown},
+    serve::{self, ServerLimits, Shutdown},
 };
 use tokio::task::JoinSet;
 
@@ -43,7 +43,7 @@ pub async fn main() -> ExitCode {
     match command {
         Command::Doctor(options) => {
             service::crypto::install_ring_provider();
-            let env = Env::load().of(&SCHEMA);
+            let env = Env::load().for_schema(&SCHEMA);
             doctor::command::run(&env, Arc::new(SystemClock), options).await
         }
         Command::Payments(command) => {
@@ -107,7 +107,7 @@ async fn serve(config: Config, metrics: Metrics) -> anyhow::Result<()> {
     let app = app(state.clone(), metrics);
     let (shutdown, limits) = (
         Shutdown::on_signals()?,
-        Limits::behind(state.config.trusted_proxies),
+        ServerLimits::behind(state.config.trusted_proxies),
     );
     serve::serve(listener, app, shutdown, STOP_TIMEOUT, limits).await?;
     state.consoles.close_all().await;

@@ -45,9 +45,9 @@ async fn send(app: &App, advisory_locks: &AdvisoryLocks) {
         let is_alone = replicas.borrow().number == 1;
         for (name, limit) in limits(app) {
             if is_alone {
-                limit.forget_untold();
+                limit.forget_unsent();
             } else if advisory_locks.can_notify()
-                && let counted = limit.take_untold(MAX_CLIENTS)
+                && let counted = limit.take_unsent(MAX_CLIENTS)
                 && !counted.is_empty()
             {
                 advisory_locks.notify(&message(name, &counted)).await;

@@ -308,7 +308,7 @@ pub(crate) fn chain_settings(payments: &PaymentConfig) -> ChainSettings {
         settle_timeout: payments.settle_timeout,
         confirmations: payments.confirmations,
         gas: payments.gas,
-        ..ChainSettings::of(payments.network)
+        ..ChainSettings::for_network(payments.network)
     }
 }
 

@@ -69,7 +69,7 @@ impl Config {
     /// # Errors
     /// All problems, each with the variable's name and an example.
     pub fn from_env(env: Env) -> Result<Self, Problems> {
-        let mut env = env.of(&SCHEMA);
+        let mut env = env.for_schema(&SCHEMA);
         let bind: IpAddr = env.read(&variables::BIND);
         let port = env.read(&variables::PORT);
         let text = env.read_text(&variables::BACKEND_BASE_URL);

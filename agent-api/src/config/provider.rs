@@ -51,7 +51,7 @@ pub(super) fn read(env: &mut Env) -> Option<Provider> {
     if let (Some(variable), None) = (variable, &key) {
         // A provider's key is not sent to another server's address, so such a server needs its own
         // key.
-        let own = ProviderHost::of(base).is_some();
+        let own = ProviderHost::from_address(base).is_some();
         require(env, if own { variable } else { &LLM_API_KEY }, false);
     }
     Some(Provider {
@@ -82,7 +82,7 @@ enum ProviderHost {
 
 impl ProviderHost {
     /// The provider that an address belongs to. Only HTTPS and its whole host name count.
-    fn of(address: &str) -> Option<Self> {
+    fn from_address(address: &str) -> Option<Self> {
         let url = Url::parse(address).ok()?;
         let port = url.port_or_known_default();
         let name = url
@@ -118,7 +118,7 @@ impl ProviderKeys {
     /// The key for an address: the provider's own key for its own host, and `LLM_API_KEY` for any
     /// other host and for a provider without a key of its own.
     fn for_address(self, address: &str) -> Option<Secret> {
-        match ProviderHost::of(address) {
+        match ProviderHost::from_address(address) {
             Some(ProviderHost::OpenAi) => self.openai.or(self.own),
             Some(ProviderHost::Flock) => self.flock.or(self.own),
             None => self.own,
@@ -153,7 +153,7 @@ mod tests {
             ("nonsense", None),
         ];
         for (address, expected) in cases {
-            assert_eq!(ProviderHost::of(address), expected, "{address}");
+            assert_eq!(ProviderHost::from_address(address), expected, "{address}");
         }
     }
 }

@@ -13,8 +13,8 @@ use crate::{
     turn::Turn,
 };
 
-/// The members of a lease that bind a call to it. It is less than a whole lease, and each entry of a
-/// list is read alone: a member or status of a later release must not leave a call unbound.
+/// The members of a lease that bind a call to it. It is less than a whole lease, and each entry of
+/// a list is read alone: a member or status of a later release must not leave a call unbound.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct BoundLease {

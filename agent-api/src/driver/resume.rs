@@ -226,7 +226,7 @@ impl Driver<'_> {
     fn record_use(&self, pending: &Pending, with: &str) -> Result<Reuse, ApiError> {
         let digest = self.app.sealer.tag("use", with);
         let now = self.app.clock.unix_seconds();
-        Ok(self.app.used.note(pending, &digest, now)?)
+        Ok(self.app.used.record(pending, &digest, now)?)
     }
 }
 

@@ -73,32 +73,22 @@ fn says_nothing_was_charged(code: ErrorCode) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
-    fn answer(status: u16, body: Value) -> LeaseApiResponse {
-        LeaseApiResponse {
-            status,
-            body,
-            payment_required: None,
-            receipt: None,
-            retry_after: None,
-        }
-    }
-
     fn failed(status: u16, code: &str) -> LeaseApiResponse {
         let error = json!({"code": code, "message": "m", "retryable": false, "requestId": "r"});
-        answer(status, json!({ "error": error }))
+        LeaseApiResponse::bare(status, json!({ "error": error }))
     }
 
     #[test]
     fn each_response_gives_the_outcome_of_its_payment() {
         let cases = [
-            (answer(200, json!({})), PaymentFate::Done),
-            (answer(202, json!({})), PaymentFate::Held),
-            (answer(402, json!({})), PaymentFate::Asked),
-            (answer(404, json!({})), PaymentFate::Open),
+            (LeaseApiResponse::bare(200, json!({})), PaymentFate::Done),
+            (LeaseApiResponse::bare(202, json!({})), PaymentFate::Held),
+            (LeaseApiResponse::bare(402, json!({})), PaymentFate::Asked),
+            (LeaseApiResponse::bare(404, json!({})), PaymentFate::Open),
             (failed(409, "payment_owed"), PaymentFate::Owed),
             (failed(409, "payment_replayed"), PaymentFate::Spent),
             (failed(409, "payment_in_progress"), PaymentFate::Open),

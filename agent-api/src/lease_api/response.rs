@@ -23,6 +23,18 @@ pub struct LeaseApiResponse {
 }
 
 impl LeaseApiResponse {
+    /// A response with nothing but status and body, for tests.
+    #[cfg(test)]
+    pub(super) fn bare(status: u16, body: Value) -> Self {
+        Self {
+            status,
+            body,
+            payment_required: None,
+            receipt: None,
+            retry_after: None,
+        }
+    }
+
     /// Whether the call succeeded.
     pub fn is_done(&self) -> bool {
         matches!(self.status, 200 | 201 | 204)
@@ -97,23 +109,13 @@ impl LeaseApiResponse {
 mod tests {
     use super::*;
 
-    fn answer(status: u16, body: Value) -> LeaseApiResponse {
-        LeaseApiResponse {
-            status,
-            body,
-            payment_required: None,
-            receipt: None,
-            retry_after: None,
-        }
-    }
-
     #[test]
     fn a_refusal_names_every_field() {
         let body = json!({"error": {
             "code": "invalid_request", "message": "Some fields are not acceptable.", "retryable": false,
             "details": {"fields": [{"field": "cores", "message": "has to be from 1 to 8"}]}, "requestId": "r",
         }});
-        let (sentence, told) = answer(400, body).refusal();
+        let (sentence, told) = LeaseApiResponse::bare(400, body).refusal();
         assert_eq!(
             sentence,
             "Some fields are not acceptable. cores has to be from 1 to 8."
@@ -123,7 +125,8 @@ mod tests {
 
     #[test]
     fn the_text_of_an_unknown_refusal_is_not_passed_on() {
-        let (sentence, told) = answer(500, json!({"stack": "secret trace"})).refusal();
+        let (sentence, told) =
+            LeaseApiResponse::bare(500, json!({"stack": "secret trace"})).refusal();
         assert_eq!(sentence, "The lease API answered with status 500.");
         assert!(!told.to_string().contains("secret"));
     }

@@ -12,7 +12,7 @@ use std::{
 
 use api_types::AgentInfo;
 use async_trait::async_trait;
-use service::{caller::network_of, clock::Clock, health::Finding};
+use service::{caller::network_of, clock::Clock, health::CheckResult};
 
 use super::{Model, ModelError, ModelRequest, WordSink, instructions, offline::Offline};
 use crate::{
@@ -150,7 +150,7 @@ impl Model for MeteredModel {
         self.model.info()
     }
 
-    async fn check(&self) -> Finding {
+    async fn check(&self) -> CheckResult {
         self.model.check().await
     }
 }

@@ -12,7 +12,7 @@ use std::net::IpAddr;
 
 use api_types::AgentInfo;
 use async_trait::async_trait;
-use service::health::Finding;
+use service::health::CheckResult;
 
 use crate::{conversation::Message, turn::ModelAnswer};
 
@@ -89,5 +89,5 @@ pub trait Model: Send + Sync {
     fn info(&self) -> AgentInfo;
 
     /// Whether the model can be used, for the readiness check.
-    async fn check(&self) -> Finding;
+    async fn check(&self) -> CheckResult;
 }

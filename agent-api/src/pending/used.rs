@@ -97,14 +97,14 @@ impl UsedCalls {
     ///
     /// # Errors
     /// The call was used with another one.
-    pub fn note(&self, pending: &Pending, with: &str, now: u64) -> Result<Reuse, PendingError> {
-        note(&mut self.uses(), pending, with, now)
+    pub fn record(&self, pending: &Pending, with: &str, now: u64) -> Result<Reuse, PendingError> {
+        record(&mut self.uses(), pending, with, now)
     }
 
     /// Remembers a confirmation of a call, and returns the channel of its outcome.
     ///
     /// # Errors
-    /// As for [`UsedCalls::note`].
+    /// As for [`UsedCalls::record`].
     pub fn confirm(
         &self,
         pending: &Pending,
@@ -112,7 +112,7 @@ impl UsedCalls {
         now: u64,
     ) -> Result<ConfirmedCall, PendingError> {
         let mut uses = self.uses();
-        note(&mut uses, pending, with, now)?;
+        record(&mut uses, pending, with, now)?;
         let used = uses.get_mut(&pending.id).ok_or(PendingError::Used)?;
         if let Some(outcome) = &used.outcome {
             return Ok(ConfirmedCall {
@@ -161,7 +161,7 @@ fn make_room(uses: &mut HashMap<String, CallUse>, now: u64) {
     }
 }
 
-fn note(
+fn record(
     uses: &mut HashMap<String, CallUse>,
     pending: &Pending,
     with: &str,
@@ -203,34 +203,34 @@ mod tests {
     #[test]
     fn a_call_can_be_used_again_with_the_same_answer_only() {
         let (used, call) = (UsedCalls::default(), pending(100));
-        assert_eq!(used.note(&call, "header", 0), Ok(Reuse::First));
-        assert_eq!(used.note(&call, "header", 1), Ok(Reuse::Same));
-        assert_eq!(used.note(&call, "other", 1), Err(PendingError::Used));
-        assert_eq!(used.note(&pending(100), "other", 1), Ok(Reuse::First));
+        assert_eq!(used.record(&call, "header", 0), Ok(Reuse::First));
+        assert_eq!(used.record(&call, "header", 1), Ok(Reuse::Same));
+        assert_eq!(used.record(&call, "other", 1), Err(PendingError::Used));
+        assert_eq!(used.record(&pending(100), "other", 1), Ok(Reuse::First));
         used.forget(&call);
-        assert_eq!(used.note(&call, "other", 1), Ok(Reuse::First));
+        assert_eq!(used.record(&call, "other", 1), Ok(Reuse::First));
     }
 
     #[test]
     fn expired_uses_are_forgotten() {
         let used = UsedCalls::default();
-        used.note(&pending(100), "a", 0).unwrap();
-        used.note(&pending(300), "a", 200).unwrap();
+        used.record(&pending(100), "a", 0).unwrap();
+        used.record(&pending(300), "a", 200).unwrap();
         assert_eq!(used.0.lock().unwrap().len(), 1);
     }
 
     #[test]
     fn a_payment_with_an_unknown_outcome_is_remembered_longer_than_its_call() {
         let (used, call) = (UsedCalls::default(), pending(100));
-        used.note(&call, "header", 0).unwrap();
+        used.record(&call, "header", 0).unwrap();
         assert!(!used.is_open(&call.id));
         used.mark_open(&call.id, 50);
-        used.note(&pending(9_000), "a", 5_000).unwrap();
+        used.record(&pending(9_000), "a", 5_000).unwrap();
         assert!(used.is_open(&call.id), "it is past its time");
-        assert_eq!(used.note(&call, "other", 5_000), Err(PendingError::Used));
+        assert_eq!(used.record(&call, "other", 5_000), Err(PendingError::Used));
         used.mark_closed(&call.id);
         assert!(!used.is_open(&call.id));
-        used.note(&pending(u64::MAX), "a", 50 + KEPT).unwrap();
+        used.record(&pending(u64::MAX), "a", 50 + KEPT).unwrap();
         assert_eq!(used.0.lock().unwrap().len(), 1, "and forgotten after a day");
     }
 

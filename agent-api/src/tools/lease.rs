@@ -141,7 +141,7 @@ impl Tool for LeaseContainer {
                 let at = at.map_or(String::new(), |ip| format!(" at {ip}"));
                 format!("Container {ctid} runs{at} until {until}.")
             }
-            status => format!("Container {ctid} is {}.", show::word(status)),
+            status => format!("Container {ctid} is {}.", show::serialized_name(status)),
         }
     }
 }

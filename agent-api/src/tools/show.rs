@@ -61,7 +61,7 @@ pub fn without_secrets(value: Value) -> Value {
 }
 
 /// A value of a closed set of the contract in its serialized form: `active`.
-pub(super) fn word(value: impl Serialize) -> String {
+pub(super) fn serialized_name(value: impl Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(Value::String(word)) => word,
         _ => "unknown".to_owned(),

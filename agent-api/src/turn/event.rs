@@ -82,7 +82,7 @@ pub struct ToolResult {
     pub bought: Option<CallFingerprint>,
 }
 
-/// Identifies equal calls, whatever spelling the model uses for their arguments.
+/// Identifies equal calls, even if the model spells their arguments differently.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CallFingerprint {
     /// The planned request: method, path and canonical body.

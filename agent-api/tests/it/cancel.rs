@@ -56,7 +56,7 @@ impl Model for Endless {
         }
     }
 
-    async fn check(&self) -> service::health::Finding {
+    async fn check(&self) -> service::health::CheckResult {
         Ok("thinks".to_owned())
     }
 }

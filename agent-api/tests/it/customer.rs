@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use service::clock::{Clock as _, SystemClock};
 use x402::{
     eip3009,
-    purchase::{Challenge, Limits},
+    purchase::{Challenge, SpendingLimits},
 };
 
 /// A customer.
@@ -40,7 +40,7 @@ impl Customer {
     pub fn sign(&self, request: &Value) -> Value {
         let header = request["payment_required"].as_str();
         let challenge = Challenge::from_response(header, request.to_string().as_bytes()).unwrap();
-        let limits = Limits {
+        let limits = SpendingLimits {
             max_amount: u64::MAX,
             networks: &["base-sepolia"],
         };

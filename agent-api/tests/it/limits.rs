@@ -156,7 +156,7 @@ impl Model for Held {
         }
     }
 
-    async fn check(&self) -> service::health::Finding {
+    async fn check(&self) -> service::health::CheckResult {
         Ok("waits".to_owned())
     }
 }

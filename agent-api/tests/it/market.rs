@@ -14,7 +14,7 @@ use crate::{
     fake_lease_api::{PAYEE, serve},
 };
 
-/// The lease API and what it depends on; all of it ends when this is dropped.
+/// The lease API with its simulator and folder; all of it ends when this is dropped.
 pub struct Market {
     pub sim: Sim,
     pub url: String,

@@ -87,7 +87,7 @@ impl Model for Scripted {
         }
     }
 
-    async fn check(&self) -> service::health::Finding {
+    async fn check(&self) -> service::health::CheckResult {
         Ok("has its lines".to_owned())
     }
 }

@@ -1,4 +1,4 @@
-//! Promises about suspended calls and payments that hold whatever a client sends.
+//! Promises about suspended calls and payments that hold for every request of a client.
 
 use serde_json::{Value, json};
 

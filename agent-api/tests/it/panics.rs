@@ -29,7 +29,7 @@ impl Model for Broken {
         panic!("nobody should read this")
     }
 
-    async fn check(&self) -> service::health::Finding {
+    async fn check(&self) -> service::health::CheckResult {
         Ok("is there".to_owned())
     }
 }

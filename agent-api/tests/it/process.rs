@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// A process that ends with the test, whatever the test's outcome.
+/// A process that ends with the test, also if the test fails.
 struct Process(Child);
 
 impl Drop for Process {

@@ -1,6 +1,7 @@
-//! Bodies and events of the agent's `POST /chat`. The fields `message`, `history` and `payment_headers` are the
-//! prototype's; hence the snake case of this module. A call that costs money suspends the turn: the answer carries a
-//! [`PaymentRequest`] and a sealed `pending`, and the next request brings `pending` back with a signed header.
+//! Bodies and events of the agent's `POST /chat`. The fields `message`, `history` and
+//! `payment_headers` are the prototype's; hence the snake case of this module. A call that costs
+//! money suspends the turn: the answer carries a [`PaymentRequest`] and a sealed `pending`, and the
+//! next request brings `pending` back with a signed header.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -22,7 +23,11 @@ pub struct ChatRequest {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<ChatMessage>,
     /// `X-PAYMENT` or `PAYMENT-SIGNATURE` for the suspended call.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "secret::serialize_exposed"
+    )]
     pub payment_headers: Option<BTreeMap<String, Secret>>,
     /// The suspended call, as the last answer gave it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -37,7 +42,11 @@ pub struct ChatRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secrets: Option<ChatSecrets>,
     /// The wallet session's bearer token of the lease API, for free reads.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "secret::serialize_exposed"
+    )]
     pub session: Option<Secret>,
     /// The connected wallet's address; a pending call is bound to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -71,7 +80,11 @@ pub enum ChatRole {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ChatSecrets {
     /// The root password.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "secret::serialize_exposed"
+    )]
     pub password: Option<Secret>,
     /// A public key for `root`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,5 +1,6 @@
-//! What a refusal looks like, on every service: one envelope, a closed set of codes, and for bad input every
-//! field problem at once. Causes from other systems stay in the log; only these words leave the service.
+//! What a refusal looks like, on every service: one envelope, a closed set of codes, and for bad
+//! input every field problem at once. Causes from other systems stay in the log; only these words
+//! leave the service.
 
 use std::{collections::BTreeMap, fmt};
 

@@ -37,7 +37,11 @@ pub struct LeaseRequest {
     #[serde(rename = "diskGB", default = "default_disk_gb")]
     pub disk_gb: u32,
     /// The password of root; made by the server where neither this nor a key is given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "secret::serialize_exposed"
+    )]
     pub password: Option<Secret>,
     /// One line of OpenSSH public key for root.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -165,7 +169,11 @@ pub struct LeaseResponse {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network_ready_at: Option<Timestamp>,
     /// The password of root, once, if the server made it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "secret::serialize_exposed"
+    )]
     pub password: Option<Secret>,
     /// What it cost.
     pub price: Price,

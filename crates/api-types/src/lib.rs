@@ -1,12 +1,13 @@
 //! The words that server, agent and user interface exchange: request and answer bodies, limits,
 //! the one price formula and the error envelope.
 //!
-//! Layout: [`money`] and [`time`] are the value types; [`limits`] says what may be
-//! asked for and [`price`] what it costs; [`lease`], [`management`], [`quote`], [`catalog`], [`stats`],
-//! [`usage`], [`session`] and [`payment`] hold the bodies of the routes, [`chat`] those of the agent; [`error`] is what every refusal looks like.
-//! Nothing here reads a clock, a file or the network, so the crate builds for WebAssembly as it is.
-//! Fields that the interface does not read yet are skipped there (`target_family = "wasm"`), because a first visit pays for each.
-//! With the feature `schema` every type also describes itself as a JSON Schema.
+//! Layout: [`money`] and [`time`] are the value types; [`limits`] says what may be asked for and
+//! [`price`] what it costs; [`lease`], [`management`], [`quote`], [`catalog`], [`stats`],
+//! [`usage`], [`session`] and [`payment`] hold the bodies of the routes, [`chat`] those of the
+//! agent; [`error`] is what every refusal looks like. Nothing here reads a clock, a file or the
+//! network, so the crate builds for WebAssembly as it is. Fields that the interface does not read
+//! yet are skipped there (`target_family = "wasm"`), because a first visit pays for each. With the
+//! feature `schema` every type also describes itself as a JSON Schema.
 
 #[cfg(feature = "schema")]
 mod any_json;
@@ -26,7 +27,7 @@ pub mod stats;
 pub mod time;
 pub mod usage;
 
-pub use ::secret::Secret;
+pub use ::secret::{self, Secret};
 pub use catalog::{Catalog, Template};
 pub use chat::{
     AgentInfo, ChatEvent, ChatMessage, ChatRequest, ChatResponse, ChatRole, ChatSecrets,

@@ -1,5 +1,6 @@
-//! What may be asked for. A request is checked before it is priced, and every problem is reported at once, so that a
-//! caller needs one look to put all of it right. Messages never repeat the refused value: it may be a secret.
+//! What may be asked for. A request is checked before it is priced, and every problem is reported
+//! at once, so that a caller needs one look to put all of it right. Messages never repeat the
+//! refused value: it may be a secret.
 
 use serde::{Deserialize, Serialize};
 
@@ -234,8 +235,8 @@ fn is_dns_label(text: &str) -> bool {
         && !text.ends_with('-')
 }
 
-/// The shape of one line of `authorized_keys` without options. Anything else, above all a line break, could add
-/// a second key or an option.
+/// The shape of one line of `authorized_keys` without options. Anything else, above all a line
+/// break, could add a second key or an option.
 fn is_ssh_public_key(text: &str) -> bool {
     const TYPES: [&str; 7] = [
         "ssh-ed25519",

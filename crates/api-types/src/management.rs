@@ -81,11 +81,14 @@ pub struct ConsoleResponse {
     /// The container's number on Proxmox (VMID).
     pub ctid: u32,
     /// A page with a terminal, ready to be opened. It carries the ticket in its fragment, hence a secret.
+    #[serde(serialize_with = "secret::serialize_exposed")]
     pub console_url: Secret,
     /// The WebSocket for a terminal of one's own. The ticket is not in it: it goes in the first message, see
     /// [`ConsoleOpening`].
+    #[serde(serialize_with = "secret::serialize_exposed")]
     pub websocket_url: Secret,
     /// The single-use ticket of this service; never a credential of Proxmox.
+    #[serde(serialize_with = "secret::serialize_exposed")]
     pub ticket: Secret,
     /// Until when the ticket can be used.
     pub expires_at: Timestamp,
@@ -100,6 +103,7 @@ pub struct ConsoleResponse {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ConsoleOpening {
     /// A ticket: from `POST /management/console/{ctid}`, or the `resume` of a connection that was lost.
+    #[serde(serialize_with = "secret::serialize_exposed")]
     pub ticket: Secret,
     /// Columns and rows of the screen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -136,6 +140,7 @@ pub struct OpenConsole {
     /// When the lease ends, and the console with it unless it is renewed.
     pub expires_at: Timestamp,
     /// A ticket to come back with when this connection is lost.
+    #[serde(serialize_with = "secret::serialize_exposed")]
     pub resume: Secret,
 }
 

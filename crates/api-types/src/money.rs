@@ -1,5 +1,5 @@
-//! Amounts of USDC. Everything that is priced, signed or stored is a whole number of atomic units, so that
-//! no amount ever passes through a floating-point number.
+//! Amounts of USDC. Everything that is priced, signed or stored is a whole number of atomic units,
+//! so that no amount ever passes through a floating-point number.
 
 use std::{borrow::Cow, fmt, iter::Sum, str::FromStr};
 
@@ -62,8 +62,8 @@ impl Usdc {
         amounts.into_iter().try_fold(Self::ZERO, Self::checked_add)
     }
 
-    /// The amount in dollars without a unit, never rounded, with at least four decimals so that amounts in a column line up:
-    /// `0.0100`.
+    /// The amount in dollars without a unit, never rounded, with at least four decimals so that
+    /// amounts in a column line up: `0.0100`.
     pub fn to_decimal(self) -> String {
         let whole = self.0 / Self::ONE.0;
         let fraction = format!("{:06}", self.0 % Self::ONE.0);

@@ -1,6 +1,7 @@
-//! The one price formula. Server, agent and user interface call the same functions, so the number that a customer
-//! is shown is the number that is signed and settled. All arithmetic is on integers: components are kept as exact
-//! fractions of an atomic unit, and only the total is rounded, upwards.
+//! The one price formula. Server, agent and user interface call the same functions, so the number
+//! that a customer is shown is the number that is signed and settled. All arithmetic is on
+//! integers: components are kept as exact fractions of an atomic unit, and only the total is
+//! rounded, upwards.
 
 use serde::{Deserialize, Serialize};
 
@@ -94,8 +95,8 @@ pub fn price_lease(tariff: &Tariff, size: Size, minutes: u32) -> Result<Price, O
     )
 }
 
-/// The price of adding minutes to a lease of this size. The call fee takes the place of the base fee, because
-/// no container has to be made.
+/// The price of adding minutes to a lease of this size. The call fee takes the place of the base
+/// fee, because no container has to be made.
 ///
 /// # Errors
 /// [`Overflow`], as for [`price_lease`].

@@ -1,4 +1,5 @@
-//! The answer of `POST /lease/quote`: what the same body would cost at `/lease/container`, and what would be refused.
+//! The answer of `POST /lease/quote`: what the same body would cost at `/lease/container`, and what
+//! would be refused.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,5 +1,5 @@
-//! Signing in with a wallet: the server gives a text (EIP-4361), the wallet signs it (EIP-191), and the server gives a
-//! bearer token that is good for the free routes of that wallet.
+//! Signing in with a wallet: the server gives a text (EIP-4361), the wallet signs it (EIP-191), and
+//! the server gives a bearer token that is good for the free routes of that wallet.
 
 use secret::Secret;
 use serde::{Deserialize, Serialize};
@@ -39,6 +39,7 @@ pub struct SessionRequest {
     /// The message of the challenge, unchanged.
     pub message: String,
     /// Its signature, `0x` and hexadecimal digits. Whoever has it before the server could sign in with it.
+    #[serde(serialize_with = "secret::serialize_exposed")]
     pub signature: Secret,
 }
 
@@ -48,6 +49,7 @@ pub struct SessionRequest {
 #[serde(rename_all = "camelCase")]
 pub struct SessionResponse {
     /// What to send as `Authorization: Bearer …`.
+    #[serde(serialize_with = "secret::serialize_exposed")]
     pub token: Secret,
     /// Always `Bearer`.
     pub token_type: String,

@@ -1,5 +1,5 @@
-//! Points in time as the API writes them: RFC 3339 in UTC with whole seconds. The conversion is written out
-//! here so that the crate stays free of a calendar library in the browser bundle.
+//! Points in time as the API writes them: RFC 3339 in UTC with whole seconds. The conversion is
+//! written out here so that the crate stays free of a calendar library in the browser bundle.
 
 use std::{borrow::Cow, fmt, str::FromStr};
 

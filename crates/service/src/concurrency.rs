@@ -12,11 +12,11 @@ use crate::caller::network_of;
 pub struct ConcurrencyLimit {
     total: usize,
     per_network: usize,
-    held: Arc<Mutex<Held>>,
+    held: Arc<Mutex<HeldPermits>>,
 }
 
 #[derive(Debug, Default)]
-struct Held {
+struct HeldPermits {
     total: usize,
     networks: HashMap<IpAddr, usize>,
 }
@@ -25,7 +25,7 @@ struct Held {
 #[derive(Debug)]
 pub struct ConcurrencyPermit {
     network: Option<IpAddr>,
-    held: Arc<Mutex<Held>>,
+    held: Arc<Mutex<HeldPermits>>,
 }
 
 /// The limit that is reached.
@@ -89,7 +89,7 @@ impl Drop for ConcurrencyPermit {
     }
 }
 
-fn lock(held: &Mutex<Held>) -> MutexGuard<'_, Held> {
+fn lock(held: &Mutex<HeldPermits>) -> MutexGuard<'_, HeldPermits> {
     held.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

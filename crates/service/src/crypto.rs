@@ -91,7 +91,8 @@ pub fn hmac_verify(key: &[u8], message: &[u8], tag: &[u8]) -> bool {
 /// Whether two secrets are equal, compared in constant time.
 #[must_use]
 pub fn same(one: &[u8], other: &[u8]) -> bool {
-    // The compared tags use a random key and have equal length, whatever the secrets' lengths are.
+    // The compared tags use a random key and have equal length, even if the lengths of the secrets
+    // differ.
     let key = random_bytes::<32>();
     hmac_verify(&key, one, &hmac_sign(&key, other))
 }

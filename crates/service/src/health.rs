@@ -19,9 +19,9 @@ use tokio::time::Instant;
 
 /// The result of a check: what works, or why it does not. Both texts are public, so they contain no
 /// credential.
-pub type Finding = Result<String, String>;
+pub type CheckResult = Result<String, String>;
 
-type Probe = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Finding> + Send>> + Send + Sync>;
+type Probe = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = CheckResult> + Send>> + Send + Sync>;
 
 /// The checks of all parts that the service needs.
 #[derive(Clone)]
@@ -39,14 +39,14 @@ impl fmt::Debug for Readiness {
 
 /// The response of `/ready`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Report {
+pub struct ReadinessReport {
     /// Whether every check passed.
     pub ready: bool,
     /// The checks in the order in which they were added.
     pub checks: Vec<CheckReport>,
 }
 
-/// One line of a [`Report`].
+/// One line of a [`ReadinessReport`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CheckReport {
     /// The name of the part.
@@ -71,7 +71,7 @@ impl Readiness {
     pub fn check<F, W>(mut self, name: impl Into<String>, probe: F) -> Self
     where
         F: Fn() -> W + Send + Sync + 'static,
-        W: Future<Output = Finding> + Send + 'static,
+        W: Future<Output = CheckResult> + Send + 'static,
     {
         let probe: Probe = Arc::new(move || Box::pin(probe()));
         self.checks.push((name.into(), probe));
@@ -79,7 +79,7 @@ impl Readiness {
     }
 
     /// Runs all checks within the timeout. A check that panics counts as failed.
-    pub async fn report(&self) -> Report {
+    pub async fn report(&self) -> ReadinessReport {
         let mut running = JoinSet::new();
         for (position, (_, probe)) in self.checks.iter().enumerate() {
             let (probe, timeout) = (Arc::clone(probe), self.timeout);
@@ -98,15 +98,15 @@ impl Readiness {
         }
         let names = self.checks.iter().map(|(name, _)| name.clone());
         let checks: Vec<_> = names.zip(findings).map(CheckReport::from).collect();
-        Report {
+        ReadinessReport {
             ready: checks.iter().all(|check| check.ok),
             checks,
         }
     }
 }
 
-impl From<(String, Finding)> for CheckReport {
-    fn from((name, finding): (String, Finding)) -> Self {
+impl From<(String, CheckResult)> for CheckReport {
+    fn from((name, finding): (String, CheckResult)) -> Self {
         let ok = finding.is_ok();
         let (Ok(message) | Err(message)) = finding;
         Self { name, ok, message }
@@ -114,7 +114,7 @@ impl From<(String, Finding)> for CheckReport {
 }
 
 /// `/health` (200 `{"status": "ok"}` as long as the process answers) and `/ready` (200 or 503 with
-/// a [`Report`], which may be three seconds old).
+/// a [`ReadinessReport`], which may be three seconds old).
 pub fn router<S>(readiness: Readiness) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
@@ -122,7 +122,7 @@ where
     Router::new()
         .route("/health", get(health))
         .route("/ready", get(ready))
-        .with_state(Arc::new(LastReport::of(readiness)))
+        .with_state(Arc::new(LastReport::new(readiness)))
 }
 
 /// How long a report is cached. Every client may request one, and each report checks every part
@@ -132,18 +132,18 @@ const FRESH: Duration = Duration::from_secs(3);
 /// The newest report. Concurrent requests wait for the same report.
 struct LastReport {
     readiness: Readiness,
-    last: Mutex<Option<(Instant, Report)>>,
+    last: Mutex<Option<(Instant, ReadinessReport)>>,
 }
 
 impl LastReport {
-    fn of(readiness: Readiness) -> Self {
+    fn new(readiness: Readiness) -> Self {
         Self {
             readiness,
             last: Mutex::default(),
         }
     }
 
-    async fn report(&self) -> Report {
+    async fn report(&self) -> ReadinessReport {
         let mut last = self.last.lock().await;
         if let Some((made, report)) = &*last
             && made.elapsed() < FRESH
@@ -163,7 +163,7 @@ async fn health() -> Json<serde_json::Value> {
 async fn ready(State(last): State<Arc<LastReport>>) -> Response {
     // In its own task, so that a client that hangs up does not cancel the report.
     let report = tokio::spawn(async move { last.report().await }).await;
-    let report = report.unwrap_or_else(|_| Report {
+    let report = report.unwrap_or_else(|_| ReadinessReport {
         ready: false,
         checks: Vec::new(),
     });

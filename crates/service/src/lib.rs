@@ -8,8 +8,9 @@
 //!
 //! [`accept`] reads which media types a client accepts; [`caller`] identifies callers and limits
 //! their rate; [`concurrency`] and [`semaphore`] limit concurrent work; [`clock`] gives domain code
-//! the time; [`command_line`] reads the arguments, and [`probe`] is the command `health`. No module
-//! depends on a particular service.
+//! the time; [`command_line`] reads the arguments, and [`probe`] is the command `health`.
+//! `openapi`, a feature of the crate, writes OpenAPI documents. No module depends on a particular
+//! service.
 
 pub mod accept;
 pub mod caller;
@@ -20,6 +21,8 @@ pub mod crypto;
 pub mod env;
 pub mod health;
 pub mod metrics;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 pub mod panics;
 pub mod probe;
 pub mod request_id;

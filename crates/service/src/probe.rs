@@ -17,7 +17,7 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 /// # Panics
 /// The schema has no `BIND` and `PORT`, which is a bug.
 pub fn run(env: Env, schema: &'static Schema) -> ExitCode {
-    let mut env = env.of(schema);
+    let mut env = env.for_schema(schema);
     let variable = |name| {
         let mut all = schema.variables();
         all.find(|known| known.name == name)

@@ -59,7 +59,7 @@ async fn identify(mut request: Request, next: Next) -> Response {
     // An error-level span exists under every filter that logs anything, and adds no line of its
     // own.
     let span = tracing::error_span!("request", request.id = id.as_str());
-    let entry = Entry::new(&request, span.clone());
+    let entry = AccessLogLine::new(&request, span.clone());
 
     let mut response = next.run(request).instrument(span).await;
 
@@ -71,7 +71,7 @@ async fn identify(mut request: Request, next: Next) -> Response {
 }
 
 /// A pending line of the access log.
-struct Entry {
+struct AccessLogLine {
     method: String,
     path: String,
     start: Instant,
@@ -79,7 +79,7 @@ struct Entry {
     answered: bool,
 }
 
-impl Entry {
+impl AccessLogLine {
     fn new(request: &Request, span: tracing::Span) -> Self {
         Self {
             method: request.method().to_string(),
@@ -108,7 +108,7 @@ impl Entry {
     }
 }
 
-impl Drop for Entry {
+impl Drop for AccessLogLine {
     /// A client that hangs up drops the request before its response; the log gets a line for that
     /// too.
     fn drop(&mut self) {

@@ -49,7 +49,7 @@ pub async fn run<C, F>(service: Service<C>, serve: impl FnOnce(C, Metrics) -> F)
 where
     F: Future<Output = anyhow::Result<()>>,
 {
-    let mut env = Env::load().of(service.schema);
+    let mut env = Env::load().for_schema(service.schema);
     let telemetry = service
         .silenced_log_targets
         .iter()

@@ -8,10 +8,10 @@ use tokio::sync::{Mutex, watch};
 /// A semaphore whose size is a watched number. If the number shrinks, held permits stay valid, and
 /// a new one is given only after enough of them were returned. Clones share the permits.
 #[derive(Clone, Debug)]
-pub struct ResizableSemaphore(Arc<Inner>);
+pub struct ResizableSemaphore(Arc<SemaphoreState>);
 
 #[derive(Debug)]
-struct Inner {
+struct SemaphoreState {
     size: watch::Receiver<usize>,
     taken: watch::Sender<usize>,
     /// The queue of waiting callers, in order of arrival.
@@ -20,7 +20,7 @@ struct Inner {
 
 /// A permit, returned when it is dropped.
 #[derive(Debug)]
-pub struct ResizablePermit(Arc<Inner>);
+pub struct ResizablePermit(Arc<SemaphoreState>);
 
 impl Drop for ResizablePermit {
     fn drop(&mut self) {
@@ -32,7 +32,7 @@ impl ResizableSemaphore {
     /// A semaphore with this size. It keeps the last size if the sender is dropped.
     pub fn new(size: watch::Receiver<usize>) -> Self {
         let (taken, queue) = (watch::Sender::new(0), Mutex::default());
-        Self(Arc::new(Inner { size, taken, queue }))
+        Self(Arc::new(SemaphoreState { size, taken, queue }))
     }
 
     /// Takes a permit if one is free.

@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 use tower::ServiceExt as _;
 
 use limits::Connections;
-pub use limits::Limits;
+pub use limits::ServerLimits;
 use linger::{LingeringStream, Unread};
 
 mod body;
@@ -180,7 +180,7 @@ pub async fn serve(
     app: Router,
     shutdown: Shutdown,
     grace: Duration,
-    limits: Limits,
+    limits: ServerLimits,
 ) -> io::Result<Ending> {
     if let Ok(address) = listener.local_addr() {
         tracing::info!(%address, "the service is listening");
@@ -238,7 +238,7 @@ async fn attend(
     (stream, peer): (TcpStream, SocketAddr),
     app: Router,
     shutdown: Shutdown,
-    limits: Limits,
+    limits: ServerLimits,
 ) {
     // Responses are small, so Nagle's algorithm would only delay them.
     if let Err(error) = stream.set_nodelay(true) {

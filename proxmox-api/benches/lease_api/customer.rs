@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use x402::{
     client::{PayingClient, read_challenge},
     eip3009,
-    purchase::{Chosen, Limits},
+    purchase::{Chosen, SpendingLimits},
 };
 
 use crate::stage::BenchTestbed;
@@ -136,7 +136,7 @@ pub async fn price_of_lease(stage: &BenchTestbed) -> Chosen {
 
 async fn price(request: RequestBuilder) -> Chosen {
     let challenge = read_challenge(request.send().await.unwrap()).await.unwrap();
-    let limits = Limits {
+    let limits = SpendingLimits {
         max_amount: u64::MAX,
         networks: &NETWORKS,
     };

@@ -85,7 +85,7 @@ impl Config {
     /// # Errors
     /// Every problem, with the variable's name and an example.
     pub fn from_env(env: Env) -> Result<Self, Problems> {
-        let mut env = env.of(&SCHEMA);
+        let mut env = env.for_schema(&SCHEMA);
         let bind: IpAddr = env.read(&variables::BIND);
         let port: u16 = env.read(&variables::PORT);
         let public_base_url = public_base_url(&mut env, bind, port);
@@ -142,7 +142,7 @@ impl Config {
 /// # Errors
 /// What is wrong with `DATABASE`.
 pub fn read_database(env: Env) -> Result<Database, Problems> {
-    let mut env = env.of(&SCHEMA);
+    let mut env = env.for_schema(&SCHEMA);
     let database = database(&mut env);
     env.finish_with(|| database)
 }

@@ -87,7 +87,7 @@ impl ProxmoxConfig {
     /// The configuration before there is an account or a host: enough to print the commands that
     /// make an account.
     pub fn outline(env: Env) -> Self {
-        let mut env = env.of(&variables::SCHEMA);
+        let mut env = env.for_schema(&variables::SCHEMA);
         let text = |variable: &Variable| {
             let text = env.find_text(variable);
             text.unwrap_or_else(|| variable.example.to_owned())

@@ -247,7 +247,7 @@ fn the_store_is_a_file_or_a_server_and_its_password_is_never_shown() {
 
 #[test]
 fn what_is_set_in_vain_is_said() {
-    let env = Env::from_map([("PVE_CONSOLE_HOST", "https://pve.example:8006")]).of(&SCHEMA);
+    let env = Env::from_map([("PVE_CONSOLE_HOST", "https://pve.example:8006")]).for_schema(&SCHEMA);
     let notices = env.notices();
     assert_eq!(notices.len(), 1);
     assert!(notices[0].contains("PUBLIC_BASE_URL"), "{notices:?}");

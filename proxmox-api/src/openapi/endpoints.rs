@@ -2,10 +2,11 @@
 
 use api_types::ErrorCode::*;
 use serde_json::json;
+use service::openapi::Endpoint;
 
 use super::{
-    endpoint::{ABOUT_LEASE, CTID, Endpoint, ctid},
     examples, guest,
+    route_parts::{ABOUT_LEASE, CTID, WalletSession as _, ctid},
 };
 use crate::store::LARGEST_PAGE;
 
@@ -25,12 +26,13 @@ fn leases_on_a_page() -> serde_json::Value {
 
 fn leases() -> Vec<Endpoint> {
     vec![
-        Endpoint::new("POST", "/lease/quote", "Leases", "quoteLease", "What a lease would cost, and what would be refused")
+        Endpoint::new("POST", "/lease/quote", "What a lease would cost, and what would be refused").named("Leases", "quoteLease")
             .details("Takes the body of `POST /lease/container`; an absent body is the default lease.")
             .takes(&examples::lease_request())
+            .body_may_be_absent()
             .responds(200, "The price with its lines, and every field that would be refused.", &examples::quote())
             .limited(),
-        Endpoint::new("GET", "/leases", "Leases", "listLeases", "The wallet's leases with their live state")
+        Endpoint::new("GET", "/leases", "The wallet's leases with their live state").named("Leases", "listLeases")
             .details(
                 "Those that run come first. `liveStatus` is a few seconds old at most, and left out while Proxmox does not answer. \
                  Live leases are all on the first page; those whose container is gone come in pages, the youngest first.",
@@ -45,12 +47,12 @@ fn leases() -> Vec<Endpoint> {
             )
             .responds(200, "The leases.", &examples::list())
             .with_session(),
-        Endpoint::new("GET", "/leases/{leaseId}", "Leases", "readLease", "One lease of the wallet")
+        Endpoint::new("GET", "/leases/{leaseId}", "One lease of the wallet").named("Leases", "readLease")
             .in_path("leaseId", json!({"type": "string", "minLength": 1}), "The lease's id.")
             .responds(200, "The lease.", &examples::lease_view())
             .refuses(&[Forbidden, LeaseNotFound])
             .with_session(),
-        Endpoint::new("GET", "/lease/{lease}/usage", "Leases", "readUsage", "What a lease's container uses and has sent")
+        Endpoint::new("GET", "/lease/{lease}/usage", "What a lease's container uses and has sent").named("Leases", "readUsage")
             .details(
                 "`now` is left out where the container is gone or Proxmox does not answer. `history` begins with the lease. `traffic` is \
                  counted each minute: a container that has sent more than is included is slowed, and cut off at twice as much, until a \
@@ -74,7 +76,7 @@ fn leases() -> Vec<Endpoint> {
             .responds(200, "The container runs.", &examples::switched("running"))
             .responds(202, "The container is about to run.", &examples::switched("stopped"))
             .refuses(&[ProvisioningFailed]),
-        Endpoint::new("DELETE", "/lease/{ctid}", "Leases", "endLease", "Ends a lease early")
+        Endpoint::new("DELETE", "/lease/{ctid}", "Ends a lease early").named("Leases", "endLease")
             .details(
                 "The container and its data are removed; what was paid is not given back. Asked again, it answers the same. Numbers \
                  are used again: whoever repeats a request names the lease by `leaseId`.",
@@ -86,7 +88,7 @@ fn leases() -> Vec<Endpoint> {
             .refuses(ABOUT_LEASE)
             .refuses(&[Internal])
             .with_session(),
-        Endpoint::new("GET", "/payments", "Payments", "listPayments", "What the wallet has paid, the youngest first")
+        Endpoint::new("GET", "/payments", "What the wallet has paid, the youngest first").named("Payments", "listPayments")
             .in_query("limit", json!({"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE, "default": 50}), "Payments on a page.")
             .in_query("before", json!({"type": "string"}), "The `next` of the page before.")
             .responds(200, "A page of payments.", &examples::payments())
@@ -96,7 +98,8 @@ fn leases() -> Vec<Endpoint> {
 
 /// One of the two routes that switch a container.
 fn power(path: &'static str, id: &'static str, summary: &'static str) -> Endpoint {
-    Endpoint::new("POST", path, "Leases", id, summary)
+    Endpoint::new("POST", path, summary)
+        .named("Leases", id)
         .in_path("ctid", ctid(), CTID)
         .in_query(
             "leaseId",
@@ -110,19 +113,19 @@ fn power(path: &'static str, id: &'static str, summary: &'static str) -> Endpoin
 
 fn sessions() -> Vec<Endpoint> {
     vec![
-        Endpoint::new("POST", "/session/challenge", "Session", "startSession", "A text for a wallet to sign")
+        Endpoint::new("POST", "/session/challenge", "A text for a wallet to sign").named("Session", "startSession")
             .details("The text has the form of EIP-4361 and is good once, for five minutes.")
             .takes(&examples::challenge_request())
             .responds(200, "The text.", &examples::challenge())
             .refuses(&[Unavailable])
             .limited(),
-        Endpoint::new("POST", "/session", "Session", "openSession", "Opens a session with the signed text")
+        Endpoint::new("POST", "/session", "Opens a session with the signed text").named("Session", "openSession")
             .details("Signatures of ordinary accounts (EIP-191) are taken, and of contracts (ERC-1271) where a node is configured.")
             .takes(&examples::session_request())
             .responds(200, "A bearer token for this wallet.", &examples::session())
             .refuses(&[Unauthorized, Unavailable])
             .limited(),
-        Endpoint::new("DELETE", "/session", "Session", "closeSession", "Ends the session")
+        Endpoint::new("DELETE", "/session", "Ends the session").named("Session", "closeSession")
             .responds_nothing(204, "The token is good for nothing any more.")
             .with_session()
             .limited(),
@@ -134,35 +137,28 @@ fn offers() -> Vec<Endpoint> {
         Endpoint::new(
             "GET",
             "/catalog",
-            "Offer",
-            "readCatalog",
             "Limits, rates, templates, and how to pay",
         )
+        .named("Offer", "readCatalog")
         .responds(
             200,
             "Everything to know before asking.",
             &examples::catalog(),
         ),
-        Endpoint::new(
-            "GET",
-            "/stats/node",
-            "Offer",
-            "readNodeStats",
-            "How busy the nodes are",
-        )
-        .responds(
-            200,
-            "The nodes, a few seconds old at most.",
-            &examples::node_stats(),
-        )
-        .refuses(&[HypervisorError, HypervisorUnavailable]),
+        Endpoint::new("GET", "/stats/node", "How busy the nodes are")
+            .named("Offer", "readNodeStats")
+            .responds(
+                200,
+                "The nodes, a few seconds old at most.",
+                &examples::node_stats(),
+            )
+            .refuses(&[HypervisorError, HypervisorUnavailable]),
         Endpoint::new(
             "GET",
             "/stats/lxc",
-            "Offer",
-            "readContainerStats",
             "How many containers are leased, and how busy one's own are",
         )
+        .named("Offer", "readContainerStats")
         .better_with_session()
         .responds(
             200,
@@ -173,31 +169,25 @@ fn offers() -> Vec<Endpoint> {
         Endpoint::new(
             "POST",
             "/demo/faucet",
-            "Offer",
-            "fillDemoAccount",
             "Play money, where payments are simulated",
         )
+        .named("Offer", "fillDemoAccount")
         .details("Fills an account up to 10 USDC. Elsewhere the route does not exist.")
         .takes(&examples::faucet_request())
         .responds(200, "What the account has now.", &examples::faucet())
         .refuses(&[NotFound, Unavailable])
         .limited(),
-        Endpoint::new(
-            "GET",
-            "/demo/balance",
-            "Offer",
-            "readDemoBalance",
-            "How much play money an account has",
-        )
-        .details("Elsewhere the route does not exist: the chain knows the balance.")
-        .needs_query(
-            "address",
-            json!({"type": "string", "pattern": "^0x[0-9a-fA-F]{40}$"}),
-            "The account.",
-        )
-        .responds(200, "What the account has.", &examples::faucet())
-        .refuses(&[NotFound, Unavailable])
-        .limited(),
+        Endpoint::new("GET", "/demo/balance", "How much play money an account has")
+            .named("Offer", "readDemoBalance")
+            .details("Elsewhere the route does not exist: the chain knows the balance.")
+            .needs_query(
+                "address",
+                json!({"type": "string", "pattern": "^0x[0-9a-fA-F]{40}$"}),
+                "The account.",
+            )
+            .responds(200, "What the account has.", &examples::faucet())
+            .refuses(&[NotFound, Unavailable])
+            .limited(),
     ]
 }
 
@@ -216,59 +206,33 @@ fn service() -> Vec<Endpoint> {
     };
     let json_type = "application/json";
     vec![
-        Endpoint::new(
-            "GET",
-            "/health",
-            "Service",
-            "readHealth",
-            "Whether the process answers",
-        )
-        .responds_plain(
-            200,
-            "It does.",
-            json_type,
-            json!({"type": "object", "properties": {"status": {"const": "ok"}}}),
-        ),
-        Endpoint::new(
-            "GET",
-            "/ready",
-            "Service",
-            "readReadiness",
-            "Whether everything that is needed answers",
-        )
-        .responds_plain(200, "It does.", json_type, report())
-        .responds_plain(503, "Something does not.", json_type, report()),
-        Endpoint::new(
-            "GET",
-            "/metrics",
-            "Service",
-            "readMetrics",
-            "Numbers for Prometheus",
-        )
-        .responds_plain(200, "In the Prometheus text format.", "text/plain", text()),
-        Endpoint::new(
-            "GET",
-            "/openapi.json",
-            "Service",
-            "readOpenApi",
-            "This document",
-        )
-        .responds_plain(200, "OpenAPI 3.1.", json_type, object()),
-        Endpoint::new(
-            "GET",
-            "/docs",
-            "Service",
-            "readDocs",
-            "This document for people",
-        )
-        .responds_plain(200, "A page.", "text/html", text()),
+        Endpoint::new("GET", "/health", "Whether the process answers")
+            .named("Service", "readHealth")
+            .responds_plain(
+                200,
+                "It does.",
+                json_type,
+                json!({"type": "object", "properties": {"status": {"const": "ok"}}}),
+            ),
+        Endpoint::new("GET", "/ready", "Whether everything that is needed answers")
+            .named("Service", "readReadiness")
+            .responds_plain(200, "It does.", json_type, report())
+            .responds_plain(503, "Something does not.", json_type, report()),
+        Endpoint::new("GET", "/metrics", "Numbers for Prometheus")
+            .named("Service", "readMetrics")
+            .responds_plain(200, "In the Prometheus text format.", "text/plain", text()),
+        Endpoint::new("GET", "/openapi.json", "This document")
+            .named("Service", "readOpenApi")
+            .responds_plain(200, "OpenAPI 3.1.", json_type, object()),
+        Endpoint::new("GET", "/docs", "This document for people")
+            .named("Service", "readDocs")
+            .responds_plain(200, "A page.", "text/html", text()),
         Endpoint::new(
             "GET",
             "/.well-known/x402",
-            "Service",
-            "readDiscovery",
             "What is sold here, for catalogues of paid services",
         )
+        .named("Service", "readDiscovery")
         .responds_plain(
             200,
             "The paid routes with what they ask for.",
@@ -278,10 +242,9 @@ fn service() -> Vec<Endpoint> {
         Endpoint::new(
             "GET",
             "/llms.txt",
-            "Service",
-            "readLlmsTxt",
             "How to lease a container, for language models",
         )
+        .named("Service", "readLlmsTxt")
         .responds_plain(200, "Markdown.", "text/markdown", text()),
     ]
 }

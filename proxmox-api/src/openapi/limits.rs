@@ -3,6 +3,7 @@
 
 use api_types::Bounds;
 use serde_json::{Map, Value, json};
+use service::openapi::narrow;
 
 use crate::{config::Config, proxmox};
 
@@ -81,24 +82,4 @@ fn template(volumes: &[String]) -> Value {
 
 fn within(bounds: Bounds) -> Value {
     json!({"minimum": bounds.min, "maximum": bounds.max})
-}
-
-fn narrow<const N: usize>(
-    schemas: &mut Map<String, Value>,
-    name: &str,
-    fields: [(&str, Value); N],
-) {
-    let Some(properties) = schemas
-        .get_mut(name)
-        .and_then(|schema| schema["properties"].as_object_mut())
-    else {
-        return;
-    };
-    for (field, narrower) in fields {
-        if let (Some(schema), Value::Object(narrower)) = (properties.get_mut(field), narrower)
-            && let Some(schema) = schema.as_object_mut()
-        {
-            schema.extend(narrower);
-        }
-    }
 }

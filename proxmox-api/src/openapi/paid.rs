@@ -3,12 +3,13 @@
 
 use api_types::ErrorCode::{self, *};
 use serde_json::json;
+use service::openapi::{Content, DocumentedResponse, Endpoint};
 
 use super::{
-    endpoint::{ABOUT_LEASE, CTID, Content, DocumentedResponse, Endpoint, RouteAccess, ctid},
-    examples,
+    examples, payment,
+    route_parts::{ABOUT_LEASE, CTID, ctid},
 };
-use crate::payment::OperationInfo;
+use crate::payment::{OperationInfo, PaymentFlow};
 
 const LEASE_MEANT: &str = "The lease that is meant: numbers are used again, and a call that names \
     a lease which is over is refused and not charged.";
@@ -45,20 +46,22 @@ pub trait Documented {
 /// Error codes of operations that use a container's one terminal session.
 pub const ABOUT_TERMINAL: &[ErrorCode] = &[ConsoleInUse, ConsoleAuthUnsupported, Timeout];
 
-impl Endpoint {
-    /// The route of a paid operation.
-    pub(super) fn paid(about: &OperationInfo, documentation: Documentation) -> Self {
-        let mut endpoint = Self {
-            access: RouteAccess::Paid(about.flow),
-            details: documentation.details,
-            ..Self::new(
-                about.method.as_str(),
-                about.path,
-                documentation.tag,
-                documentation.id,
-                about.description,
-            )
-        }
+/// The route of a paid operation.
+pub(super) fn endpoint(about: &OperationInfo, documentation: Documentation) -> Endpoint {
+    let money_moves = match about.flow {
+        PaymentFlow::DeliverThenSettle => "after delivery",
+        PaymentFlow::SettleThenDeliver => "before delivery",
+    };
+    let mut endpoint = Endpoint::new(about.method.as_str(), about.path, about.description)
+        .named(documentation.tag, documentation.id)
+        .details(documentation.details)
+        .member(
+            "x-payment-info",
+            json!({
+                "protocol": "x402", "versions": [1, 2], "scheme": "exact",
+                "moneyMoves": money_moves,
+            }),
+        )
         .refuses(&[
             InvalidRequest,
             Forbidden,
@@ -73,29 +76,34 @@ impl Endpoint {
             PaymentUnresolved,
             Unavailable,
         ]);
-        if let Some(request) = documentation.request {
-            endpoint = endpoint.takes_content(request);
-        }
-        if about.path.contains("{ctid}") {
-            endpoint = endpoint
-                .in_path("ctid", ctid(), CTID)
-                .in_query("leaseId", json!({"type": "string"}), LEASE_MEANT)
-                .refuses(ABOUT_LEASE);
-        }
-        let (what, content) = documentation
-            .held
-            .unwrap_or_else(|| (ADMITTED, Content::json(&examples::accepted())));
-        for (status, what, content) in [
-            (200, documentation.answered, documentation.response),
-            (202, what, content),
-        ] {
-            let content = Some(content);
-            endpoint.responses.push(DocumentedResponse {
-                status,
-                what,
-                content,
-            });
-        }
-        endpoint.refuses(documentation.refusals)
+    if let Some(request) = documentation.request {
+        // An absent body stands for the defaults.
+        endpoint = endpoint.takes_content(request).body_may_be_absent();
     }
+    if about.path.contains("{ctid}") {
+        endpoint = endpoint
+            .in_path("ctid", ctid(), CTID)
+            .in_query("leaseId", json!({"type": "string"}), LEASE_MEANT)
+            .refuses(ABOUT_LEASE);
+    }
+    let (what, content) = documentation
+        .held
+        .unwrap_or_else(|| (ADMITTED, Content::json(&examples::accepted())));
+    endpoint
+        .with_parameters(payment::parameters())
+        .responds_as(response(
+            200,
+            documentation.answered,
+            documentation.response,
+        ))
+        .responds_as(response(202, what, content))
+        .responds_as(payment::required())
+        .refuses(documentation.refusals)
+}
+
+fn response(status: u16, description: &'static str, content: Content) -> DocumentedResponse {
+    DocumentedResponse::new(status, description)
+        .with_content(content)
+        .with_content(payment::events())
+        .with_headers(payment::receipt_headers())
 }

@@ -2,6 +2,7 @@
 //! their schemas are written here; tests compare them with real responses.
 
 use serde_json::{Map, Value, json};
+use service::openapi::{Content, DocumentedResponse};
 
 /// The request headers of a paid route.
 pub(super) fn parameters() -> [Value; 4] {
@@ -36,31 +37,31 @@ pub(super) fn parameters() -> [Value; 4] {
 }
 
 /// The 402 of a paid route.
-pub(super) fn required() -> Value {
-    json!({
-        "description": "What to pay: version 2 reads the header PAYMENT-REQUIRED, version 1 the body. `error` is the code of why an enclosed \
-            payment was not taken, and `message` a sentence for people. After a settlement that was refused there is a receipt in place of PAYMENT-REQUIRED; \
-            nothing was charged.",
-        "headers": {
-            "PAYMENT-REQUIRED": {"$ref": "#/components/headers/PaymentRequired"},
-            "PAYMENT-RESPONSE": {"$ref": "#/components/headers/PaymentResponse"},
-            "X-PAYMENT-RESPONSE": {"$ref": "#/components/headers/PaymentResponse"},
-        },
-        "content": {"application/json": {
-            "schema": {"$ref": "#/components/schemas/X402PaymentRequirementsResponse"},
-            "example": {
-                "x402Version": 1,
-                "error": "Payment required",
-                "message": "Pay one of the ways in `accepts` and send the request again.",
-                "accepts": [requirement(&json!({
-                    "network": "base-sepolia", "maxAmountRequired": "10000", "resource": "https://lease.example.org/lease/container",
-                    "description":
-                        "A Linux container for the time asked for, with 20 GiB of sent traffic for each hour",
-                    "mimeType": "application/json",
-                }))],
-            },
-        }},
-    })
+pub(super) fn required() -> DocumentedResponse {
+    let schema = json!({"$ref": "#/components/schemas/X402PaymentRequirementsResponse"});
+    let example = json!({
+        "x402Version": 1,
+        "error": "Payment required",
+        "message": "Pay one of the ways in `accepts` and send the request again.",
+        "accepts": [requirement(&json!({
+            "network": "base-sepolia", "maxAmountRequired": "10000", "resource": "https://lease.example.org/lease/container",
+            "description":
+                "A Linux container for the time asked for, with 20 GiB of sent traffic for each hour",
+            "mimeType": "application/json",
+        }))],
+    });
+    DocumentedResponse::new(
+        402,
+        "What to pay: version 2 reads the header PAYMENT-REQUIRED, version 1 the body. `error` is the code of why an enclosed \
+         payment was not taken, and `message` a sentence for people. After a settlement that was refused there is a receipt in place of PAYMENT-REQUIRED; \
+         nothing was charged.",
+    )
+    .with_headers(json!({
+        "PAYMENT-REQUIRED": {"$ref": "#/components/headers/PaymentRequired"},
+        "PAYMENT-RESPONSE": {"$ref": "#/components/headers/PaymentResponse"},
+        "X-PAYMENT-RESPONSE": {"$ref": "#/components/headers/PaymentResponse"},
+    }))
+    .with_content(Content::plain("application/json", schema).with_example(example))
 }
 
 fn requirement(own: &Value) -> Value {
@@ -83,15 +84,13 @@ pub(super) fn receipt_headers() -> Value {
 }
 
 /// The event stream of a request that accepts one.
-pub(super) fn events() -> Value {
-    json!({
-        "schema": {"type": "string"},
-        "example": "event: creating\ndata: {}\n\nevent: result\ndata: {\"status\":200,\"body\":{},\"receipt\":{}}\n\n",
-    })
+pub(super) fn events() -> Content {
+    let example = "event: creating\ndata: {}\n\nevent: result\ndata: {\"status\":200,\"body\":{},\"receipt\":{}}\n\n";
+    Content::plain("text/event-stream", json!({"type": "string"})).with_example(example.into())
 }
 
-/// Headers that responses share.
-pub(super) fn headers() -> Value {
+/// Headers of the protocol.
+pub(super) fn headers() -> [(String, Value); 2] {
     let base64 = |what: &str, reference: &str| {
         json!({
             "description": what, "schema": {
@@ -100,15 +99,16 @@ pub(super) fn headers() -> Value {
             },
         })
     };
-    json!({
-        "PaymentRequired": base64(
-            "Version 2: what to pay, base64 of JSON.", "#/components/schemas/X402PaymentRequired"
-        ),
-        "PaymentResponse": base64(
-            "The receipt, base64 of JSON, in the header of the payment's version.", "#/components/schemas/X402Receipt"
-        ),
-        "RetryAfter": {"description": "Seconds to wait.", "schema": {"type": "string", "pattern": "^[0-9]+$"}},
-    })
+    let required = base64(
+        "Version 2: what to pay, base64 of JSON.",
+        "#/components/schemas/X402PaymentRequired",
+    );
+    let response = base64(
+        "The receipt, base64 of JSON, in the header of the payment's version.",
+        "#/components/schemas/X402Receipt",
+    );
+    [("PaymentRequired", required), ("PaymentResponse", response)]
+        .map(|(name, header)| (name.to_owned(), header))
 }
 
 /// Schemas of the protocol's bodies.

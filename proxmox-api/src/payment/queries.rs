@@ -121,7 +121,7 @@ pub(super) async fn chain(
 ) -> Option<Evidence> {
     let (witness, request) = (app.witness.as_ref()?, request?);
     let first_seen = row.created_at.unsigned_abs();
-    match witness.look(request, first_seen).await {
+    match witness.find_evidence(request, first_seen).await {
         Ok(evidence) => Some(evidence),
         Err(error) => {
             tracing::warn!(%error, payment.id = row.payment_id.as_str(), "the chain did not answer about a payment");

@@ -50,7 +50,10 @@ pub async fn refusals(app: &App) -> Result<(), StoreError> {
             app.store.mark_checked(id, now).await?;
             continue;
         };
-        match witness.look(&request, row.created_at.unsigned_abs()).await {
+        match witness
+            .find_evidence(&request, row.created_at.unsigned_abs())
+            .await
+        {
             Ok(evidence) => apply_evidence(app, row, evidence).await?,
             Err(error) => {
                 tracing::warn!(%error, "the chain did not answer about a refused payment");
@@ -174,7 +177,10 @@ async fn find_again(app: &App, witness: &Witness, row: &Payment) -> Result<(), S
     let Ok(request) = serde_json::from_str::<FacilitatorRequest>(&row.request.0) else {
         return app.store.mark_checked(id, app.now()).await.map(drop);
     };
-    let lost = match witness.look(&request, row.created_at.unsigned_abs()).await {
+    let lost = match witness
+        .find_evidence(&request, row.created_at.unsigned_abs())
+        .await
+    {
         Ok(Evidence::Moved(transfer)) => return replace_evidence(app, row, transfer).await,
         // A node may lag, and a transfer that dropped out of a block may get into the next one.
         Ok(Evidence::Unspent | Evidence::NotFound) if !late => return Ok(()),

@@ -3,19 +3,13 @@
 
 use std::fmt;
 
-use api_types::{ErrorCode, ErrorEnvelope, FieldError};
-use axum::{
-    Json,
-    extract::rejection::BytesRejection,
-    http::StatusCode,
-    response::{IntoResponse as _, Response},
-};
+use api_types::{ErrorCode, FieldError};
+use axum::{extract::rejection::BytesRejection, http::StatusCode};
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor},
 };
 use serde_json::{Map, Value, error::Category};
-use service::request_id::RequestId;
 
 use crate::error::ApiError;
 
@@ -114,19 +108,14 @@ pub fn none(body: &[u8]) -> Result<(), ApiError> {
     }
 }
 
-/// The response to a body that is too large, or was cut off.
-pub fn unread(rejection: &BytesRejection, id: &RequestId) -> Response {
-    let (code, message) = match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => (ErrorCode::BodyTooLarge, "The body is too large."),
-        _ => (
-            ErrorCode::MalformedBody,
-            "The body could not be read to its end.",
-        ),
-    };
-    let status = StatusCode::from_u16(code.status())
-        .expect("every code has an HTTP status, by its own table");
-    let envelope = ErrorEnvelope::new(code, message, id.as_str());
-    (status, Json(envelope)).into_response()
+/// The error about a body that is too large, or was cut off.
+pub fn unread(rejection: &BytesRejection) -> ApiError {
+    match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            ApiError::new(ErrorCode::BodyTooLarge, "The body is too large.")
+        }
+        _ => malformed("The body could not be read to its end.".into()),
+    }
 }
 
 fn object(body: &[u8]) -> Result<Map<String, Value>, ApiError> {

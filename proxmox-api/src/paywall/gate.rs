@@ -70,7 +70,7 @@ async fn serve<O: Operation>(
     }
     let body = match body {
         Ok(body) => body,
-        Err(rejection) => return body::unread(&rejection, &id),
+        Err(rejection) => return body::unread(&rejection).respond(&id),
     };
     let incoming = IncomingRequest {
         client,

@@ -18,12 +18,12 @@ pub mod session;
 pub mod stats;
 pub mod usage;
 
-use api_types::{ErrorCode, ErrorEnvelope};
+use api_types::ErrorCode;
 use axum::{
     Extension, Json, Router,
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Request},
-    http::{Extensions, HeaderMap, HeaderValue, StatusCode, header, request::Parts},
+    http::{Extensions, HeaderMap, HeaderValue, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -60,7 +60,7 @@ impl<S: Send + Sync> FromRequest<S> for Body {
         let id = id_of(request.extensions());
         let read = Bytes::from_request(request, state).await;
         read.map(Self)
-            .map_err(|rejection| body::unread(&rejection, &id))
+            .map_err(|rejection| body::unread(&rejection).respond(&id))
     }
 }
 
@@ -102,13 +102,6 @@ pub(crate) fn no_store(mut response: Response) -> Response {
     response
 }
 
-/// An error envelope with the status that belongs to its code.
-pub(crate) fn refuse(envelope: ErrorEnvelope) -> Response {
-    let status = StatusCode::from_u16(envelope.error.code.status())
-        .expect("every code has an HTTP status, by its own table");
-    (status, Json(envelope)).into_response()
-}
-
 /// A handler panicked; what it says is in the log.
 pub(crate) fn failed(id: &RequestId) -> Response {
     ApiError::new(ErrorCode::Internal, "Something went wrong on our side.")
@@ -119,19 +112,11 @@ pub(crate) fn failed(id: &RequestId) -> Response {
 /// No such path.
 pub(crate) async fn not_found(Extension(id): Extension<RequestId>) -> Response {
     let message = "There is no such path.";
-    refuse(ErrorEnvelope::new(
-        ErrorCode::NotFound,
-        message,
-        id.as_str(),
-    ))
+    ApiError::new(ErrorCode::NotFound, message).respond(&id)
 }
 
 /// The path is there, for other methods; axum adds `Allow`.
 pub(crate) async fn method_not_allowed(Extension(id): Extension<RequestId>) -> Response {
     let message = "This path does not take this method.";
-    refuse(ErrorEnvelope::new(
-        ErrorCode::MethodNotAllowed,
-        message,
-        id.as_str(),
-    ))
+    ApiError::new(ErrorCode::MethodNotAllowed, message).respond(&id)
 }

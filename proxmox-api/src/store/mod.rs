@@ -44,7 +44,7 @@ pub use demo::{DemoLedger, Transfer, TransferOutcome};
 pub use events::{AuditEvent, EventSubject, NewEvent, log_event};
 pub use lease_state::LeaseState;
 pub use leases::{
-    AddressPool, Claim, ClaimLimits, ClaimOutcome, DueEnd, HeldMachine, HeldPower, Lease,
+    AddressPool, Claim, ClaimLimits, ClaimOutcome, DueEnd, HeldContainer, HeldPower, Lease,
     PaidLease, ProbeClaim, Renewal, RenewalOutcome, WarnedLease,
 };
 pub use maintenance::{

@@ -199,14 +199,17 @@ async fn machines_that_are_held_count_against_their_address_once_they_are_stoppe
         assert_eq!(held.status, 202, "{:?}", held.body);
     }
     app.clock.advance(Duration::from_secs(125));
-    until("the held machines to be stopped and counted", async || {
-        let held = app.app.store.live_leases().await.unwrap();
-        for lease in &held {
-            let events = app.app.store.events(&lease.lease_id, 0, 99).await.unwrap();
-            events.iter().find(|event| event.kind == "held_stopped")?;
-        }
-        (held.len() == 4).then_some(())
-    })
+    until(
+        "the held containers to be stopped and counted",
+        async || {
+            let held = app.app.store.live_leases().await.unwrap();
+            for lease in &held {
+                let events = app.app.store.events(&lease.lease_id, 0, 99).await.unwrap();
+                events.iter().find(|event| event.kind == "held_stopped")?;
+            }
+            (held.len() == 4).then_some(())
+        },
+    )
     .await;
     let containers = app.sim.containers();
     assert!(containers.iter().all(|found| found.status == "stopped"));

@@ -13,7 +13,7 @@ use service::clock::Clock as _;
 use x402::{
     eip3009,
     payment::Payment,
-    purchase::{Challenge, Limits},
+    purchase::{Challenge, SpendingLimits},
     wire::header as wire,
 };
 
@@ -106,7 +106,7 @@ impl Buyer {
         path: &str,
         body: Option<Value>,
     ) -> Signed {
-        let limits = Limits {
+        let limits = SpendingLimits {
             max_amount: u64::MAX,
             networks: &["base-sepolia"],
         };

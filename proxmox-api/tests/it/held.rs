@@ -45,7 +45,7 @@ async fn becomes(app: &TestApp, ctid: u32, status: &str) {
 }
 
 #[tokio::test]
-async fn a_held_machine_is_stopped_after_two_minutes_and_started_when_the_money_is_seen() {
+async fn a_held_container_is_stopped_after_two_minutes_and_started_when_the_money_is_seen() {
     let mut app = TestApp::start().await;
     let buyer = Buyer::funded(&app, 1).await;
     let (signed, ctid, _) = held(&app, &buyer).await;
@@ -83,7 +83,7 @@ async fn a_held_machine_is_stopped_after_two_minutes_and_started_when_the_money_
 }
 
 #[tokio::test]
-async fn a_held_machine_is_destroyed_a_while_after_the_window_and_its_payment_stays_open() {
+async fn a_held_container_is_destroyed_a_while_after_the_window_and_its_payment_stays_open() {
     let app = TestApp::with(&[("HELD_HOURS", "1")]).await;
     // Without evidence the outcome of real money stays unknown.
     app.faults.set_real(true);

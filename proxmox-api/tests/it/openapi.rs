@@ -119,20 +119,9 @@ fn snapshots_in(folder: &str) -> BTreeSet<String> {
 /// Every reference has a target.
 #[tokio::test]
 async fn no_reference_is_broken() {
-    fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
-        match value {
-            Value::Object(members) => {
-                found.extend(members.get("$ref").and_then(Value::as_str));
-                members.values().for_each(|value| references(value, found));
-            }
-            Value::Array(items) => items.iter().for_each(|value| references(value, found)),
-            _ => {}
-        }
-    }
     let app = TestApp::start().await;
     let document = document(&app).await;
-    let mut found = Vec::new();
-    references(&document, &mut found);
+    let found = service::openapi::references(&document);
     assert!(found.len() > 50, "{}", found.len());
     for reference in found {
         let pointer = reference.strip_prefix('#').unwrap();

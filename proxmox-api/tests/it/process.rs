@@ -70,3 +70,15 @@ async fn a_second_process_on_one_file_says_so_and_ends() {
     drop(first);
     FileLock::take(&database).unwrap();
 }
+
+#[test]
+fn wrong_arguments_end_with_the_status_that_all_programs_have_for_them() {
+    let folder = tempfile::tempdir().unwrap();
+    for (line, status) in [("serve", 2), ("payments pay", 2), ("--version", 0)] {
+        let ended = program(folder.path())
+            .args(line.split(' '))
+            .output()
+            .unwrap();
+        assert_eq!(ended.status.code(), Some(status), "{line}");
+    }
+}

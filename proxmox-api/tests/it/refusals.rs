@@ -8,7 +8,7 @@ use service::clock::Clock as _;
 use x402::{
     eip3009,
     network::Network,
-    purchase::{Challenge, Limits},
+    purchase::{Challenge, SpendingLimits},
     wire::{exact::Authorization, header as wire},
 };
 
@@ -201,7 +201,7 @@ async fn a_payment_signed_for_other_terms() {
     let challenge = call(&scene.app, &Method::POST, LEASE, Some(&body()), &[]).await;
     let required = &challenge.headers[wire::PAYMENT_REQUIRED];
     let offered = Challenge::V2(wire::decode(required.as_bytes()).unwrap());
-    let limits = Limits {
+    let limits = SpendingLimits {
         max_amount: u64::MAX,
         networks: &["base-sepolia"],
     };

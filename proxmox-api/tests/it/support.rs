@@ -14,7 +14,7 @@ use service::{
     clock::{Clock, TestClock},
     env::Env,
     metrics::Metrics,
-    serve::{Limits, Shutdown, serve},
+    serve::{ServerLimits, Shutdown, serve},
 };
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -273,7 +273,7 @@ async fn launch(
             router,
             shutdown,
             Duration::ZERO,
-            Limits::default(),
+            ServerLimits::default(),
         )
         .await;
         served.unwrap();

@@ -64,6 +64,7 @@ pub enum SignedRequest {
         /// The operation, with the credential.
         call: Box<PaidOperation>,
         /// Name and value of the payment's header.
+        #[serde(serialize_with = "api_types::secret::serialize_exposed")]
         header: (String, Secret),
         /// The idempotency key, the same in each attempt, and secret: with it the
         /// service repeats its answer. Earlier versions of this page stored none, or one that was

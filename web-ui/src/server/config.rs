@@ -27,7 +27,7 @@ impl Config {
     /// # Errors
     /// All problems, each with the variable's name and an example.
     pub(crate) fn from_env(env: Env) -> Result<Self, Problems> {
-        let mut env = env.of(&variables::SCHEMA);
+        let mut env = env.for_schema(&variables::SCHEMA);
         let bind = env.read(&variables::BIND);
         let port = env.read(&variables::PORT);
         let dist = PathBuf::from(env.read_text(&variables::WEB_DIST));

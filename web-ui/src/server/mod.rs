@@ -14,7 +14,7 @@ use std::{process::ExitCode, time::Duration};
 use service::{
     About, Service,
     metrics::Metrics,
-    serve::{self, Limits, Shutdown},
+    serve::{self, ServerLimits, Shutdown},
 };
 
 use config::Config;
@@ -41,7 +41,7 @@ pub(crate) async fn main() -> ExitCode {
 async fn serve(config: Config, metrics: Metrics) -> anyhow::Result<()> {
     let listener = serve::bind(config.listen, "PORT").await?;
     let app = site::app(&config, &metrics);
-    let (shutdown, limits) = (Shutdown::on_signals()?, Limits::default());
+    let (shutdown, limits) = (Shutdown::on_signals()?, ServerLimits::default());
     serve::serve(listener, app, shutdown, SHUTDOWN_TIMEOUT, limits).await?;
     Ok(())
 }

@@ -12,6 +12,7 @@ pub struct StoredSessions(BTreeMap<String, StoredSession>);
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct StoredSession {
+    #[serde(serialize_with = "api_types::secret::serialize_exposed")]
     token: Secret,
     expires_at: Timestamp,
 }

@@ -11,7 +11,7 @@ mod words;
 
 use api_types::AgentInfo;
 use async_trait::async_trait;
-use service::{crypto, health::Finding};
+use service::{crypto, health::CheckResult};
 
 use super::{Model, ModelError, ModelRequest, WordSink};
 use crate::{
@@ -82,7 +82,7 @@ impl Model for Offline {
         }
     }
 
-    async fn check(&self) -> Finding {
+    async fn check(&self) -> CheckResult {
         Ok("built-in rules, no language model".to_owned())
     }
 }

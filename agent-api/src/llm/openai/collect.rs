@@ -28,7 +28,7 @@ const CUT_OFF: &str = "\n\n(The answer was cut off here.)";
 #[derive(Debug, Default)]
 pub(super) struct Collected {
     text: String,
-    calls: Vec<Piece>,
+    calls: Vec<StreamedCall>,
     shown: StreamedText,
     /// Why the answer ended; absent while it is still coming.
     finish: Option<Finish>,
@@ -49,7 +49,7 @@ enum StreamedText {
 }
 
 #[derive(Debug, Default)]
-struct Piece {
+struct StreamedCall {
     index: Option<usize>,
     id: String,
     tool: String,
@@ -120,7 +120,7 @@ impl Collected {
     /// The answer was cut off, filtered or broken off, and holds tool calls or nothing at all. None
     /// of its tool calls is made.
     pub(super) fn complete(&mut self) -> Result<(), ModelError> {
-        let whole = |call: &Piece| {
+        let whole = |call: &StreamedCall| {
             call.arguments.is_empty()
                 || serde_json::from_str::<serde_json::Value>(&call.arguments).is_ok()
         };
@@ -172,9 +172,9 @@ impl Collected {
             None => call.id == id,
         });
         let position = known.unwrap_or_else(|| {
-            self.calls.push(Piece {
+            self.calls.push(StreamedCall {
                 index: piece.index,
-                ..Piece::default()
+                ..StreamedCall::default()
             });
             self.calls.len() - 1
         });

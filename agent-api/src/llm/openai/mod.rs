@@ -18,7 +18,7 @@ use api_types::AgentInfo;
 use async_openai::{Client, error::OpenAIError};
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
-use service::health::Finding;
+use service::health::CheckResult;
 use url::Url;
 
 use super::{Model, ModelError, ModelRequest, Provider, WordSink};
@@ -129,7 +129,7 @@ impl Model for OpenAi {
         }
     }
 
-    async fn check(&self) -> Finding {
+    async fn check(&self) -> CheckResult {
         let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
         match last {
             Some(error @ (ModelError::Key | ModelError::Missing)) => Err(error.to_string()),

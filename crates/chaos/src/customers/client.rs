@@ -11,7 +11,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use x402::{
     eip3009,
-    purchase::{Challenge, Limits},
+    purchase::{Challenge, SpendingLimits},
     wire::{header as wire, v1},
 };
 
@@ -91,7 +91,7 @@ impl ApiClient {
             let body: v1::PaymentRequirementsResponse = answer.json().await?;
             Challenge::V1(body)
         };
-        let chosen = challenge.choose(&Limits {
+        let chosen = challenge.choose(&SpendingLimits {
             max_amount: u64::MAX,
             networks: &["base-sepolia"],
         })?;

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{OwnedMutexGuard, Semaphore};
+use named_locks::{NamedLock, NamedLockGuard, NamedLocks};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::ids::{NodeName, Vmid};
@@ -86,30 +87,27 @@ impl std::fmt::Debug for ConsoleLocks {
 
 #[derive(Debug)]
 struct Inner {
-    slots: Mutex<HashMap<Vmid, Arc<Slot>>>,
+    terminals: NamedLocks<Vmid, Holder>,
     nodes: Mutex<HashMap<NodeName, Arc<Semaphore>>>,
     execs_per_node: usize,
 }
 
+/// What the holder of a terminal's lock uses it for; zero while the lock is free.
 #[derive(Debug, Default)]
-struct Slot {
-    lock: Arc<tokio::sync::Mutex<()>>,
-    holder: AtomicU8,
-}
+struct Holder(AtomicU8);
 
 /// The lock guard of a container's terminal.
 #[derive(Debug)]
 pub struct ConsoleGuard {
-    slot: Arc<Slot>,
     _shared: Option<TerminalGuard>,
-    _lock_guard: OwnedMutexGuard<()>,
+    lock_guard: NamedLockGuard<Holder>,
     _node: Option<TerminalGuard>,
 }
 
 impl Drop for ConsoleGuard {
     fn drop(&mut self) {
         // The lock guard is dropped after this, so the next holder never sees an old entry.
-        self.slot.holder.store(0, Ordering::Release);
+        self.lock_guard.value().0.store(0, Ordering::Release);
     }
 }
 
@@ -125,7 +123,7 @@ impl ConsoleLocks {
     /// number instead.
     pub fn new(execs_per_node: usize) -> Self {
         let inner = Inner {
-            slots: Mutex::default(),
+            terminals: NamedLocks::default(),
             nodes: Mutex::default(),
             execs_per_node: execs_per_node.max(1),
         };
@@ -154,27 +152,28 @@ impl ConsoleLocks {
         timeout: Duration,
     ) -> Result<ConsoleGuard, ConsoleInUse> {
         let deadline = Instant::now() + timeout;
-        let slot = self.slot(vmid);
-        let lock_guard = match slot.lock.clone().try_lock_owned() {
-            Ok(lock_guard) => lock_guard,
-            Err(_) if slot.held_by() == Some(ConsoleUse::Console) => return Err(slot.in_use(vmid)),
-            Err(_) => timeout_at(deadline, slot.lock.clone().lock_owned())
+        let lock = self.inner.terminals.named(vmid);
+        let lock_guard = match lock.try_lock() {
+            Some(lock_guard) => lock_guard,
+            None if held_by(&lock) == Some(ConsoleUse::Console) => {
+                return Err(in_use(vmid, ConsoleUse::Console));
+            }
+            None => timeout_at(deadline, lock.lock())
                 .await
-                .map_err(|_| slot.in_use(vmid))?,
+                .map_err(|_| held(vmid, &lock))?,
         };
         let node = match purpose {
             ConsoleUse::Console => None,
             ConsoleUse::Exec => {
                 let permit = timeout_at(deadline, self.command_permit(node)).await;
-                Some(permit.map_err(|_| slot.in_use(vmid))?)
+                Some(permit.map_err(|_| held(vmid, &lock))?)
             }
         };
         let shared = self.take_shared(vmid, purpose, deadline).await?;
-        slot.holder.store(purpose as u8 + 1, Ordering::Release);
+        lock.value().0.store(purpose as u8 + 1, Ordering::Release);
         Ok(ConsoleGuard {
-            slot,
             _shared: shared,
-            _lock_guard: lock_guard,
+            lock_guard,
             _node: node,
         })
     }
@@ -208,17 +207,6 @@ impl ConsoleLocks {
         }
     }
 
-    fn slot(&self, vmid: Vmid) -> Arc<Slot> {
-        let mut slots = self
-            .inner
-            .slots
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        // A slot without a holder and without a waiting task is referred to by the map alone.
-        slots.retain(|_, slot| Arc::strong_count(slot) > 1);
-        slots.entry(vmid).or_default().clone()
-    }
-
     fn node(&self, node: &NodeName) -> Arc<Semaphore> {
         let mut nodes = self
             .inner
@@ -230,18 +218,16 @@ impl ConsoleLocks {
     }
 }
 
-impl Slot {
-    fn held_by(&self) -> Option<ConsoleUse> {
-        match self.holder.load(Ordering::Acquire) {
-            0 => None,
-            1 => Some(ConsoleUse::Exec),
-            _ => Some(ConsoleUse::Console),
-        }
+fn held_by(lock: &NamedLock<Holder>) -> Option<ConsoleUse> {
+    match lock.value().0.load(Ordering::Acquire) {
+        0 => None,
+        1 => Some(ConsoleUse::Exec),
+        _ => Some(ConsoleUse::Console),
     }
+}
 
-    fn in_use(&self, vmid: Vmid) -> ConsoleInUse {
-        in_use(vmid, self.held_by().unwrap_or(ConsoleUse::Exec))
-    }
+fn held(vmid: Vmid, lock: &NamedLock<Holder>) -> ConsoleInUse {
+    in_use(vmid, held_by(lock).unwrap_or(ConsoleUse::Exec))
 }
 
 fn in_use(vmid: Vmid, by: ConsoleUse) -> ConsoleInUse {
@@ -309,13 +295,6 @@ mod tests {
         for one in all {
             one.await.unwrap();
         }
-        assert!(locks.inner.slots.lock().unwrap().len() <= 1);
-        locks.slot("102".parse().unwrap());
-        assert_eq!(
-            locks.inner.slots.lock().unwrap().len(),
-            1,
-            "released slots are forgotten"
-        );
     }
 
     #[tokio::test]

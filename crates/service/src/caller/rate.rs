@@ -34,7 +34,7 @@ pub struct RateLimit {
     time: ServiceTime,
     /// Requests of each network that were not yet sent to other processes; `None` in a single
     /// process.
-    untold: Option<Mutex<HashMap<IpAddr, u32>>>,
+    unsent: Option<Mutex<HashMap<IpAddr, u32>>>,
 }
 
 /// The service's clock as the limiter's clock.
@@ -89,15 +89,15 @@ impl RateLimit {
             states,
             quota,
             time,
-            untold: None,
+            unsent: None,
         }
     }
 
-    /// A limit for several processes that exchange their counts by [`RateLimit::take_untold`] and
+    /// A limit for several processes that exchange their counts by [`RateLimit::take_unsent`] and
     /// [`RateLimit::count_elsewhere`].
     #[must_use]
     pub fn among_others(mut self) -> Self {
-        self.untold = Some(Mutex::default());
+        self.unsent = Some(Mutex::default());
         self
     }
 
@@ -108,10 +108,10 @@ impl RateLimit {
     pub fn count(&self, caller: IpAddr) -> Result<(), Duration> {
         let network = network_of(caller);
         self.check(network)?;
-        if let Some(mut untold) = self.untold()
-            && (untold.len() < REMEMBERED || untold.contains_key(&network))
+        if let Some(mut unsent) = self.unsent()
+            && (unsent.len() < REMEMBERED || unsent.contains_key(&network))
         {
-            let calls = untold.entry(network).or_default();
+            let calls = unsent.entry(network).or_default();
             *calls = calls.saturating_add(1);
         }
         Ok(())
@@ -119,24 +119,24 @@ impl RateLimit {
 
     /// Takes the networks with the most requests that were not sent to other processes, with their
     /// counts. Networks over the maximum keep their counts until a later call.
-    pub fn take_untold(&self, most: usize) -> Vec<(IpAddr, u32)> {
-        let Some(mut untold) = self.untold() else {
+    pub fn take_unsent(&self, most: usize) -> Vec<(IpAddr, u32)> {
+        let Some(mut unsent) = self.unsent() else {
             return Vec::new();
         };
-        let calls = untold.iter().map(|(network, calls)| (*network, *calls));
+        let calls = unsent.iter().map(|(network, calls)| (*network, *calls));
         let mut largest: Vec<_> = calls.collect();
         largest.sort_unstable_by_key(|(_, calls)| Reverse(*calls));
         largest.truncate(most);
         for (network, _) in &largest {
-            untold.remove(network);
+            unsent.remove(network);
         }
         largest
     }
 
     /// Drops the counts for other processes, because there are none.
-    pub fn forget_untold(&self) {
-        if let Some(mut untold) = self.untold() {
-            untold.clear();
+    pub fn forget_unsent(&self) {
+        if let Some(mut unsent) = self.unsent() {
+            unsent.clear();
         }
     }
 
@@ -175,9 +175,9 @@ impl RateLimit {
             .map_err(|not_until| not_until.wait_time_from(now))
     }
 
-    fn untold(&self) -> Option<MutexGuard<'_, HashMap<IpAddr, u32>>> {
-        let untold = self.untold.as_ref()?;
-        Some(untold.lock().unwrap_or_else(PoisonError::into_inner))
+    fn unsent(&self) -> Option<MutexGuard<'_, HashMap<IpAddr, u32>>> {
+        let unsent = self.unsent.as_ref()?;
+        Some(unsent.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -221,7 +221,7 @@ mod tests {
                     through += 1;
                 }
             }
-            let told: Vec<_> = all.iter().map(|one| one.take_untold(10)).collect();
+            let told: Vec<_> = all.iter().map(|one| one.take_unsent(10)).collect();
             for (from, told) in told.iter().enumerate() {
                 for (to, one) in all.iter().enumerate().filter(|(to, _)| *to != from) {
                     assert_ne!(from, to);
@@ -261,10 +261,10 @@ mod tests {
         assert_eq!(limits.count(one), Err(Duration::from_secs(31)));
         limits.count_elsewhere(other, u32::MAX);
         assert_eq!(limits.count(other), Err(Duration::from_secs(62)));
-        let mut told = limits.take_untold(10);
+        let mut told = limits.take_unsent(10);
         told.sort();
         assert_eq!(told, [(network_of(one), 1), (other, 1)]);
-        assert_eq!(limits.take_untold(10), []);
+        assert_eq!(limits.take_unsent(10), []);
     }
 
     #[test]
@@ -277,14 +277,14 @@ mod tests {
                 limits.count(caller(last)).unwrap();
             }
         }
-        assert_eq!(limits.take_untold(2), [(caller(4), 4), (caller(3), 3)]);
-        assert_eq!(limits.take_untold(2), [(caller(2), 2), (caller(1), 1)]);
+        assert_eq!(limits.take_unsent(2), [(caller(4), 4), (caller(3), 3)]);
+        assert_eq!(limits.take_unsent(2), [(caller(2), 2), (caller(1), 1)]);
         limits.count(caller(1)).unwrap();
-        limits.forget_untold();
-        assert_eq!(limits.take_untold(2), []);
+        limits.forget_unsent();
+        assert_eq!(limits.take_unsent(2), []);
         // A single process stores no counts for others.
         let alone = limit(60, &clock);
         alone.count(caller(1)).unwrap();
-        assert_eq!(alone.take_untold(2), []);
+        assert_eq!(alone.take_unsent(2), []);
     }
 }

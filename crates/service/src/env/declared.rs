@@ -10,7 +10,7 @@ use super::{Env, Secret};
 impl Env {
     /// Restricts the environment to the variables of this schema; reading any other one is a bug.
     #[must_use]
-    pub fn of(self, schema: &'static Schema) -> Self {
+    pub fn for_schema(self, schema: &'static Schema) -> Self {
         Self {
             schema: Some(schema),
             ..self
@@ -25,7 +25,7 @@ impl Env {
             .collect()
     }
 
-    fn known(&self, variable: &Variable) {
+    fn check_declared(&self, variable: &Variable) {
         debug_assert!(
             self.schema.is_none_or(|schema| schema.has(variable)),
             "{} is not in the schema",
@@ -67,13 +67,13 @@ impl Env {
 
     /// The trimmed text, or the declared default.
     pub fn read_text(&self, variable: &Variable) -> String {
-        self.known(variable);
+        self.check_declared(variable);
         self.text(variable.name, variable.default_text())
     }
 
     /// `true` or `false` in one of the usual spellings, or the declared default.
     pub fn read_flag(&mut self, variable: &Variable) -> bool {
-        self.known(variable);
+        self.check_declared(variable);
         self.flag(variable.name, variable.default_text() == "true")
     }
 
@@ -92,19 +92,19 @@ impl Env {
     where
         T: FromStr<Err: Display>,
     {
-        self.known(variable);
+        self.check_declared(variable);
         self.optional(variable.name, variable.example)
     }
 
     /// The trimmed text, if the variable is set.
     pub fn find_text(&self, variable: &Variable) -> Option<String> {
-        self.known(variable);
+        self.check_declared(variable);
         self.optional_text(variable.name)
     }
 
     /// The secret, if it is set directly or by its file.
     pub fn find_secret(&mut self, variable: &Variable) -> Option<Secret> {
-        self.known(variable);
+        self.check_declared(variable);
         self.optional_secret(variable.name)
     }
 
@@ -113,25 +113,25 @@ impl Env {
     where
         T: FromStr<Err: Display>,
     {
-        self.known(variable);
+        self.check_declared(variable);
         self.required(variable.name, variable.example)
     }
 
     /// The trimmed text; `None` if there is a problem, which is recorded.
     pub fn need_text(&mut self, variable: &Variable) -> Option<String> {
-        self.known(variable);
+        self.check_declared(variable);
         self.required_text(variable.name, variable.example)
     }
 
     /// The secret; `None` if there is a problem, which is recorded.
     pub fn need_secret(&mut self, variable: &Variable) -> Option<Secret> {
-        self.known(variable);
+        self.check_declared(variable);
         self.required_secret(variable.name, variable.example)
     }
 
     /// Records a problem that only the caller can detect.
     pub fn reject(&mut self, variable: &Variable, what: impl Into<String>) {
-        self.known(variable);
+        self.check_declared(variable);
         self.problem(variable.name, what, variable.example);
     }
 }

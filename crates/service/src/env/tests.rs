@@ -156,12 +156,12 @@ fn a_declared_variable_has_its_default_and_its_example() {
 
 #[test]
 fn only_variables_of_earlier_versions_cause_warnings() {
-    let env = Env::from_map([("OLD", "1"), ("OTHER", "2")]).of(&SCHEMA);
+    let env = Env::from_map([("OLD", "1"), ("OTHER", "2")]).for_schema(&SCHEMA);
     assert_eq!(env.notices(), ["OLD has no effect: PORT replaces it"]);
 }
 
 #[test]
 #[should_panic(expected = "NAME is not in the schema")]
 fn a_variable_outside_the_schema_cannot_be_read() {
-    let _ = empty().of(&SCHEMA).find_text(&NAME);
+    let _ = empty().for_schema(&SCHEMA).find_text(&NAME);
 }

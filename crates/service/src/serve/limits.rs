@@ -17,7 +17,7 @@ const SHARE_OF_FILES: u64 = 2;
 
 /// The limits of one server.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct ServerLimits {
     /// The timeout for the whole head of a request, from the connection or the previous request on.
     pub head: Duration,
     /// The timeout for the whole body of a request, from its head on.
@@ -31,7 +31,7 @@ pub struct Limits {
     pub per_network: usize,
 }
 
-impl Default for Limits {
+impl Default for ServerLimits {
     fn default() -> Self {
         let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
         let files = usize::try_from(files / SHARE_OF_FILES).unwrap_or(usize::MAX);
@@ -46,7 +46,7 @@ impl Default for Limits {
     }
 }
 
-impl Limits {
+impl ServerLimits {
     /// The limits of a service behind this number of trusted proxies. Behind a proxy all
     /// connections come from it, so only the total is limited.
     pub fn behind(proxies: usize) -> Self {
@@ -66,7 +66,7 @@ impl Limits {
 pub(super) struct Connections(ConcurrencyLimit);
 
 impl Connections {
-    pub(super) fn new(limits: &Limits) -> Self {
+    pub(super) fn new(limits: &ServerLimits) -> Self {
         Self(ConcurrencyLimit::new(
             limits.connections,
             limits.per_network,
@@ -99,10 +99,10 @@ mod tests {
 
     #[test]
     fn one_network_cannot_take_the_connections_of_others_and_of_this_machine() {
-        let connections = Connections::new(&Limits {
+        let connections = Connections::new(&ServerLimits {
             connections: 6,
             per_network: 2,
-            ..Limits::default()
+            ..ServerLimits::default()
         });
         let one = address("2001:db8::1");
         let held: Vec<_> = std::iter::from_fn(|| connections.acquire(one))
@@ -123,9 +123,9 @@ mod tests {
 
     #[test]
     fn a_proxy_may_use_all_connections() {
-        let bare = Limits::behind(0);
+        let bare = ServerLimits::behind(0);
         assert!(bare.per_network < bare.connections, "{bare:?}");
-        let behind = Limits::behind(1);
+        let behind = ServerLimits::behind(1);
         assert_eq!(behind.per_network, behind.connections);
     }
 }

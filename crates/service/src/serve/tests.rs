@@ -42,7 +42,13 @@ async fn start(grace: Duration) -> Held {
         .route("/", get(hold))
         .with_state((entered, release));
     let (trigger, shutdown) = Shutdown::manual();
-    let server = tokio::spawn(serve(listener, app, shutdown, grace, Limits::default()));
+    let server = tokio::spawn(serve(
+        listener,
+        app,
+        shutdown,
+        grace,
+        ServerLimits::default(),
+    ));
     Held {
         address,
         entered,
@@ -131,7 +137,7 @@ async fn a_shutdown_whose_trigger_is_gone_is_never_requested() {
 }
 
 /// Serves a router with these limits until the test ends.
-async fn within(limits: Limits, app: Router) -> (SocketAddr, ShutdownTrigger) {
+async fn within(limits: ServerLimits, app: Router) -> (SocketAddr, ShutdownTrigger) {
     let listener = bind(LOOPBACK, "PORT").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (trigger, shutdown) = Shutdown::manual();
@@ -143,9 +149,9 @@ async fn within(limits: Limits, app: Router) -> (SocketAddr, ShutdownTrigger) {
 async fn a_body_that_arrives_slowly_ends_at_its_timeout() {
     let time = Duration::from_millis(800);
     let app = Router::new().route("/", post(async |body: String| body));
-    let limits = Limits {
+    let limits = ServerLimits {
         body: time,
-        ..Limits::default()
+        ..ServerLimits::default()
     };
     let (address, _trigger) = within(limits, app).await;
     let head = b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\n";
@@ -190,7 +196,7 @@ async fn a_body_that_arrives_slowly_ends_at_its_timeout() {
 async fn a_client_that_sends_far_too_much_reads_why_it_is_refused() {
     const LENGTH: usize = 10 << 20;
     let app = Router::new().route("/", post(async |_: axum::body::Bytes| "read"));
-    let (address, _trigger) = within(Limits::default(), app).await;
+    let (address, _trigger) = within(ServerLimits::default(), app).await;
     let mut stream = TcpStream::connect(address).await.unwrap();
     let head = format!("POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: {LENGTH}\r\n\r\n");
     stream.write_all(head.as_bytes()).await.unwrap();
@@ -209,9 +215,9 @@ async fn a_client_that_sends_far_too_much_reads_why_it_is_refused() {
 #[tokio::test]
 async fn a_connection_beyond_the_limits_is_closed_and_the_others_are_served() {
     let app = Router::new().route("/", get(async || "done"));
-    let limits = Limits {
+    let limits = ServerLimits {
         connections: 2,
-        ..Limits::default()
+        ..ServerLimits::default()
     };
     let (address, _trigger) = within(limits, app).await;
     let request = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
@@ -262,9 +268,9 @@ async fn the_connection_of_a_client_that_reads_nothing_is_ended() {
         let pieces = futures_util::stream::iter(0_u64..).map(piece);
         axum::body::Body::from_stream(pieces)
     };
-    let limits = Limits {
+    let limits = ServerLimits {
         unread: Duration::from_millis(500),
-        ..Limits::default()
+        ..ServerLimits::default()
     };
     let (address, _trigger) = within(limits, Router::new().route("/", get(endless))).await;
     let mut stream = TcpStream::connect(address).await.unwrap();
@@ -278,9 +284,9 @@ async fn the_connection_of_a_client_that_reads_nothing_is_ended() {
 async fn an_incomplete_head_ends_at_its_timeout() {
     let app = Router::new().route("/", get(async || "done"));
     let patience = Duration::from_millis(300);
-    let limits = Limits {
+    let limits = ServerLimits {
         head: patience,
-        ..Limits::default()
+        ..ServerLimits::default()
     };
     let (address, _trigger) = within(limits, app).await;
     let (head, end) = (b"GET / HTTP/1.1\r\nhost: local", b"host\r\n\r\n");
@@ -322,7 +328,13 @@ async fn a_handler_gets_the_clients_address() {
     let (_trigger, shutdown) = Shutdown::manual();
     let who = async |ConnectInfo(peer): ConnectInfo<SocketAddr>| peer.to_string();
     let app = Router::new().route("/", get(who));
-    tokio::spawn(serve(listener, app, shutdown, DEADLINE, Limits::default()));
+    tokio::spawn(serve(
+        listener,
+        app,
+        shutdown,
+        DEADLINE,
+        ServerLimits::default(),
+    ));
     let mut stream = TcpStream::connect(address).await.unwrap();
     let here = stream.local_addr().unwrap().to_string();
     let request = b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";

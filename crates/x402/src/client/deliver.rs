@@ -17,7 +17,7 @@ pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 ///
 /// Programs that have a payment signed elsewhere can use this type alone.
 #[derive(Clone, Copy, Debug)]
-pub struct Delivery {
+pub struct DeliveryPolicy {
     /// The maximum number of attempts, including the first.
     pub attempts: u32,
     /// The backoff after the first failure; it doubles after each further one.
@@ -26,7 +26,7 @@ pub struct Delivery {
     pub longest_pause: Duration,
 }
 
-impl Default for Delivery {
+impl Default for DeliveryPolicy {
     fn default() -> Self {
         Self {
             attempts: 5,
@@ -36,7 +36,7 @@ impl Default for Delivery {
     }
 }
 
-impl Delivery {
+impl DeliveryPolicy {
     /// Sends the request with the payment. It is retried if no response came, if a gateway or the
     /// server could not serve it (502, 503, 504), and if the server reports by 409 or 429 with
     /// `Retry-After` that the same payment is in progress. Give the request an `Idempotency-Key`:

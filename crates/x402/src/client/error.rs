@@ -21,7 +21,7 @@ pub enum ClientError {
     #[error("signing failed")]
     Signing(#[source] alloy::signers::Error),
     /// The payment was sent and no response came. Money may have moved: send this payment again
-    /// with [`super::Delivery::send`] and the same `Idempotency-Key`, and sign no other.
+    /// with [`super::DeliveryPolicy::send`] and the same `Idempotency-Key`, and sign no other.
     #[error("the payment was sent and no answer came; it may have been settled")]
     Lost {
         /// The payment that was sent.

@@ -6,7 +6,7 @@
 mod deliver;
 mod error;
 
-pub use deliver::{Delivery, IDEMPOTENCY_KEY};
+pub use deliver::{DeliveryPolicy, IDEMPOTENCY_KEY};
 pub use error::ClientError;
 
 use std::{
@@ -20,7 +20,7 @@ use reqwest::{Request, RequestBuilder, Response, StatusCode, header::HeaderValue
 use crate::{
     eip3009,
     payment::Payment,
-    purchase::{Challenge, Chosen, Limits},
+    purchase::{Challenge, Chosen, SpendingLimits},
     reason::Reason,
     wire::{header, receipt::Receipt},
 };
@@ -38,7 +38,7 @@ pub struct PayingClient {
     signer: PrivateKeySigner,
     max_price: u64,
     networks: Vec<String>,
-    delivery: Delivery,
+    delivery: DeliveryPolicy,
 }
 
 /// Builds a [`PayingClient`].
@@ -47,7 +47,7 @@ pub struct Builder(PayingClient);
 
 /// A response and its price.
 #[derive(Debug)]
-pub struct Paid {
+pub struct PaidResponse {
     /// The server's response. A second 402, after a refused payment, is returned unchanged.
     pub response: Response,
     /// The server's receipt.
@@ -67,7 +67,7 @@ impl PayingClient {
             signer,
             max_price: DEFAULT_MAX_PRICE,
             networks: Vec::new(),
-            delivery: Delivery::default(),
+            delivery: DeliveryPolicy::default(),
         })
     }
 
@@ -81,7 +81,7 @@ impl PayingClient {
     ///
     /// # Errors
     /// See [`ClientError`]. Money can have moved only with [`ClientError::Lost`].
-    pub async fn send(&self, request: RequestBuilder) -> Result<Paid, ClientError> {
+    pub async fn send(&self, request: RequestBuilder) -> Result<PaidResponse, ClientError> {
         let mut request = request.build().map_err(ClientError::Unpaid)?;
         let idempotency_key = idempotency_key(&mut request);
         let probe = request.try_clone().ok_or(ClientError::NotRepeatable)?;
@@ -91,15 +91,15 @@ impl PayingClient {
             .await
             .map_err(ClientError::Unpaid)?;
         if response.status() != StatusCode::PAYMENT_REQUIRED {
-            return Ok(Paid::of(response, None));
+            return Ok(PaidResponse::new(response, None));
         }
-        let chosen = read_challenge(response).await?.choose(&Limits {
+        let chosen = read_challenge(response).await?.choose(&SpendingLimits {
             max_amount: self.max_price,
             networks: &self.networks.iter().map(String::as_str).collect::<Vec<_>>(),
         })?;
         let payment = self.sign(&chosen, &idempotency_key)?;
         let response = self.delivery.send(&self.http, &request, &payment).await?;
-        Ok(Paid::of(response, Some(chosen.amount)))
+        Ok(PaidResponse::new(response, Some(chosen.amount)))
     }
 
     fn sign(&self, chosen: &Chosen, id: &str) -> Result<Payment, ClientError> {
@@ -141,7 +141,7 @@ impl Builder {
 
     /// The attempts and backoff of a signed payment.
     #[must_use]
-    pub fn delivery(mut self, delivery: Delivery) -> Self {
+    pub fn delivery(mut self, delivery: DeliveryPolicy) -> Self {
         self.0.delivery = delivery;
         self
     }
@@ -153,8 +153,8 @@ impl Builder {
     }
 }
 
-impl Paid {
-    fn of(response: Response, price: Option<u64>) -> Self {
+impl PaidResponse {
+    fn new(response: Response, price: Option<u64>) -> Self {
         let receipt = receipt(&response);
         let moved = receipt.as_ref().is_some_and(|r| r.success);
         Self {

@@ -51,8 +51,8 @@ enum Key {
 pub struct BadKey;
 
 impl CdpAuth {
-    /// Reads a key as the portal shows it. In a PEM text, line breaks may be written as `
-    /// `, as in environment files.
+    /// Reads a key as the portal shows it. In a PEM text, line breaks may be written as `\n`, as
+    /// in environment files.
     ///
     /// # Errors
     /// [`BadKey`], which never quotes the secret.

@@ -12,7 +12,7 @@ use super::{
     Description, Facilitator, FacilitatorError, FacilitatorRequest, Settlement, Supported,
     Verification,
     ledger::{Ledger, Transfer, TransferOutcome},
-    terms::Terms,
+    terms::TransferTerms,
 };
 use crate::{
     network::Network,
@@ -71,14 +71,14 @@ impl<L: Ledger> DemoFacilitator<L> {
     }
 
     /// Checks the terms, except for the window, and for balance and nonce, which the ledger checks.
-    fn terms(&self, request: &FacilitatorRequest) -> Result<Terms, Reason> {
-        let terms = Terms::read(request, self.network)?;
+    fn terms(&self, request: &FacilitatorRequest) -> Result<TransferTerms, Reason> {
+        let terms = TransferTerms::read(request, self.network)?;
         terms.signed_by_payer()?;
         Ok(terms)
     }
 }
 
-fn transfer(terms: &Terms) -> Transfer {
+fn transfer(terms: &TransferTerms) -> Transfer {
     Transfer {
         network: terms.network.caip2,
         asset: terms.network.usdc.address,

@@ -29,10 +29,10 @@ pub enum SettleFault {
 
 /// The faults that are set. Copies share them.
 #[derive(Clone, Debug, Default)]
-pub struct Faults(Arc<Mutex<State>>);
+pub struct Faults(Arc<Mutex<FaultState>>);
 
 #[derive(Debug, Default)]
-struct State {
+struct FaultState {
     settle: VecDeque<SettleFault>,
     away: bool,
     real: bool,
@@ -42,7 +42,7 @@ struct State {
 }
 
 impl Faults {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, FaultState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

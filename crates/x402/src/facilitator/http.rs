@@ -201,7 +201,7 @@ impl HttpFacilitator {
         serde_json::from_slice(&answer.body).map_err(|_| answer.no_decision())
     }
 
-    fn known<T>(&self, read: impl FnOnce(&mut Option<CachedSupported>) -> T) -> T {
+    fn with_cached<T>(&self, read: impl FnOnce(&mut Option<CachedSupported>) -> T) -> T {
         read(
             &mut self
                 .supported
@@ -271,7 +271,7 @@ impl Facilitator for HttpFacilitator {
     }
 
     async fn supported(&self) -> Result<Supported, FacilitatorError> {
-        let known = self.known(|known| known.clone());
+        let known = self.with_cached(|cached| cached.clone());
         if let Some(known) = &known
             && Instant::now() < known.refresh_at
         {
@@ -283,8 +283,8 @@ impl Facilitator for HttpFacilitator {
             (Err(_), Some(stale)) => (stale.supported, SUPPORTED_PAUSE),
             (Err(error), None) => return Err(error),
         };
-        self.known(|known| {
-            *known = Some(CachedSupported {
+        self.with_cached(|cached| {
+            *cached = Some(CachedSupported {
                 supported: supported.clone(),
                 refresh_at: Instant::now() + fresh_for,
             });
@@ -338,7 +338,7 @@ fn decide(answer: SettleResponse, status: StatusCode, network: &str) -> Settleme
     let reason = answer
         .error_reason
         .unwrap_or_else(|| "unexpected_settle_error".into());
-    let proof = RefusalProof::of(&reason);
+    let proof = RefusalProof::from_reason(&reason);
     if transaction.is_some() || status.is_server_error() || proof == RefusalProof::ProvesNothing {
         return Settlement::Unknown {
             reason,

@@ -150,7 +150,7 @@ pub enum FacilitatorError {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Supported {
     /// The supported combinations of version, scheme and network.
-    pub kinds: Vec<Kind>,
+    pub kinds: Vec<SupportedKind>,
     /// The supported extensions.
     #[serde(default)]
     pub extensions: Vec<String>,
@@ -162,7 +162,7 @@ pub struct Supported {
 impl Supported {
     /// The scheme `exact` in both versions; version 1 only if the network has a name there.
     pub(crate) fn exact_on(network: &Network) -> Self {
-        let kind = |x402_version, network: &str| Kind {
+        let kind = |x402_version, network: &str| SupportedKind {
             x402_version,
             scheme: "exact".into(),
             network: network.into(),
@@ -180,7 +180,7 @@ impl Supported {
 /// One combination of version, scheme and network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Kind {
+pub struct SupportedKind {
     /// 1 or 2.
     pub x402_version: u32,
     /// `exact`.

@@ -21,7 +21,7 @@ impl RefusalProof {
     /// was verified, so since then the transfer was sent, or the authorization was spent or
     /// canceled.
     #[must_use]
-    pub fn of(reason: &str) -> Self {
+    pub fn from_reason(reason: &str) -> Self {
         const EXAMINED: [&str; 24] = [
             code::BALANCE,
             code::INVALID_NETWORK,
@@ -76,7 +76,10 @@ mod tests {
             "payment_expired",
             "invalid_scheme",
         ] {
-            assert_eq!(RefusalProof::of(reason), RefusalProof::BeforeSending);
+            assert_eq!(
+                RefusalProof::from_reason(reason),
+                RefusalProof::BeforeSending
+            );
         }
         for reason in [
             "invalid_exact_evm_nonce_already_used",
@@ -87,7 +90,10 @@ mod tests {
             "a reason of tomorrow",
             "",
         ] {
-            assert_eq!(RefusalProof::of(reason), RefusalProof::ProvesNothing);
+            assert_eq!(
+                RefusalProof::from_reason(reason),
+                RefusalProof::ProvesNothing
+            );
         }
         assert!(says_nonce_used("invalid_exact_evm_nonce_already_used"));
         assert!(!says_nonce_used("insufficient_funds"));

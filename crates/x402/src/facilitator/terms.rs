@@ -15,7 +15,7 @@ use crate::{
 
 /// The terms of a transfer on which payer and server agree.
 #[derive(Clone, Debug)]
-pub(super) struct Terms {
+pub(super) struct TransferTerms {
     pub(super) network: &'static Network,
     pub(super) authorization: Authorization,
     /// The authorization's value. It fits into a `u64`, because USDC's whole supply does.
@@ -23,9 +23,9 @@ pub(super) struct Terms {
     pub(super) signature: Bytes,
 }
 
-impl Terms {
-    /// Reads a request. [`Terms::window`] checks the window, [`Terms::signed_by_payer`] the
-    /// signature.
+impl TransferTerms {
+    /// Reads a request. [`TransferTerms::window`] checks the window,
+    /// [`TransferTerms::signed_by_payer`] the signature.
     pub(super) fn read(
         request: &FacilitatorRequest,
         network: &'static Network,

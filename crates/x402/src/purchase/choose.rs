@@ -11,7 +11,7 @@ use crate::{
 
 /// The buyer's limits.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits<'a> {
+pub struct SpendingLimits<'a> {
     /// The maximum price of one request, in atomic units.
     pub max_amount: u64,
     /// The networks to pay on, by either name.
@@ -43,7 +43,7 @@ impl Challenge {
     ///
     /// # Errors
     /// No way is acceptable, or all acceptable ways are too expensive.
-    pub fn choose(&self, limits: &Limits<'_>) -> Result<Chosen, ChoiceError> {
+    pub fn choose(&self, limits: &SpendingLimits<'_>) -> Result<Chosen, ChoiceError> {
         let candidates: Vec<Result<Chosen, String>> = match self {
             Self::V1(required) => required.accepts.iter().map(|o| v1_way(o, limits)).collect(),
             Self::V2(required) => {
@@ -76,9 +76,9 @@ impl Challenge {
     }
 }
 
-fn v1_way(option: &v1::PaymentRequirements, limits: &Limits<'_>) -> Result<Chosen, String> {
+fn v1_way(option: &v1::PaymentRequirements, limits: &SpendingLimits<'_>) -> Result<Chosen, String> {
     let empty = Rest::new();
-    let terms = Terms {
+    let terms = ChallengeTerms {
         scheme: &option.scheme,
         network: &option.network,
         amount: &option.max_amount_required,
@@ -97,9 +97,9 @@ fn v1_way(option: &v1::PaymentRequirements, limits: &Limits<'_>) -> Result<Chose
 fn v2_way(
     option: &v2::PaymentRequirements,
     required: &v2::PaymentRequired,
-    limits: &Limits<'_>,
+    limits: &SpendingLimits<'_>,
 ) -> Result<Chosen, String> {
-    let terms = Terms {
+    let terms = ChallengeTerms {
         scheme: &option.scheme,
         network: &option.network,
         amount: &option.amount,
@@ -116,7 +116,7 @@ fn v2_way(
 }
 
 /// The members that both versions have, under different names.
-struct Terms<'a> {
+struct ChallengeTerms<'a> {
     scheme: &'a str,
     network: &'a str,
     amount: &'a str,
@@ -126,10 +126,10 @@ struct Terms<'a> {
     extra: &'a Rest,
 }
 
-impl Terms<'_> {
+impl ChallengeTerms<'_> {
     fn read(
         &self,
-        limits: &Limits<'_>,
+        limits: &SpendingLimits<'_>,
         option: impl FnOnce() -> WayToPay,
     ) -> Result<Chosen, String> {
         let refuse = |why: &str| {
@@ -189,7 +189,7 @@ mod tests {
     use super::*;
     use crate::{payment::Version, testing::offer};
 
-    const LIMITS: Limits<'static> = Limits {
+    const LIMITS: SpendingLimits<'static> = SpendingLimits {
         max_amount: 1_000_000,
         networks: &["eip155:84532"],
     };
@@ -254,7 +254,7 @@ mod tests {
         required.accepts.extend([unknown, cheaper]);
         let challenge = Challenge::V2(required);
         assert_eq!(challenge.choose(&LIMITS).unwrap().amount, 100);
-        let poor = Limits {
+        let poor = SpendingLimits {
             max_amount: 99,
             ..LIMITS
         };

@@ -9,7 +9,7 @@ mod challenge;
 mod choose;
 
 pub use challenge::Challenge;
-pub use choose::{ChoiceError, Limits};
+pub use choose::{ChoiceError, SpendingLimits};
 
 use alloy::primitives::{Address, B256, U256};
 use serde_json::Value;
@@ -161,7 +161,7 @@ mod tests {
         testing::{NOW, offer, payer},
     };
 
-    const LIMITS: Limits<'static> = Limits {
+    const LIMITS: SpendingLimits<'static> = SpendingLimits {
         max_amount: 10_000,
         networks: &["base-sepolia"],
     };

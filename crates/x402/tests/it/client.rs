@@ -4,7 +4,7 @@ use std::{error::Error as _, time::Duration};
 
 use alloy::primitives::Address;
 use x402::{
-    client::{ClientError, Delivery, MAX_CHALLENGE, PayingClient},
+    client::{ClientError, DeliveryPolicy, MAX_CHALLENGE, PayingClient},
     network::Network,
     offer::Offer,
     payment::Payment,
@@ -30,7 +30,7 @@ pub fn client() -> PayingClient {
     PayingClient::builder(http(), PUBLIC_KEY_0.parse().unwrap())
         .max_price(10_000)
         .networks(["base-sepolia"])
-        .delivery(Delivery {
+        .delivery(DeliveryPolicy {
             attempts: 3,
             first_pause: Duration::from_millis(5),
             longest_pause: Duration::from_millis(20),

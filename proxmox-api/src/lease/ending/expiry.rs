@@ -101,9 +101,9 @@ impl EndsWorker {
         let now = app.now();
         let mut due: Vec<(i64, NodeLane, LeaseId)> = Vec::new();
         due.extend(app.store.ends_due(now).await?.into_iter().map(in_lane));
-        // A failure to read held machines must not keep paid leases from ending.
+        // A failure to read held containers must not keep paid leases from ending.
         let (held, held_later) = held::due(app).await.unwrap_or_else(|error| {
-            tracing::error!(%error, "the held machines cannot be read");
+            tracing::error!(%error, "the held containers cannot be read");
             (Vec::new(), Some(now + RETRY_SECONDS))
         });
         due.extend(held);

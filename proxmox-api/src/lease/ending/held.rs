@@ -24,7 +24,7 @@ use crate::{
     },
     payment_machine::PaymentState,
     state::App,
-    store::{HeldMachine, HeldPower, Lease, LeaseState, StoreError},
+    store::{HeldContainer, HeldPower, Lease, LeaseState, StoreError},
 };
 
 /// Seconds of an unknown outcome after which the machine is stopped.
@@ -34,16 +34,16 @@ const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long the address of a started container is waited for.
 const ADDRESS_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The next step with a held machine.
+/// The next step with a held container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum HeldStep {
     Stop,
     Destroy,
 }
 
-/// The next step of a held machine. One whose payment is still being settled by the request itself
+/// The next step of a held container. One whose payment is still being settled by the request itself
 /// is left to it for as long as the facilitator may take.
-fn step_by_times(held: &HeldMachine, settle_seconds: i64, held_seconds: i64) -> (HeldStep, i64) {
+fn step_by_times(held: &HeldContainer, settle_seconds: i64, held_seconds: i64) -> (HeldStep, i64) {
     let unknown_since = match held.lease.payment {
         Some(PaymentState::Settling) => held.since + settle_seconds,
         _ => held.since,
@@ -57,7 +57,7 @@ fn step_by_times(held: &HeldMachine, settle_seconds: i64, held_seconds: i64) -> 
     }
 }
 
-fn next_step(app: &App, held: &HeldMachine) -> (HeldStep, i64) {
+fn next_step(app: &App, held: &HeldContainer) -> (HeldStep, i64) {
     let settle = app.config.payments.settle_timeout.as_secs();
     let settle = i64::try_from(settle).unwrap_or(i64::MAX);
     step_by_times(held, settle, app.config.held_seconds.into())
@@ -74,7 +74,7 @@ pub(super) type DueMachine = (i64, NodeLane, LeaseId);
 pub(super) async fn due(app: &App) -> Result<(Vec<DueMachine>, Option<i64>), StoreError> {
     let now = app.now();
     let (mut due, mut later) = (Vec::new(), None::<i64>);
-    for held in app.store.held_machines().await? {
+    for held in app.store.held_containers().await? {
         let (step, at) = next_step(app, &held);
         if at <= now {
             let task = match step {
@@ -96,7 +96,7 @@ pub(super) async fn due(app: &App) -> Result<(Vec<DueMachine>, Option<i64>), Sto
 /// It could not be done; try again later.
 pub async fn advance(app: &App, lease_id: &LeaseId) -> Result<(), ContainerError> {
     // Read under the lock, because the transfer may have been seen before it was taken.
-    let all = app.store.held_machines().await?;
+    let all = app.store.held_containers().await?;
     let Some(held) = all
         .into_iter()
         .find(|held| held.lease.lease_id == *lease_id)
@@ -177,7 +177,7 @@ pub async fn ensure_running(app: &App, lease: &Lease, resumed: bool) -> Result<(
 mod tests {
     use super::*;
 
-    fn held(payment: PaymentState, power: HeldPower) -> HeldMachine {
+    fn held(payment: PaymentState, power: HeldPower) -> HeldContainer {
         let lease = Lease {
             state: LeaseState::Probed,
             payment: Some(payment),
@@ -185,7 +185,7 @@ mod tests {
             destroy_at: None,
             ..Lease::example(900)
         };
-        HeldMachine {
+        HeldContainer {
             lease,
             since: 1_000,
             power,

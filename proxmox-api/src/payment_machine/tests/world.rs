@@ -334,7 +334,7 @@ impl World {
     pub fn give_up_held(&mut self) {
         if self.truth.is_over && self.truth.state.is_some_and(PaymentState::is_open) {
             self.truth.machines.remove(&self.truth.machine);
-            self.log.push("the held machine is given up".into());
+            self.log.push("the held container is given up".into());
         }
     }
 

@@ -36,14 +36,14 @@ impl HeldPower {
             None => Ok(Self::Running),
             Some("stopping") => Ok(Self::Stopping),
             Some("stopped") => Ok(Self::Stopped),
-            Some(_) => Err(StoreError::Unreadable("whether a held machine runs")),
+            Some(_) => Err(StoreError::Unreadable("whether a held container runs")),
         }
     }
 }
 
 /// The container of a held lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HeldMachine {
+pub struct HeldContainer {
     /// The lease.
     pub lease: Lease,
     /// Since when its payment is in its state, Unix seconds.
@@ -58,7 +58,7 @@ impl Store {
     /// Every container that is held for a payment of unknown outcome, or whose payment is being settled.
     /// # Errors
     /// The database failed.
-    pub async fn held_machines(&self) -> Result<Vec<HeldMachine>, StoreError> {
+    pub async fn held_containers(&self) -> Result<Vec<HeldContainer>, StoreError> {
         let sql = format!(
             "SELECT {COLUMNS}, (SELECT updated_at FROM payments WHERE payments.payment_id = leases.payment_id)
                      AS since, held,
@@ -67,7 +67,7 @@ impl Store {
              FROM leases WHERE {IS_HELD} ORDER BY created_at"
         );
         self.read(move |db| {
-            let held: Vec<Option<HeldMachine>> =
+            let held: Vec<Option<HeldContainer>> =
                 db.all(&sql, &[], |row| super::skip_damaged(row, read_held(row)))?;
             Ok(held.into_iter().flatten().collect())
         })
@@ -114,8 +114,8 @@ impl Store {
     }
 }
 
-fn read_held(row: &Row<'_>) -> Result<HeldMachine, StoreError> {
-    Ok(HeldMachine {
+fn read_held(row: &Row<'_>) -> Result<HeldContainer, StoreError> {
+    Ok(HeldContainer {
         lease: read_lease(row)?,
         since: row.get("since")?,
         power: HeldPower::parse(row.get::<Option<String>>("held")?.as_deref())?,

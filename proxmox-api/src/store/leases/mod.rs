@@ -28,7 +28,7 @@ pub use addresses::ProbeClaim;
 pub(super) use addresses::free_address;
 pub(super) use counts::EndedLeases;
 pub use ends::{DueEnd, WarnedLease};
-pub use held::{HeldMachine, HeldPower};
+pub use held::{HeldContainer, HeldPower};
 pub(super) use numbers::{free_vmid, record_use};
 pub use of_wallet::PaidLease;
 pub use record::{AddressPool, ClaimLimits, ClaimOutcome, Renewal, RenewalOutcome};

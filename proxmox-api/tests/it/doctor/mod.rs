@@ -85,7 +85,7 @@ impl Installation {
             variables.retain(|(known, _)| known != name);
             variables.push(((*name).to_owned(), (*value).to_owned()));
         }
-        Env::from_map(variables).of(&SCHEMA)
+        Env::from_map(variables).for_schema(&SCHEMA)
     }
 
     async fn examined(&self, changed: &[(&str, &str)]) -> Vec<Finding> {

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use serde_json::json;
 use x402::{
     network::NETWORKS,
-    purchase::{Challenge, Chosen, Limits},
+    purchase::{Challenge, Chosen, SpendingLimits},
 };
 
 use super::{CardId, PaidOperation, Pay, PaymentPhase, PurchaseItem, PurchaseSource};
@@ -124,7 +124,7 @@ async fn request_price(pay: Pay, request: &LeaseRequest) -> Option<Price> {
 fn choose(header: Option<&str>, body: &[u8]) -> Result<Chosen, String> {
     let challenge = Challenge::from_response(header, body).map_err(|reason| reason.message)?;
     let networks: Vec<&str> = NETWORKS.iter().map(|network| network.caip2).collect();
-    let limits = Limits {
+    let limits = SpendingLimits {
         // The limit is the customer's budget, which the card checks and shows.
         max_amount: u64::MAX,
         networks: &networks,

@@ -1,4 +1,4 @@
-//! What is read from the pieces of a stream.
+//! Tests of the answers that are collected from the pieces of a stream.
 
 use std::sync::Mutex;
 

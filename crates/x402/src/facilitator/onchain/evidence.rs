@@ -11,7 +11,7 @@ use super::{
     rpc::{Block, Log, Rpc, RpcError, TransactionReceipt},
     token,
 };
-use crate::facilitator::{TransferEvidence, terms::Terms};
+use crate::facilitator::{TransferEvidence, terms::TransferTerms};
 
 /// Seconds by which the clocks of chains and servers may differ, wherever they are compared. An
 /// authorization counts as expired only this long after its window, and a transfer may be this much
@@ -58,7 +58,7 @@ pub(super) enum Since {
 /// Reads the chain for one payment.
 pub(super) struct ChainReader<'a> {
     pub(super) rpc: &'a Rpc,
-    pub(super) terms: &'a Terms,
+    pub(super) terms: &'a TransferTerms,
     /// The number of blocks, including its own, after which a transaction counts.
     pub(super) confirmations: u64,
 }
@@ -66,7 +66,7 @@ pub(super) struct ChainReader<'a> {
 impl ChainReader<'_> {
     /// The outcome of the authorization. State is read at the number of the block that was read
     /// first, so that a node that lags behind fails instead of returning old state.
-    pub(super) async fn look(&self, since: Since) -> Result<Evidence, RpcError> {
+    pub(super) async fn find_evidence(&self, since: Since) -> Result<Evidence, RpcError> {
         let head = self.rpc.latest_block().await?;
         if !token::authorization_spent(self.rpc, self.terms, head.number()).await? {
             return self.unspent(&head).await;
@@ -155,7 +155,10 @@ impl ChainReader<'_> {
 }
 
 /// The transfer that this authorization made in a transaction, if it is exactly the agreed one.
-pub(super) fn transfer_in(receipt: &TransactionReceipt, terms: &Terms) -> Option<TransferEvidence> {
+pub(super) fn transfer_in(
+    receipt: &TransactionReceipt,
+    terms: &TransferTerms,
+) -> Option<TransferEvidence> {
     let used = receipt
         .logs
         .iter()

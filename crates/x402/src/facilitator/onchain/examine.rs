@@ -12,7 +12,7 @@ use super::{
     token,
 };
 use crate::{
-    facilitator::terms::Terms,
+    facilitator::terms::TransferTerms,
     reason::{Reason, code},
 };
 
@@ -52,7 +52,7 @@ enum Account {
 /// One examination, in the state after `head`.
 pub(super) struct Examination<'a> {
     pub(super) rpc: &'a Rpc,
-    pub(super) terms: &'a Terms,
+    pub(super) terms: &'a TransferTerms,
     /// The account that would send the transaction and pay for its gas.
     pub(super) gas_key: Address,
     pub(super) policy: &'a GasPolicy,

@@ -8,14 +8,14 @@ use super::{
     sent::Sent,
 };
 use crate::{
-    facilitator::{TransferEvidence, terms::Terms},
+    facilitator::{TransferEvidence, terms::TransferTerms},
     reason::code,
 };
 
 /// Reads the chain for one payment.
 pub(super) struct Follower<'a> {
     pub(super) rpc: &'a Rpc,
-    pub(super) terms: &'a Terms,
+    pub(super) terms: &'a TransferTerms,
     pub(super) confirmations: u64,
 }
 
@@ -83,7 +83,7 @@ impl Follower<'_> {
     }
 
     async fn evidence(&self, since: Since) -> Result<Evidence, RpcError> {
-        self.reader().look(since).await
+        self.reader().find_evidence(since).await
     }
 }
 

@@ -30,8 +30,7 @@ pub use settings::{ChainSettings, GasPolicy};
 pub use witness::{SeenTransfer, Witness};
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -40,6 +39,7 @@ use alloy::{
     signers::local::PrivateKeySigner,
 };
 use async_trait::async_trait;
+use named_locks::NamedLocks;
 use serde_json::json;
 use url::Url;
 
@@ -54,7 +54,7 @@ use self::{
 };
 use super::{
     Description, Facilitator, FacilitatorError, FacilitatorRequest, Settlement, Supported,
-    Verification, terms::Terms,
+    Verification, terms::TransferTerms,
 };
 use crate::{
     network::Network,
@@ -76,7 +76,7 @@ pub struct OnchainFacilitator {
     store: Arc<dyn SentStore>,
     gas_key: Address,
     settings: ChainSettings,
-    in_flight: Mutex<HashMap<PaymentKey, Arc<tokio::sync::Mutex<()>>>>,
+    in_flight: NamedLocks<PaymentKey>,
     first_seen: FirstSeen,
     backoff: Backoff,
     ready: tokio::sync::Mutex<Option<(Instant, Result<(), String>)>>,
@@ -132,7 +132,7 @@ impl OnchainFacilitator {
             store,
             gas_key: address,
             settings,
-            in_flight: Mutex::default(),
+            in_flight: NamedLocks::default(),
             first_seen: FirstSeen::default(),
             backoff: Backoff::default(),
             ready: tokio::sync::Mutex::default(),
@@ -157,7 +157,6 @@ impl OnchainFacilitator {
     ///
     /// # Errors
     /// The node did not answer.
-    /// The node did not answer.
     pub async fn settlement_cost(&self) -> Result<U256, RpcError> {
         let (fees, _) = self.rpc.fees().await?;
         Ok(U256::from(SETTLEMENT_GAS) * U256::from(fees.max_fee))
@@ -169,7 +168,11 @@ impl OnchainFacilitator {
         self.gas_key
     }
 
-    fn job<'a>(&self, request: &'a FacilitatorRequest, terms: &'a Terms) -> SettlementJob<'a> {
+    fn job<'a>(
+        &self,
+        request: &'a FacilitatorRequest,
+        terms: &'a TransferTerms,
+    ) -> SettlementJob<'a> {
         let key = PaymentKey {
             network: self.network.caip2,
             asset: self.network.usdc.address,
@@ -219,18 +222,6 @@ impl OnchainFacilitator {
         }
         Ok(())
     }
-
-    /// The lock of one payment. Copies of a settlement run one after the other, and the later ones
-    /// find the transactions of the first.
-    fn lock(&self, key: &PaymentKey) -> Arc<tokio::sync::Mutex<()>> {
-        let mut all = self
-            .in_flight
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        // A lock that only the map holds has no waiting task.
-        all.retain(|_, lock| Arc::strong_count(lock) > 1);
-        Arc::clone(all.entry(key.clone()).or_default())
-    }
 }
 
 /// Checks that a node is on this network and has a contract at USDC's address.
@@ -253,7 +244,7 @@ impl Facilitator for OnchainFacilitator {
             reason: reason.code.into_owned(),
             message: Some(reason.message),
         };
-        let terms = match Terms::read(request, self.network) {
+        let terms = match TransferTerms::read(request, self.network) {
             Ok(terms) => terms,
             Err(reason) => return Ok(invalid(reason)),
         };
@@ -279,7 +270,7 @@ impl Facilitator for OnchainFacilitator {
     }
 
     async fn settle(&self, request: &FacilitatorRequest) -> Settlement {
-        let terms = match Terms::read(request, self.network) {
+        let terms = match TransferTerms::read(request, self.network) {
             Ok(terms) => terms,
             Err(reason) => {
                 return Settlement::Refused {
@@ -289,8 +280,9 @@ impl Facilitator for OnchainFacilitator {
             }
         };
         let job = self.job(request, &terms);
-        let lock = self.lock(&job.key);
-        let _turn = lock.lock().await;
+        // Copies of a settlement run one after the other, and the later ones find the transactions
+        // of the first.
+        let _lock_guard = self.in_flight.named(job.key.clone()).lock().await;
         self.settle_alone(&job).await
     }
 

@@ -45,7 +45,7 @@ const DEPLOYMENT: u64 = 400_000;
 impl GasPolicy {
     /// Defaults for a network.
     #[must_use]
-    pub fn of(network: &Network) -> Self {
+    pub fn for_network(network: &Network) -> Self {
         Self {
             limit_ordinary: 150_000,
             limit_contract: 300_000,
@@ -64,14 +64,14 @@ impl GasPolicy {
 impl ChainSettings {
     /// Defaults for a network.
     #[must_use]
-    pub fn of(network: &Network) -> Self {
+    pub fn for_network(network: &Network) -> Self {
         Self {
             node_timeout: Duration::from_secs(10),
             settle_timeout: Duration::from_secs(45),
             look_every: Duration::from_millis(500),
             outbid_after: Duration::from_secs(12),
             confirmations: network.confirmations,
-            gas: GasPolicy::of(network),
+            gas: GasPolicy::for_network(network),
         }
     }
 }

@@ -13,14 +13,14 @@ use super::{
     sent::{PaymentKey, Sent},
 };
 use crate::{
-    facilitator::{FacilitatorRequest, Settlement, terms::Terms},
+    facilitator::{FacilitatorRequest, Settlement, terms::TransferTerms},
     reason::code,
     wire::{Rest, receipt::Receipt},
 };
 
 /// One settlement with its parameters.
 pub(super) struct SettlementJob<'a> {
-    pub(super) terms: &'a Terms,
+    pub(super) terms: &'a TransferTerms,
     pub(super) request: &'a FacilitatorRequest,
     pub(super) key: PaymentKey,
 }
@@ -90,7 +90,7 @@ enum SettlementStart {
 }
 
 impl OnchainFacilitator {
-    fn follower<'a>(&'a self, terms: &'a Terms) -> Follower<'a> {
+    fn follower<'a>(&'a self, terms: &'a TransferTerms) -> Follower<'a> {
         Follower {
             rpc: &self.rpc,
             terms,

@@ -11,7 +11,7 @@ use alloy::{
 use serde_json::json;
 
 use super::rpc::{Log, Rpc, RpcError, SimulatedCall};
-use crate::{facilitator::terms::Terms, network::Network, wire::exact::Authorization};
+use crate::{facilitator::terms::TransferTerms, network::Network, wire::exact::Authorization};
 
 sol! {
     /// The part of Circle's FiatTokenV2_2 that this crate uses.
@@ -82,7 +82,11 @@ pub(super) struct Blocks {
 }
 
 /// The issuer's restrictions on this transfer, in the state after a block.
-pub(super) async fn blocks(rpc: &Rpc, terms: &Terms, block: u64) -> Result<Blocks, RpcError> {
+pub(super) async fn blocks(
+    rpc: &Rpc,
+    terms: &TransferTerms,
+    block: u64,
+) -> Result<Blocks, RpcError> {
     let listed = |account| Token::isBlacklistedCall { account }.abi_encode();
     let ask = async |call: Vec<u8>| {
         let call = SimulatedCall {
@@ -111,7 +115,7 @@ pub(super) async fn blocks(rpc: &Rpc, terms: &Terms, block: u64) -> Result<Block
 /// Whether the authorization was used or canceled, in the state after a block.
 pub(super) async fn authorization_spent(
     rpc: &Rpc,
-    terms: &Terms,
+    terms: &TransferTerms,
     block: u64,
 ) -> Result<bool, RpcError> {
     let call = Token::authorizationStateCall {
@@ -145,7 +149,7 @@ pub(super) async fn balance(
 /// The logs of the authorization's use or cancellation, in these blocks.
 pub(super) async fn uses(
     rpc: &Rpc,
-    terms: &Terms,
+    terms: &TransferTerms,
     blocks: RangeInclusive<u64>,
 ) -> Result<Vec<Log>, RpcError> {
     let either = [
@@ -177,7 +181,7 @@ pub(super) fn is_cancellation(log: &Log) -> bool {
 }
 
 /// Whether the log is the use of this authorization.
-pub(super) fn is_use(log: &Log, terms: &Terms) -> bool {
+pub(super) fn is_use(log: &Log, terms: &TransferTerms) -> bool {
     let topics = [
         Token::AuthorizationUsed::SIGNATURE_HASH,
         terms.authorization.from.into_word(),
@@ -187,7 +191,7 @@ pub(super) fn is_use(log: &Log, terms: &Terms) -> bool {
 }
 
 /// Whether the log is exactly the agreed transfer.
-pub(super) fn is_transfer(log: &Log, terms: &Terms) -> bool {
+pub(super) fn is_transfer(log: &Log, terms: &TransferTerms) -> bool {
     let topics = [
         Token::Transfer::SIGNATURE_HASH,
         terms.authorization.from.into_word(),

@@ -14,7 +14,7 @@ use super::{
     token, wallet,
 };
 use crate::{
-    facilitator::{FacilitatorRequest, TransferEvidence, terms::Terms},
+    facilitator::{FacilitatorRequest, TransferEvidence, terms::TransferTerms},
     network::Network,
 };
 
@@ -76,7 +76,6 @@ impl Witness {
     ///
     /// # Errors
     /// The node did not answer.
-    /// The node did not answer.
     pub async fn proves(
         &self,
         account: Address,
@@ -99,12 +98,12 @@ impl Witness {
     ///
     /// # Errors
     /// The node did not answer, or the request names another network.
-    pub async fn look(
+    pub async fn find_evidence(
         &self,
         request: &FacilitatorRequest,
         first_seen: u64,
     ) -> Result<Evidence, RpcError> {
-        let terms = Terms::read(request, self.network)
+        let terms = TransferTerms::read(request, self.network)
             .map_err(|reason| RpcError::Nonsense(reason.to_string()))?;
         let reader = ChainReader {
             rpc: &self.rpc,
@@ -118,12 +117,12 @@ impl Witness {
                 return Ok(Evidence::Moved(last.evidence));
             }
         }
-        reader.look(Since::Time(first_seen)).await
+        reader.find_evidence(Since::Time(first_seen)).await
     }
 
     /// Whether a transfer is still at its position on the chain. A reorganisation may have removed
-    /// or moved it; [`Witness::look`] then finds the new position. Evidence without a position
-    /// cannot be checked and counts as present.
+    /// or moved it; [`Witness::find_evidence`] then finds the new position. Evidence without a
+    /// position cannot be checked and counts as present.
     ///
     /// # Errors
     /// The node did not answer.

@@ -86,14 +86,14 @@ async fn a_nonce_spent_on_anything_else_is_no_payment() {
     }
     let witness = witness(&chain);
     for request in [&to_himself, &to_another, &too_little, &received_elsewhere] {
-        let evidence = witness.look(request, now()).await.unwrap();
+        let evidence = witness.find_evidence(request, now()).await.unwrap();
         assert!(
             matches!(&evidence, Evidence::SpentElsewhere { transaction }
             if transaction.len() == 66),
             "{evidence:?}"
         );
     }
-    let look = async |request| witness.look(request, now()).await.unwrap();
+    let look = async |request| witness.find_evidence(request, now()).await.unwrap();
     assert_eq!(look(&canceled).await, Evidence::Canceled);
     assert_eq!(look(&untouched).await, Evidence::Unspent);
     // The payee may execute a payment, too.
@@ -101,7 +101,7 @@ async fn a_nonce_spent_on_anything_else_is_no_payment() {
     assert!(transfer.log_index.is_some() && transfer.block.is_some());
     // Seen for the first time two minutes after the transfer, so the transfer paid for something
     // else.
-    let late = witness.look(&received, now() + 120).await.unwrap();
+    let late = witness.find_evidence(&received, now() + 120).await.unwrap();
     assert!(matches!(late, Evidence::SpentElsewhere { .. }), "{late:?}");
 }
 
@@ -160,7 +160,7 @@ async fn one_transfer_in_a_transaction_pays_for_one_of_its_nonces() {
     let witness = witness(&chain);
     for (number, request) in requests.iter().enumerate() {
         let settled = facilitator.settle(request).await;
-        let evidence = witness.look(request, now()).await.unwrap();
+        let evidence = witness.find_evidence(request, now()).await.unwrap();
         if number == 2 {
             assert_eq!(moved(evidence).log_index, Some(5));
         } else {
@@ -199,13 +199,16 @@ async fn after_a_reorganisation_evidence_is_withdrawn_or_replaced() {
         panic!("not settled, or without evidence");
     };
     assert_eq!(receipt.transaction, first.transaction);
-    assert_eq!(moved(witness.look(&request, now()).await.unwrap()), first);
+    assert_eq!(
+        moved(witness.find_evidence(&request, now()).await.unwrap()),
+        first
+    );
     assert!(witness.still_there(&first).await.unwrap());
 
     chain.revert(before).await;
     assert!(!witness.still_there(&first).await.unwrap());
     assert_eq!(
-        witness.look(&request, now()).await.unwrap(),
+        witness.find_evidence(&request, now()).await.unwrap(),
         Evidence::Unspent
     );
 
@@ -222,7 +225,10 @@ async fn after_a_reorganisation_evidence_is_withdrawn_or_replaced() {
     assert_ne!(second, first);
     assert!(witness.still_there(&second).await.unwrap());
     assert!(!witness.still_there(&first).await.unwrap());
-    assert_eq!(moved(witness.look(&request, now()).await.unwrap()), second);
+    assert_eq!(
+        moved(witness.find_evidence(&request, now()).await.unwrap()),
+        second
+    );
     let seen = witness.transfers_to(offer().pay_to, 100).await.unwrap();
     let seen: Vec<_> = seen.iter().map(|t| (t.from, t.value)).collect();
     assert_eq!(

@@ -23,7 +23,7 @@ use x402::{
     },
     offer::Offer,
     payment::Payment,
-    purchase::{Challenge, Limits},
+    purchase::{Challenge, SpendingLimits},
 };
 
 use crate::{
@@ -35,7 +35,7 @@ use crate::{
 /// Public development account 5, which has gas and no other part in the tests.
 const STRANGER: Address = address!("9965507D1a55bcC2695C58ba16FB37d819B0A4dc");
 
-/// A separate buyer's key for each number; it holds nothing except what the test mints.
+/// A separate buyer's key for each number; it holds only the tokens that the test mints.
 fn buyer(number: u8) -> PrivateKeySigner {
     PrivateKeySigner::from_bytes(&B256::repeat_byte(number)).unwrap()
 }
@@ -80,7 +80,7 @@ fn request_in(
     offer: &Offer,
     signer: &PrivateKeySigner,
 ) -> FacilitatorRequest {
-    let limits = Limits {
+    let limits = SpendingLimits {
         max_amount: u64::MAX,
         networks: &["base-sepolia"],
     };

@@ -83,7 +83,7 @@ async fn a_transfer_counts_when_it_has_its_confirmations() {
     let facilitator = facilitator(&chain.url, &store, careful);
     let witness = witness(&chain).with_confirmations(3);
     let request = request(&buyer(1));
-    let look = async || witness.look(&request, now()).await.unwrap();
+    let look = async || witness.find_evidence(&request, now()).await.unwrap();
     for _ in 0..2 {
         let settled = facilitator.settle(&request).await;
         assert!(matches!(settled, Settlement::Unknown { .. }), "{settled:?}");
@@ -107,7 +107,7 @@ async fn an_authorization_has_run_out_when_a_confirmed_block_is_past_its_window_
     let chain = Chain::start().await;
     let request = request(&buyer(1));
     let (early, late) = (witness(&chain), witness(&chain).with_confirmations(2));
-    let look = async |witness: &Witness| witness.look(&request, now()).await.unwrap();
+    let look = async |witness: &Witness| witness.find_evidence(&request, now()).await.unwrap();
     pass(&chain, 301).await;
     assert_eq!(look(&early).await, Evidence::Unspent);
     pass(&chain, CLOCK_MARGIN).await;
@@ -132,9 +132,9 @@ async fn a_node_that_lags_behind_is_no_word_on_a_payment() {
     let node = Node::before(&chain.url).await;
     let witness = Witness::new(offer().network, node.url.parse().unwrap(), http());
     node.set(Line::Lags(head.to()));
-    let evidence = witness.look(&request, now()).await;
+    let evidence = witness.find_evidence(&request, now()).await;
     assert!(evidence.is_err(), "{evidence:?}");
     node.set(Line::Good);
-    let evidence = witness.look(&request, now()).await.unwrap();
+    let evidence = witness.find_evidence(&request, now()).await.unwrap();
     assert!(matches!(evidence, Evidence::Moved(TransferEvidence { .. })));
 }

@@ -45,7 +45,7 @@ fn sign(signer: &PrivateKeySigner, message: &impl SolStruct) -> Vec<u8> {
     signer.sign_hash_sync(&hash).unwrap().as_bytes().to_vec()
 }
 
-/// What a request's authorization says.
+/// The authorization of a request.
 pub fn authorization(request: &FacilitatorRequest) -> Authorization {
     request.payment_payload.authorization().clone()
 }

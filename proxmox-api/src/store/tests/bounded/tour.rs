@@ -153,7 +153,7 @@ async fn look_after(store: &Store) {
     assert!(store.next_end(300, NOW).await.unwrap().is_some());
     assert_eq!(store.ends_due(NOW).await.unwrap(), []);
     assert_eq!(store.unfinished_leases().await.unwrap().len(), 1);
-    assert_eq!(store.held_machines().await.unwrap(), []);
+    assert_eq!(store.held_containers().await.unwrap(), []);
     store.held_power(&id).await.unwrap();
     let stopping = store.set_held_power(&id, HeldPower::Stopping);
     assert!(!stopping.await.unwrap());
