@@ -351,7 +351,7 @@ async fn a_process_that_ends_at_any_step_of_a_call_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn a_replica_that_ends_at_any_step_leaves_the_rest_to_another() {
     for fault in settlements() {
         every_step(on_postgresql, Purchase::Lease, fault, Step::PaymentEffect).await;

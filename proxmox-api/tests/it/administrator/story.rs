@@ -283,7 +283,7 @@ async fn a_random_sequence_of_changes_harms_no_customer() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn the_same_on_postgresql() {
     let url = replicas::database().await;
     let app = cluster(&[("DATABASE", &url), ("LEASE_GRACE_MINUTES", "5")]).await;

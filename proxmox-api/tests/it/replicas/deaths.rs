@@ -11,7 +11,7 @@ use crate::guest::plain_shell;
 use crate::{buyer::Buyer, support::until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn what_a_dead_replica_was_making_is_taken_back_and_the_payment_given_back() {
     let one = service(plain_shell(), &[]).await;
     let two = one.beside().await;
@@ -53,7 +53,7 @@ async fn what_a_dead_replica_was_making_is_taken_back_and_the_payment_given_back
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn what_a_dead_replica_had_paid_for_is_delivered_by_the_other() {
     let one = service(plain_shell(), &[]).await;
     let two = one.beside().await;

@@ -15,7 +15,7 @@ use crate::guest::plain_shell;
 use crate::{buyer::Buyer, guest, postgres::Postgres, support::until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn a_server_that_is_away_is_a_503_and_work_goes_on_when_it_is_back() {
     let postgres = blocking(Postgres::start).await;
     let postgres = Arc::new(postgres);

@@ -16,7 +16,7 @@ use crate::{
 };
 
 #[tokio::test(flavor = "multi_thread")]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn a_storm_over_replicas_that_die_leaves_books_and_machines_equal() {
     const LEASES: u64 = 60;
     const WALLETS: u64 = 10;
