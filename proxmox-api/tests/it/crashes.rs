@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use proxmox_api::{
     ids::LeaseId,
+    operations::sweep::sweep,
     payment_machine::{NewState, PaymentEffect},
     store::PaymentState,
 };
@@ -200,7 +201,7 @@ impl Run {
         // Past the sweep, and past the time in which a request without a key can be repeated.
         for _ in 0..2 {
             app.clock.advance(Duration::from_secs(61));
-            tokio::time::sleep(Duration::from_millis(30)).await;
+            sweep(&app.app).await.unwrap();
         }
         nothing_unfinished(app).await;
         let store = &app.app.store;

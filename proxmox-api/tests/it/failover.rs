@@ -1,5 +1,5 @@
 //! The database's server dies and its standby takes over: the service goes on without a restart,
-//! and no outcome that a customer was told is lost. Skipped where PostgreSQL is not installed.
+//! and no outcome that a customer was told is lost. Ignored without PostgreSQL.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},

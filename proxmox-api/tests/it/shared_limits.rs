@@ -1,5 +1,5 @@
 //! Replicas that share a PostgreSQL share each limit, and a service that is alone has the whole of
-//! it. Skipped where PostgreSQL is not installed.
+//! it. Ignored without PostgreSQL.
 
 use std::{
     net::IpAddr,

@@ -239,7 +239,6 @@ impl Story {
         let app = &self.app;
         until("all leases to be over", async || {
             app.clock.advance(Duration::from_secs(900));
-            tokio::time::sleep(Duration::from_millis(20)).await;
             let counts = app.app.store.lease_counts().await.unwrap();
             let over = |(state, number): (&String, &u32)| state == "destroyed" || *number == 0;
             // A reconciliation notices the containers that were deleted.

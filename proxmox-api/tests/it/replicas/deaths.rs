@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use proxmox_api::operations::sweep::sweep;
 use proxmox_api::store::{LeaseState, PaymentState};
 use pve_sim::{Fault, FaultKind, Operation};
 use x402::facilitator::faults::SettleFault;
@@ -38,7 +39,7 @@ async fn what_a_dead_replica_was_making_is_taken_back_and_the_payment_given_back
     .await;
     // As long as that replica lives, a sweep leaves its work alone.
     next_look(&one).await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    sweep(&one.app).await.unwrap();
     let payments = one.app.store.unfinished_payments().await.unwrap();
     assert_eq!(payments[0].state, PaymentState::Verified);
     die(&one, two).await;

@@ -1,5 +1,5 @@
 //! Replicas that share a PostgreSQL: each sees the other's work and finishes or undoes it when the
-//! other dies, and nothing is done twice. Skipped where PostgreSQL is not installed.
+//! other dies, and nothing is done twice. Ignored without PostgreSQL.
 
 mod deaths;
 mod outage;
