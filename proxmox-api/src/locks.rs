@@ -63,6 +63,15 @@ impl Locks {
         self.own.is_held(name)
     }
 
+    /// Whether a task of this process waits for the lock while another one holds it.
+    pub fn is_waited_for(&self, name: &str) -> bool {
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        // The map, the holder and each waiter refer to the slot.
+        slots
+            .get(name)
+            .is_some_and(|slot| Arc::strong_count(slot) > 2)
+    }
+
     /// The lock guard of a name; `None` if the lock is held.
     ///
     /// # Errors
@@ -142,6 +151,8 @@ impl Duty {
 
 #[cfg(test)]
 mod tests {
+    use std::task::{Context, Waker};
+
     use super::*;
 
     #[tokio::test]
@@ -149,6 +160,14 @@ mod tests {
         let locks = Locks::default();
         let guard = locks.take("a").await.unwrap();
         assert!(locks.try_take("a").await.unwrap().is_none());
+        assert!(!locks.is_waited_for("a"));
+        {
+            let second = std::pin::pin!(locks.take("a"));
+            let mut context = Context::from_waker(Waker::noop());
+            assert!(second.poll(&mut context).is_pending());
+            assert!(locks.is_waited_for("a"));
+        }
+        assert!(!locks.is_waited_for("a"));
         assert!(locks.try_take("b").await.unwrap().is_some());
         drop(guard);
         assert!(locks.try_take("a").await.unwrap().is_some());

@@ -35,7 +35,7 @@ impl Market {
         service::crypto::install_ring_provider();
         let simulated = SimConfig {
             time_scale: 0.002,
-            shell: ShellMode::Toy,
+            shell: ShellMode::HostForTests("/bin/sh".into()),
             ..SimConfig::default()
         };
         let sim = Sim::start(simulated).await.unwrap();

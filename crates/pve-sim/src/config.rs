@@ -89,8 +89,8 @@ pub enum ShellMode {
     /// nothing harmful.
     HostForTests(PathBuf),
     /// The root shell of a real unprivileged LXC container, attached to through a real dtach as
-    /// Proxmox does it, where [`lxc_obstacle`](crate::lxc_obstacle) finds nothing in the way. Its
-    /// programs are the host's, read-only. Only for tests.
+    /// Proxmox does it. It needs root, LXC and dtach. Its programs are the host's, read-only. Only
+    /// for tests.
     Lxc,
 }
 

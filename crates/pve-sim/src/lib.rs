@@ -41,5 +41,4 @@ pub use firewall::GuestFirewallSnapshot;
 pub use sim::Sim;
 pub use snapshot::{ContainerSnapshot, RequestRecord, TaskSnapshot};
 pub use state::write_private;
-pub use terminal::lxc_obstacle;
 pub use world::backup::Backup;

@@ -2,82 +2,151 @@
 //!
 //! libtest cannot be told at run time that a case is ignored. So a package's build script calls
 //! [`emit`], which sets a `cfg` for each need that this machine meets, and a case that has a need
-//! says `#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]`. The runner then
-//! counts it as ignored and prints the reason.
+//! says `#[cfg_attr(not(has_dash), ignore = "needs dash (Debian: dash)")]`. The runner then counts
+//! it as ignored and prints the reason, which is [`TestNeed::reason`]. A case with two needs says
+//! `all(has_one, not(has_other))` for the second, since it can be ignored for one reason only.
 
-use std::os::unix::fs::MetadataExt as _;
+mod machine;
+
 use std::path::Path;
-use std::process::{Command, Stdio};
+
+use MachineCheck::{Condition, Program};
 
 /// Something that a test may need.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TestNeed {
-    /// A PostgreSQL server can be started.
-    Postgresql,
-    /// PgBouncer is installed.
-    Pgbouncer,
-    /// bash is installed.
-    Bash,
-    /// dash is installed.
-    Dash,
-    /// BusyBox is installed.
-    Busybox,
-    /// dtach is installed.
-    Dtach,
-    /// Real LXC containers can be started: the programs, root and namespaces.
-    Lxc,
-    /// The processes of another user can be bounded: setpriv, prlimit, Perl and root.
-    ProcessLimits,
+#[derive(Debug, Clone, Copy)]
+pub struct TestNeed {
+    /// The `cfg` that is set where the need is met.
+    pub cfg: &'static str,
+    /// What is needed, in words.
+    name: &'static str,
+    /// The Debian packages that have it; empty where none gives it.
+    packages: &'static str,
+    check: MachineCheck,
 }
 
-use TestNeed::*;
+/// How a need is checked.
+#[derive(Debug, Clone, Copy)]
+enum MachineCheck {
+    /// The system has this program.
+    Program(&'static str),
+    Condition(fn() -> bool),
+}
+
+/// All needs.
+pub const NEEDS: [TestNeed; 25] = [
+    need("has_bash", "bash", "bash", Program("bash")),
+    need("has_dash", "dash", "dash", Program("dash")),
+    need("has_busybox", "BusyBox", "busybox", Program("busybox")),
+    need("has_dtach", "dtach", "dtach", Program("dtach")),
+    need("has_python3", "Python 3", "python3", Program("python3")),
+    need("has_ip", "ip", "iproute2", Program("ip")),
+    need("has_ping", "ping", "iputils-ping", Program("ping")),
+    need("has_curl", "curl", "curl", Program("curl")),
+    need("has_vi", "vi", "vim", Program("vi")),
+    need("has_nano", "nano", "nano", Program("nano")),
+    need("has_less", "less", "less", Program("less")),
+    need("has_openssl", "OpenSSL", "openssl", Program("openssl")),
+    need("has_ipcmk", "ipcmk", "util-linux", Program("ipcmk")),
+    need(
+        "has_certificates",
+        "certificates of public authorities",
+        "ca-certificates",
+        Condition(machine::has_certificates),
+    ),
+    need(
+        "has_postgresql",
+        "PostgreSQL",
+        "postgresql",
+        Condition(machine::has_postgresql),
+    ),
+    need(
+        "has_pgbouncer",
+        "PgBouncer",
+        "pgbouncer",
+        Program("pgbouncer"),
+    ),
+    need("has_root", "root", "", Condition(machine::is_root)),
+    need(
+        "has_namespaces",
+        "namespaces of ordinary users",
+        "util-linux",
+        Condition(machine::has_namespaces),
+    ),
+    need(
+        "has_bubblewrap",
+        "bubblewrap and the right to use it",
+        "bubblewrap",
+        Condition(machine::has_bubblewrap),
+    ),
+    need(
+        "has_confined_shells",
+        "namespaces or bubblewrap",
+        "util-linux bubblewrap",
+        Condition(machine::has_confined_shells),
+    ),
+    need(
+        "has_hostile_tenants",
+        "confined shells and 6 GiB of free disk",
+        "bubblewrap",
+        Condition(machine::has_hostile_tenants),
+    ),
+    need(
+        "has_control_groups",
+        "root and control groups 2",
+        "",
+        Condition(machine::has_control_groups),
+    ),
+    need(
+        "has_session_keys",
+        "kernel keyrings on x86-64 and Python 3",
+        "python3",
+        Condition(machine::has_session_keys),
+    ),
+    need(
+        "has_lxc",
+        "root, namespaces, LXC and dtach",
+        "lxc dtach",
+        Condition(machine::has_lxc),
+    ),
+    need(
+        "has_process_limits",
+        "root, prlimit and Perl",
+        "util-linux perl",
+        Condition(machine::has_process_limits),
+    ),
+];
+
+const fn need(
+    cfg: &'static str,
+    name: &'static str,
+    packages: &'static str,
+    check: MachineCheck,
+) -> TestNeed {
+    TestNeed {
+        cfg,
+        name,
+        packages,
+        check,
+    }
+}
 
 impl TestNeed {
-    /// All needs.
-    pub const ALL: [Self; 8] = [
-        Postgresql,
-        Pgbouncer,
-        Bash,
-        Dash,
-        Busybox,
-        Dtach,
-        Lxc,
-        ProcessLimits,
-    ];
-
-    /// The `cfg` that is set where the need is met.
-    pub fn cfg(self) -> &'static str {
-        match self {
-            Postgresql => "has_postgresql",
-            Pgbouncer => "has_pgbouncer",
-            Bash => "has_bash",
-            Dash => "has_dash",
-            Busybox => "has_busybox",
-            Dtach => "has_dtach",
-            Lxc => "has_lxc",
-            ProcessLimits => "has_process_limits",
+    /// Whether this machine meets the need.
+    #[must_use]
+    pub fn is_met(&self) -> bool {
+        match self.check {
+            Program(name) => machine::has_program(name),
+            Condition(holds) => holds(),
         }
     }
 
-    /// Whether this machine meets the need.
-    pub fn is_met(self) -> bool {
-        match self {
-            Postgresql => postgresql_exists(),
-            Pgbouncer => program_exists("pgbouncer"),
-            Bash => program_exists("bash"),
-            Dash => program_exists("dash"),
-            Busybox => program_exists("busybox"),
-            Dtach => program_exists("dtach"),
-            Lxc => {
-                let programs = ["lxc-start", "lxc-attach", "lxc-stop", "dtach", "unshare"];
-                programs.into_iter().all(program_exists) && is_root() && namespaces_are_allowed()
-            }
-            ProcessLimits => {
-                ["setpriv", "prlimit", "perl"]
-                    .into_iter()
-                    .all(program_exists)
-                    && is_root()
-            }
+    /// Why a case is ignored where the need is not met.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        let Self { name, packages, .. } = self;
+        match *packages {
+            "" => format!("needs {name}"),
+            packages => format!("needs {name} (Debian: {packages})"),
         }
     }
 }
@@ -89,36 +158,10 @@ pub fn emit() {
     if packages.exists() {
         println!("cargo::rerun-if-changed={}", packages.display());
     }
-    for need in TestNeed::ALL {
-        println!("cargo::rustc-check-cfg=cfg({})", need.cfg());
+    for need in &NEEDS {
+        println!("cargo::rustc-check-cfg=cfg({})", need.cfg);
         if need.is_met() {
-            println!("cargo::rustc-cfg={}", need.cfg());
+            println!("cargo::rustc-cfg={}", need.cfg);
         }
     }
-}
-
-/// Debian keeps the server's programs in a folder of its release.
-fn postgresql_exists() -> bool {
-    let releases = std::fs::read_dir("/usr/lib/postgresql");
-    let mut releases = releases.into_iter().flatten().flatten();
-    program_exists("initdb") || releases.any(|release| release.path().join("bin/initdb").exists())
-}
-
-fn program_exists(program: &str) -> bool {
-    ["/bin", "/usr/bin", "/sbin", "/usr/sbin"]
-        .iter()
-        .any(|folder| Path::new(folder).join(program).exists())
-}
-
-fn is_root() -> bool {
-    std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
-}
-
-fn namespaces_are_allowed() -> bool {
-    let status = Command::new("unshare")
-        .args(["--user", "--map-root-user", "--mount", "--pid", "--fork"])
-        .args(["--mount-proc", "true"])
-        .stderr(Stdio::null())
-        .status();
-    status.is_ok_and(|status| status.success())
 }

@@ -34,15 +34,18 @@ struct PythonEnvironment {
     requirements: &'static str,
 }
 
+/// The one with proxmoxer, which tests of the simulator start.
+const PROXMOXER: PythonEnvironment = PythonEnvironment {
+    folder: "e2e/.venv-proxmoxer",
+    requirements: "e2e/proxmoxer/requirements.txt",
+};
+
 const PYTHON_ENVIRONMENTS: [PythonEnvironment; 5] = [
     PythonEnvironment {
         folder: "e2e/.venv-v1",
         requirements: "e2e/requirements-v1.txt",
     },
-    PythonEnvironment {
-        folder: "e2e/.venv-proxmoxer",
-        requirements: "e2e/proxmoxer/requirements.txt",
-    },
+    PROXMOXER,
     PythonEnvironment {
         folder: "e2e/.venv-schemathesis",
         requirements: "e2e/schemathesis/requirements.txt",
@@ -202,6 +205,14 @@ fn install_browser() {
     if let Err(error) = installed {
         println!("chromium cannot be installed: {error:#}");
     }
+}
+
+/// Sets up the Python environment of the simulator's tests.
+///
+/// # Errors
+/// Python is missing, or an installation failed.
+pub fn proxmoxer() -> Result<()> {
+    install_python_environment(&PROXMOXER)
 }
 
 fn install_python_environment(environment: &PythonEnvironment) -> Result<()> {

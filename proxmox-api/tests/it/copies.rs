@@ -182,7 +182,7 @@ async fn a_copy_that_waited_is_not_done_with_a_payment_of_another_request() {
     };
     let (store, now) = (&app.app.store, app.app.now());
     let name = format!("{payer}:{}", authorization.nonce);
-    let turn = app.app.payments_in_work.take(&name).await.unwrap();
+    let lock = app.app.payments_in_work.take(&name).await.unwrap();
     store.reserve(row("list", &list), now).await.unwrap();
     // It was answered early, and goes on waiting.
     assert_eq!(list.send(app).await.status, 202);
@@ -192,7 +192,7 @@ async fn a_copy_that_waited_is_not_done_with_a_payment_of_another_request() {
     app.rewrite(&format!(
         "UPDATE payments SET state = 'settled', transaction_hash = '{hash}' WHERE payment_id = 'pay_1'"
     ));
-    drop(turn);
+    drop(lock);
     // This request waits behind the first copy.
     let opened = console.send(app).await;
     assert_eq!(opened.status, 200, "{:?}", opened.body);

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use proxmox_api::{
     ids::LeaseId,
+    operations::sweep::sweep,
     payment_machine::{NewState, PaymentEffect},
     store::PaymentState,
 };
@@ -200,7 +201,7 @@ impl Run {
         // Past the sweep, and past the time in which a request without a key can be repeated.
         for _ in 0..2 {
             app.clock.advance(Duration::from_secs(61));
-            tokio::time::sleep(Duration::from_millis(30)).await;
+            sweep(&app.app).await.unwrap();
         }
         nothing_unfinished(app).await;
         let store = &app.app.store;
@@ -351,7 +352,7 @@ async fn a_process_that_ends_at_any_step_of_a_call_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn a_replica_that_ends_at_any_step_leaves_the_rest_to_another() {
     for fault in settlements() {
         every_step(on_postgresql, Purchase::Lease, fault, Step::PaymentEffect).await;

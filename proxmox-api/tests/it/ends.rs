@@ -299,7 +299,7 @@ async fn nothing_is_asked_of_orphans_that_are_off_until_their_time_is_over() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn replicas_share_the_ends_and_none_is_done_twice() {
     let url = replicas::database().await;
     let more = [("DATABASE", url.as_str()), ("PVE_ENDS_PER_NODE", "4")];
@@ -327,7 +327,7 @@ async fn replicas_share_the_ends_and_none_is_done_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn a_replica_shows_what_another_one_found_in_its_reconciliation() {
     let url = replicas::database().await;
     let one = cluster(&["pve"], &[("DATABASE", url.as_str())]).await;

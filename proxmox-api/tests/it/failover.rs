@@ -1,5 +1,5 @@
 //! The database's server dies and its standby takes over: the service goes on without a restart,
-//! and no outcome that a customer was told is lost. Skipped where PostgreSQL is not installed.
+//! and no outcome that a customer was told is lost. Ignored without PostgreSQL.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -56,7 +56,7 @@ async fn listed(app: &TestApp, buyer: &Buyer) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn a_standby_takes_over_and_nothing_that_was_told_is_lost() {
     let (primary, standby, url) = blocking(servers).await;
     let app = guest::app(plain_shell(), &[("DATABASE", &url)]).await;

@@ -40,7 +40,7 @@ fn said(output: &Output) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn a_service_goes_on_after_its_store_was_moved() {
     let url = replicas::database().await;
     let mut app = TestApp::start().await;
@@ -99,7 +99,7 @@ async fn a_file(folder: &Path) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn a_killed_copy_leaves_nothing_to_start_on_and_goes_on_when_asked_again() {
     let url = replicas::database().await;
     let folder = tempfile::tempdir().unwrap();
@@ -163,7 +163,7 @@ async fn a_killed_copy_leaves_nothing_to_start_on_and_goes_on_when_asked_again()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn a_full_disk_stops_a_copy_which_goes_on_and_a_backup_which_leaves_nothing() {
     let url = replicas::database().await;
     let folder = tempfile::tempdir().unwrap();

@@ -139,12 +139,12 @@ async fn a_refused_payment_is_not_looked_at_again_while_a_copy_of_its_request_is
     app.rewrite("UPDATE payments SET state = 'refused', valid_before = 1");
     let row = the_payment(&app, &buyer.wallet().into()).await;
 
-    let turn = app.app.payments_in_work.try_take(&row.payment_id).await;
-    let turn = turn.unwrap().expect("nobody works on it");
+    let lock = app.app.payments_in_work.try_take(&row.payment_id).await;
+    let lock = lock.unwrap().expect("no task works on it");
     let before = asked.load(Ordering::SeqCst);
     recheck::refusals(&app.app).await.unwrap();
     assert_eq!(asked.load(Ordering::SeqCst), before);
-    drop(turn);
+    drop(lock);
     recheck::refusals(&app.app).await.unwrap();
     assert!(asked.load(Ordering::SeqCst) > before);
 }

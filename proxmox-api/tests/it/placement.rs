@@ -1,7 +1,7 @@
 //! The nodes, storages and templates for new containers where they differ between nodes, and the
 //! messages about them before money moves.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use pve_sim::{Fault, FaultKind, Operation, Sim, SimConfig, StorageConfig, TemplateConfig};
 use reqwest::Method;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::guest::plain_shell;
 use crate::{
     buyer::{Answer, Buyer, call},
-    support::TestApp,
+    support::{TestApp, until},
 };
 
 const BOTH: [(&str, &str); 1] = [("PVE_NODE", "alpha,beta")];
@@ -262,16 +262,14 @@ async fn the_address_of_a_lease_is_never_that_of_a_program_inside() {
     // Two seconds, in which Docker has its address and the network has given none yet.
     config.address_delay = Duration::from_secs(1000);
     let app = on(config, &[]).await;
-    let sim = Arc::clone(&app.sim);
-    let docker = tokio::spawn(async move {
-        while sim.containers().is_empty() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        let vmid = sim.containers()[0].vmid;
-        sim.add_interface(vmid, "docker0", "02:42:00:00:00:01", "172.17.0.1/16");
-    });
-    let leased = leases(&app, json!({"runtimeMinutes": 30})).await;
-    docker.await.unwrap();
+    let docker = async {
+        let made = async || app.sim.containers().first().map(|made| made.vmid);
+        let vmid = until("the container to be made", made).await;
+        let address = "172.17.0.1/16";
+        app.sim
+            .add_interface(vmid, "docker0", "02:42:00:00:00:01", address);
+    };
+    let (leased, ()) = tokio::join!(leases(&app, json!({"runtimeMinutes": 30})), docker);
     let ip = leased.body["ip"].as_str().unwrap();
     assert!(!ip.starts_with("172.17."), "{ip}");
 }

@@ -1,5 +1,5 @@
 //! Replicas that share a PostgreSQL share each limit, and a service that is alone has the whole of
-//! it. Skipped where PostgreSQL is not installed.
+//! it. Ignored without PostgreSQL.
 
 use std::{
     net::IpAddr,
@@ -63,7 +63,7 @@ async fn commands(app: &TestApp, first: u32) -> Vec<ConsoleGuard> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn consoles_and_commands_of_all_replicas_stay_within_the_limit_and_a_dead_ones_share_is_used()
 {
     let one = service(&[]).await;
@@ -119,7 +119,7 @@ async fn lease(apps: &[&TestApp], buyers: &[Buyer]) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn a_node_makes_and_stops_no_more_containers_at_a_time_than_for_one_replica() {
     let limits = [
         ("PVE_CREATES_PER_NODE", "4"),
@@ -182,7 +182,7 @@ async fn quote(app: &TestApp, client: &str) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn a_client_that_goes_round_the_replicas_is_limited_as_at_one() {
     const LIMIT: usize = 60;
     let limits = [("FREE_CALLS_PER_MINUTE", "60"), ("TRUSTED_PROXIES", "1")];

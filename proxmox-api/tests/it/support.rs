@@ -292,3 +292,13 @@ pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
+
+/// Waits until a task of this kind runs on the simulated Proxmox.
+pub async fn task_runs(app: &TestApp, kind: &str) {
+    until("the task to run", async || {
+        let tasks = app.sim.tasks();
+        let mut running = tasks.iter().filter(|task| task.exit_status.is_none());
+        running.any(|task| task.kind == kind).then_some(())
+    })
+    .await;
+}

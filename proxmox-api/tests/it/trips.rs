@@ -68,7 +68,7 @@ async fn pass(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn a_paid_call_asks_the_database_a_few_times() {
     let url = database().await;
     let counter = Arc::new(Counter::default());

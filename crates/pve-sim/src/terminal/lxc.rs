@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard};
 use portable_pty::CommandBuilder;
 use tempfile::TempDir;
 
-use super::host_user::{is_root, login_shell};
+use super::host_user::login_shell;
 
 /// The host's account that root in a container is.
 const ROOT_INSIDE: u32 = 100_000;
@@ -41,29 +41,6 @@ pub(super) struct LxcContainers(Mutex<LxcState>);
 struct LxcState {
     folder: Option<TempDir>,
     running: HashSet<u32>,
-}
-
-/// Why this host has no real containers for tests; nothing where it has.
-#[must_use]
-pub fn obstacle() -> Option<String> {
-    for program in ["lxc-start", "lxc-attach", "lxc-stop", "dtach", "unshare"] {
-        if program_at(program).is_none() {
-            return Some(format!("{program} is not installed"));
-        }
-    }
-    if !is_root() {
-        return Some("real containers need root".to_owned());
-    }
-    let arguments = ["--user", "--map-root-user", "--mount", "--pid", "--fork"];
-    let allowed = Command::new("unshare")
-        .args(arguments)
-        .args(["--mount-proc", "true"])
-        .stderr(Stdio::null())
-        .status();
-    if !allowed.is_ok_and(|status| status.success()) {
-        return Some("this host does not allow namespaces".to_owned());
-    }
-    None
 }
 
 fn program_at(name: &str) -> Option<PathBuf> {

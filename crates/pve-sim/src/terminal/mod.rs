@@ -26,7 +26,6 @@ use confine::Confinement;
 pub(crate) use limits::ContainerSize;
 use limits::Limits;
 pub(crate) use login::begin as login_prompt;
-pub use lxc::obstacle as lxc_obstacle;
 use rootfs::RootFolders;
 pub(crate) use session::{DtachSession, TerminalInput};
 pub(crate) use toy::HostNetwork;

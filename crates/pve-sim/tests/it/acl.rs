@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::client::{Node, send};
+use crate::operator::exit_of;
 
 #[tokio::test]
 async fn a_token_with_pool_rights_does_not_see_a_container_until_it_has_joined() {
@@ -279,14 +280,7 @@ async fn rights_end_with_the_container() {
     node.sim.grant("/vms/100", "infra402@pve", "PVEVMUser");
     let destroy = node.as_root("DELETE", "/nodes/pve/lxc/100", &[]).await;
     let upid = destroy.data().as_str().unwrap().to_owned();
-    while node
-        .sim
-        .tasks()
-        .iter()
-        .any(|task| task.upid == upid && task.exit_status.is_none())
-    {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    assert_eq!(exit_of(&node, |task| task.upid == upid).await, "OK");
     let reply = node
         .call("GET", "/access/permissions", &[("path", "/vms/100")])
         .await;

@@ -178,9 +178,9 @@ impl Socket {
     }
 
     /// The same, for a shell that may be silent for this long.
-    pub async fn end_within(&mut self, patience: Duration) -> String {
+    pub async fn end_within(&mut self, timeout: Duration) -> String {
         let from = self.seen.len();
-        while tokio::time::timeout(patience, self.frame()).await.unwrap() {}
+        while tokio::time::timeout(timeout, self.frame()).await.unwrap() {}
         String::from_utf8_lossy(&self.seen[from..]).into_owned()
     }
 

@@ -209,6 +209,7 @@ async fn all_clients_of_a_container_share_one_session() {
 async fn a_session_outlives_its_clients_until_the_container_stops() {
     let node = plain().await;
     let mut first = Socket::terminal(&node, 100).await;
+    first.until("# ").await;
     first.keys("x=kept\r").await;
     first.until("# ").await;
     first.keys("\x1c").await;

@@ -8,7 +8,7 @@ use pve::{ExecError, ExecOutcome, ExecRequest, OutputSink, Vmid};
 use pve_sim::{Fault, FaultKind, Operation, TerminalDefects};
 use tokio::sync::Mutex;
 
-use crate::host::{Host, host, sh};
+use crate::host::{Host, first_output, host, sh, shows, types};
 
 /// A script that reports how often it ran, and prints to each output.
 const SCRIPT: &str = "echo run >>runs; sleep 0.3; cat runs; echo err >&2; exit 7";
@@ -145,25 +145,30 @@ async fn output_that_is_passed_on_while_it_comes_has_no_gap_and_no_repetition_af
 async fn what_somebody_else_types_into_the_terminal_loses_no_result() {
     let host = host(sh(), TerminalDefects::ALL, 1).await;
     let vmid = host.containers[0];
-    let run = host.run(vmid, "sleep 2; echo done".into());
+    let (begun, sink) = first_output();
+    // The script gives the administrator time to type.
+    let request = ExecRequest::new("echo begun; sleep 2; echo done");
+    let run = host.consoles.exec(&host.node, vmid, request, Some(sink));
     let typing = async {
         // An administrator's console on the same terminal, while the script runs.
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        begun.notified().await;
         let mut terminal = host.terminal().await;
         terminal.write(b"ls -l\r").await.unwrap();
         terminal
     };
     let (result, _terminal) = tokio::join!(run, typing);
-    assert_eq!(result.unwrap(), "done\n");
+    assert_eq!(result.unwrap().stdout, b"begun\ndone\n");
 }
 
 #[tokio::test]
 async fn a_command_whose_container_is_stopped_may_have_run_and_is_said_so_at_once() {
     let host = host(sh(), TerminalDefects::ALL, 1).await;
     let vmid = host.containers[0];
-    let run = host.run(vmid, "sleep 60".into());
+    let (begun, sink) = first_output();
+    let request = ExecRequest::new("echo begun; sleep 60");
+    let run = host.consoles.exec(&host.node, vmid, request, Some(sink));
     let stop = async {
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        begun.notified().await;
         host.sim.kill_container(vmid.get());
     };
     let (result, ()) = tokio::join!(run, stop);
@@ -182,11 +187,8 @@ async fn a_container_that_takes_no_files_runs_nothing() {
     let mut terminal = host.terminal().await;
     // The shell of the next command, as after a console. A full disk and a read-only one refuse in
     // the same way.
-    terminal
-        .write(b"TMPDIR=/proc; export TMPDIR\r")
-        .await
-        .unwrap();
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    shows(&mut terminal, "# ").await;
+    types(&mut terminal, "TMPDIR=/proc; export TMPDIR").await;
     drop(terminal);
     let error = host
         .run(vmid, "echo run >>~/runs".into())

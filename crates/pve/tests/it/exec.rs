@@ -10,7 +10,7 @@ use pve::{Auth, ConsoleLocks, Consoles, ExecError, ExecRequest, NodeName, Termin
 use pve_sim::TerminalDefects;
 use tokio::io::AsyncWriteExt;
 
-use crate::host::{host, sh};
+use crate::host::{first_output, host, sh};
 use crate::mock::client;
 use crate::terminal::{binary, frame, serve, token_client};
 
@@ -86,13 +86,12 @@ async fn a_command_is_refused_while_a_console_is_open_and_when_the_container_is_
 async fn a_command_goes_on_and_leaves_the_terminal_free_when_its_caller_goes_away() {
     let host = host(sh(), TerminalDefects::ALL, 1).await;
     let (consoles, node, vmid) = (host.consoles.clone(), host.node.clone(), host.containers[0]);
-    let request = ExecRequest::new("sleep 0.5; echo done >done");
-    let abandoned = consoles.exec(&node, vmid, request, None);
-    assert!(
-        tokio::time::timeout(Duration::from_millis(300), abandoned)
-            .await
-            .is_err()
-    );
+    let (begun, sink) = first_output();
+    let request = ExecRequest::new("echo begun; sleep 0.5; echo done >done");
+    tokio::select! {
+        outcome = consoles.exec(&node, vmid, request, Some(sink)) => panic!("{outcome:?}"),
+        () = begun.notified() => {}
+    }
     let next = consoles.exec(&node, vmid, ExecRequest::new("cat done"), None);
     assert_eq!(next.await.unwrap().stdout, b"done\n");
 }

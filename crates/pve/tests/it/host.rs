@@ -6,19 +6,10 @@ use std::time::Duration;
 
 use pve::{
     Auth, Client, ClientConfig, ConsoleLocks, Consoles, CreateContainer, ExecError, ExecOutcome,
-    ExecRequest, NodeName, RootFs, Terminal, Tls, Vmid, WaitOptions,
+    ExecRequest, NodeName, OutputSink, RootFs, Terminal, Tls, Vmid, WaitOptions,
 };
 use pve_sim::{ShellMode, Sim, SimConfig, TerminalDefects};
-use tokio::sync::{Mutex, MutexGuard};
-
-/// Real containers, where this machine supports them.
-pub fn real() -> Option<ShellMode> {
-    let Some(obstacle) = pve_sim::lxc_obstacle() else {
-        return Some(ShellMode::Lxc);
-    };
-    eprintln!("{obstacle}; `cargo xtask test` counts that as skipped");
-    None
-}
+use tokio::sync::{Mutex, MutexGuard, Notify};
 
 /// Uses all cores until it is dropped. Only one exists at a time.
 pub struct Load(Vec<Child>, #[allow(dead_code)] MutexGuard<'static, ()>);
@@ -148,4 +139,30 @@ impl Host {
         let vmid = self.containers[0];
         client.terminal(&self.node, vmid, 80, 24).await.unwrap()
     }
+}
+
+/// Types a line and waits until it has run.
+pub async fn types(console: &mut Terminal, line: &str) {
+    let line = format!("{line} && printf 'do-%s\\n' ne\r");
+    console.write(line.as_bytes()).await.unwrap();
+    shows(console, "do-ne").await;
+}
+
+/// Waits until something is shown. Input before the prompt may be lost.
+pub async fn shows(console: &mut Terminal, text: &str) {
+    let mut shown = Vec::new();
+    let all = async {
+        while !String::from_utf8_lossy(&shown).contains(text) {
+            shown.extend_from_slice(&console.read().await.unwrap().expect("it goes on"));
+        }
+    };
+    let done = tokio::time::timeout(Duration::from_secs(20), all).await;
+    assert!(done.is_ok(), "{:?}", String::from_utf8_lossy(&shown));
+}
+
+/// A sink for output, and what is notified of the first output in it.
+pub fn first_output() -> (Arc<Notify>, OutputSink) {
+    let begun = Arc::new(Notify::new());
+    let notify = begun.clone();
+    (begun, OutputSink::new(move |_, _| notify.notify_one()))
 }

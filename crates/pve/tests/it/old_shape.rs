@@ -10,7 +10,7 @@ use pve_sim::{Sim, TerminalDefects};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::host::{Host, host, sh};
 
@@ -138,7 +138,7 @@ fn has_split_header(mut position: usize, messages: &[String]) -> bool {
 async fn reports(defects: TerminalDefects, script: &str) -> bool {
     let host = host(sh(), defects, 1).await;
     let mut raw = Raw::open(&host).await;
-    sleep(Duration::from_millis(200)).await;
+    assert!(raw.shows("# ").await, "{:?}", raw.shown);
     let probe = " stty -echo 2>/dev/null; PS1= PS2=; printf '\\n%s%s\\n' 'aaR' 'bb'\r";
     raw.send(format!("0:{}:{probe}", probe.len()).as_bytes())
         .await;

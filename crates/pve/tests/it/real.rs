@@ -3,23 +3,25 @@
 
 use std::time::Duration;
 
-use pve::{ExecError, ExecRequest, Terminal};
-use pve_sim::{FaultKind, TerminalDefects};
+use pve::{ExecError, ExecRequest};
+use pve_sim::{FaultKind, ShellMode, TerminalDefects};
 
 use crate::cuts::cut;
-use crate::host::{Host, Load, host, real};
+use crate::host::{Host, Load, host, shows, types};
 
-/// Containers on a busy machine, where this machine supports them.
-async fn busy_host(containers: u32) -> Option<(Host, Load)> {
-    let host = host(real()?, TerminalDefects::ALL, containers).await;
-    Some((host, Load::start().await))
+/// Containers on a busy machine.
+async fn busy_host(containers: u32) -> (Host, Load) {
+    let host = host(ShellMode::Lxc, TerminalDefects::ALL, containers).await;
+    (host, Load::start().await)
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(
+    not(has_lxc),
+    ignore = "needs root, namespaces, LXC and dtach (Debian: lxc dtach)"
+)]
 async fn a_command_in_a_real_container_is_its_root_and_gives_what_it_does() {
-    let Some((host, _load)) = busy_host(1).await else {
-        return;
-    };
+    let (host, _load) = busy_host(1).await;
     let vmid = host.containers[0];
     let script = r"id -u; cut -c1-30 /proc/self/uid_map; printf '\000\377' >&2; exit 7";
     let outcome = host.exec(vmid, script).await.unwrap();
@@ -37,10 +39,12 @@ async fn a_command_in_a_real_container_is_its_root_and_gives_what_it_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(
+    not(has_lxc),
+    ignore = "needs root, namespaces, LXC and dtach (Debian: lxc dtach)"
+)]
 async fn short_and_long_commands_in_real_containers_give_their_results_under_load() {
-    let Some((host, _load)) = busy_host(4).await else {
-        return;
-    };
+    let (host, _load) = busy_host(4).await;
     // Every fifth command has 60 KB.
     let script = |number: usize| {
         let padding = if number % 5 == 4 { 1_500 } else { 0 };
@@ -51,10 +55,12 @@ async fn short_and_long_commands_in_real_containers_give_their_results_under_loa
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(
+    not(has_lxc),
+    ignore = "needs root, namespaces, LXC and dtach (Debian: lxc dtach)"
+)]
 async fn a_command_in_a_real_container_runs_once_wherever_it_is_cut() {
-    let Some((host, _load)) = busy_host(8).await else {
-        return;
-    };
+    let (host, _load) = busy_host(8).await;
     let after = |millis| FaultKind::CutAfterTime(Duration::from_millis(millis));
     let cuts = [
         FaultKind::CutAfterTyped(300),
@@ -85,10 +91,12 @@ async fn a_command_in_a_real_container_runs_once_wherever_it_is_cut() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(
+    not(has_lxc),
+    ignore = "needs root, namespaces, LXC and dtach (Debian: lxc dtach)"
+)]
 async fn a_full_or_read_only_disk_of_a_real_container_runs_nothing_and_loses_no_result() {
-    let Some((host, _load)) = busy_host(1).await else {
-        return;
-    };
+    let (host, _load) = busy_host(1).await;
     let vmid = host.containers[0];
     let run = |script: &str| host.run(vmid, script.to_owned());
     // Hides the folder of the command's own output.
@@ -107,7 +115,7 @@ async fn a_full_or_read_only_disk_of_a_real_container_runs_nothing_and_loses_no_
     let mut console = host.terminal().await;
     console.write(b"\r").await.unwrap();
     shows(&mut console, "# ").await;
-    typed(&mut console, "! head -c 1000000 /dev/zero >/tmp/more").await;
+    types(&mut console, "! head -c 1000000 /dev/zero >/tmp/more").await;
     drop(console);
     let refused = run("echo ran >/root/ran").await.unwrap_err();
     assert!(matches!(refused, ExecError::Setup), "{refused}");
@@ -115,7 +123,7 @@ async fn a_full_or_read_only_disk_of_a_real_container_runs_nothing_and_loses_no_
 
     let mut console = host.terminal().await;
     shows(&mut console, "# ").await;
-    typed(&mut console, "mount -t tmpfs -o ro tmpfs /tmp").await;
+    types(&mut console, "mount -t tmpfs -o ro tmpfs /tmp").await;
     drop(console);
     let refused = run("echo ran >/root/ran").await.unwrap_err();
     assert!(matches!(refused, ExecError::Setup), "{refused}");
@@ -123,39 +131,22 @@ async fn a_full_or_read_only_disk_of_a_real_container_runs_nothing_and_loses_no_
     let mut console = host.terminal().await;
     console.write(b"\r").await.unwrap();
     shows(&mut console, "# ").await;
-    typed(&mut console, "umount /tmp && umount /tmp").await;
+    types(&mut console, "umount /tmp && umount /tmp").await;
     drop(console);
     assert_eq!(run("ls /root").await.unwrap(), "");
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(
+    not(has_lxc),
+    ignore = "needs root, namespaces, LXC and dtach (Debian: lxc dtach)"
+)]
 async fn what_is_pasted_into_a_real_container_does_not_block_its_dtach() {
-    let Some((host, _load)) = busy_host(1).await else {
-        return;
-    };
+    let (host, _load) = busy_host(1).await;
     let mut console = host.terminal().await;
     shows(&mut console, "# ").await;
     let line = "true a line that is pasted\r";
     let paste = line.repeat(57_000 / line.len());
     console.paced().write(paste.as_bytes()).await.unwrap();
-    typed(&mut console, "true").await;
-}
-
-/// Types a line and waits until it has run.
-async fn typed(console: &mut Terminal, line: &str) {
-    let line = format!("{line} && printf 'do-%s\\n' ne\r");
-    console.write(line.as_bytes()).await.unwrap();
-    shows(console, "do-ne").await;
-}
-
-/// Waits until something is shown. Input before the prompt may be lost.
-async fn shows(console: &mut Terminal, text: &str) {
-    let mut shown = Vec::new();
-    let all = async {
-        while !String::from_utf8_lossy(&shown).contains(text) {
-            shown.extend_from_slice(&console.read().await.unwrap().expect("it goes on"));
-        }
-    };
-    let done = tokio::time::timeout(Duration::from_secs(20), all).await;
-    assert!(done.is_ok(), "{:?}", String::from_utf8_lossy(&shown));
+    types(&mut console, "true").await;
 }

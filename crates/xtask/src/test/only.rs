@@ -22,6 +22,8 @@ const COMMANDS: [SuiteCommand; 4] = [
 ];
 /// npm packages that the tests of a Rust package start, or that its build contains.
 const NPM_FOLDERS: [(&str, &str); 2] = [("x402", "e2e"), ("proxmox-api", "proxmox-api/page")];
+/// The package whose tests start proxmoxer.
+const PROXMOXER_PACKAGE: &str = "pve-sim";
 
 /// A suite by its name.
 #[derive(Debug, PartialEq, Eq)]
@@ -57,17 +59,33 @@ impl Suite {
         if files.contains(&file) {
             return Ok(Self::Node(file));
         }
-        let node: Vec<_> = files
-            .iter()
-            .map(|file| file.trim_end_matches(node::FILE_ENDING))
-            .collect();
-        bail!(
-            "there is no suite {name:?}; the suites are\n  Rust packages: {}\n  tests for Node: {}\n  others: {}",
-            packages.join(", "),
-            node.join(", "),
-            COMMANDS.map(|(name, _)| name).join(", ")
-        )
+        bail!("there is no suite {name:?}; {}", suite_names()?)
     }
+}
+
+/// All names of suites, for people.
+fn suite_names() -> Result<String> {
+    let files = node::files()?;
+    let node: Vec<_> = files
+        .iter()
+        .map(|file| file.trim_end_matches(node::FILE_ENDING))
+        .collect();
+    Ok(format!(
+        "the suites are\n  Rust packages: {}\n  tests for Node: {}\n  others: {}",
+        package_names()?.join(", "),
+        node.join(", "),
+        COMMANDS.map(|(name, _)| name).join(", ")
+    ))
+}
+
+/// What `--help` says of `--only`.
+pub fn help() -> String {
+    let names = suite_names().unwrap_or_else(|error| format!("the suites are unknown: {error:#}"));
+    format!(
+        "Run one suite, or only those of its tests that have TEST in their name (also SUITE/TEST). \
+         The tests of a Rust package have their module in their name, as in \
+         `--only proxmox-api placement::`; {names}"
+    )
 }
 
 /// The packages of the workspace; each lies in a folder of its own name.
@@ -110,6 +128,9 @@ pub fn run(words: &[String]) -> Result<()> {
 fn run_rust(package: &str, test: Option<&str>) -> Result<RunnerOutcome> {
     for (_, folder) in NPM_FOLDERS.iter().filter(|(name, _)| *name == package) {
         setup::npm_install(&root().join(folder))?;
+    }
+    if package == PROXMOXER_PACKAGE {
+        setup::proxmoxer()?;
     }
     let mut command = workspace::cargo();
     command.args(["test", "--no-fail-fast", "--package", package]);
@@ -166,6 +187,7 @@ mod tests {
         let error = Suite::find("nothing", None).unwrap_err().to_string();
         for name in ["proxmox-api", "demo", "fence"] {
             assert!(error.contains(name), "{error}");
+            assert!(help().contains(name), "{}", help());
         }
     }
 

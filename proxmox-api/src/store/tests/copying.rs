@@ -1,6 +1,6 @@
 //! A store that moves from a file to a server and back, interrupted anywhere, loses and changes
-//! nothing, and is refused where a service works on it or something else is in the way. Left out
-//! where PostgreSQL is not installed.
+//! nothing, and is refused where a service works on it or something else is in the way. Ignored
+//! without PostgreSQL.
 
 use std::{
     collections::BTreeSet,
@@ -33,7 +33,7 @@ async fn refused(from: &Place, to: &Place) -> String {
     copied(from, to).await.unwrap_err().to_string()
 }
 
-/// A file with rows in every table, and an empty server; none where PostgreSQL is not installed.
+/// A file with rows in every table, and an empty server.
 async fn file_and_server() -> (Place, Place) {
     let server = Place::server().await;
     let file = Place::file();
@@ -55,7 +55,7 @@ fn tables_of_the_schema() -> BTreeSet<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn a_store_goes_to_a_server_and_back_and_every_table_with_it() {
     let (file, server) = file_and_server().await;
     let there = copied(&file, &server).await.unwrap();
@@ -106,7 +106,7 @@ async fn newest_event(store: &Store) -> i64 {
 /// One run after the other is interrupted after its first step, so that each step is where one goes
 /// on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn a_copy_goes_on_wherever_it_was_interrupted() {
     let (file, server) = file_and_server().await;
     let again = Place::file();
@@ -155,7 +155,7 @@ async fn a_copy_goes_on_wherever_it_was_interrupted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn what_is_in_the_way_is_said_and_left_alone() {
     let (file, server) = file_and_server().await;
     let (empty, other) = (Place::file(), Place::server().await);
@@ -225,7 +225,7 @@ async fn sql(place: &Place, sql: &'static str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn nothing_is_copied_while_a_service_works_on_either_side() {
     let (file, server) = file_and_server().await;
     let Database::File(path) = &file.database else {
@@ -250,7 +250,7 @@ async fn nothing_is_copied_while_a_service_works_on_either_side() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn no_service_starts_on_a_server_that_is_copied_and_none_that_runs_writes() {
     let (file, server) = file_and_server().await;
     let handle = tokio::runtime::Handle::current();
@@ -288,7 +288,7 @@ async fn no_service_starts_on_a_server_that_is_copied_and_none_that_runs_writes(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn a_source_that_changes_meanwhile_is_found_out() {
     let (file, server) = file_and_server().await;
     let Database::File(path) = &file.database else {
@@ -315,7 +315,7 @@ async fn a_source_that_changes_meanwhile_is_found_out() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn a_backup_of_a_server_is_what_another_server_is_filled_from() {
     let (file, server) = file_and_server().await;
     let there = copied(&file, &server).await.unwrap();
@@ -329,7 +329,7 @@ async fn a_backup_of_a_server_is_what_another_server_is_filled_from() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn a_text_that_a_server_cannot_keep_is_named() {
     let (file, server) = file_and_server().await;
     sql(
@@ -342,7 +342,7 @@ async fn a_text_that_a_server_cannot_keep_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn a_server_that_goes_away_meanwhile_stops_the_copy_which_goes_on_when_it_is_back() {
     let started = tokio::task::spawn_blocking(Postgres::start).await.unwrap();
     let postgres = Arc::new(started);

@@ -12,7 +12,7 @@ on_both![
 
 /// The store reads 64 bits; PostgreSQL's `INTEGER` has 32 of them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn every_number_is_64_bits_wide_on_postgres() {
     let place = Place::server().await;
     let store = place.open().await;

@@ -96,7 +96,7 @@ macro_rules! on_both {
         }
 
         #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-        #[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+        #[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
         async fn on_postgres() {
             super::$story(Place::server().await).await;
         }

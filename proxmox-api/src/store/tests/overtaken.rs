@@ -37,7 +37,7 @@ async fn has_made_wait(client: &Client) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn an_owner_who_has_just_renewed_is_not_warned() {
     let place = Place::server().await;
     let store = place.open().await;
@@ -58,7 +58,7 @@ async fn an_owner_who_has_just_renewed_is_not_warned() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn a_key_that_is_taken_meanwhile_gives_the_outcome_of_who_took_it() {
     let place = Place::server().await;
     let store = place.open().await;
@@ -95,7 +95,7 @@ async fn a_key_that_is_taken_meanwhile_gives_the_outcome_of_who_took_it() {
 /// A customer who signs again and again under one key must not have the changes of others made anew
 /// each time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn a_key_that_is_used_again_is_no_error_of_the_server() {
     service::crypto::install_ring_provider();
     let started = tokio::task::spawn_blocking(|| {

@@ -117,7 +117,7 @@ async fn a_payment_that_comes_again_waits_until_its_first_machine_is_taken_back(
 /// A database whose default isolation gives a whole transaction the snapshot of its first
 /// statement, which here waits for a lock.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn bounds_hold_where_the_database_isolates_transactions_more() {
     for level in ["repeatable read", "serializable"] {
         let place = Place::server().await;

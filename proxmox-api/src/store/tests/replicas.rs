@@ -17,7 +17,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn replicas_that_start_together_make_the_schema_once_and_hand_nothing_out_twice() {
     let place = Place::server().await;
     let place = std::sync::Arc::new(place);
@@ -50,7 +50,7 @@ async fn replicas_that_start_together_make_the_schema_once_and_hand_nothing_out_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn an_advisory_lock_is_held_by_one_replica_until_it_is_released_or_the_replica_dies() {
     let place = Place::server().await;
     let (one, two) = (
@@ -81,7 +81,7 @@ async fn an_advisory_lock_is_held_by_one_replica_until_it_is_released_or_the_rep
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn replicas_count_each_other_and_their_shares_add_up_to_the_limit() {
     let (place, elsewhere) = (Place::server().await, Place::server().await);
     let mut all: Vec<_> = (0..3)
@@ -128,7 +128,7 @@ fn taken_on(runtime: &tokio::runtime::Runtime, server: Server) -> Vec<AdvisoryLo
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn locks_are_kept_when_a_server_comes_back() {
     service::crypto::install_ring_provider();
     let postgres = blocking(Postgres::start).await;
@@ -195,7 +195,7 @@ async fn locks_are_kept_when_a_server_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn what_is_wrong_with_a_server_is_said_in_words() {
     let place = Place::server().await;
     let postgres = Postgres::shared();
@@ -264,7 +264,7 @@ async fn what_is_wrong_with_a_server_is_said_in_words() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn a_duty_stays_with_one_replica_and_goes_to_another_when_that_dies() {
     let place = Place::server().await;
     let locks = || AdvisoryLocks::start(server(&place).clone());
@@ -290,7 +290,7 @@ async fn a_duty_stays_with_one_replica_and_goes_to_another_when_that_dies() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn a_guard_dropped_without_a_session_releases_no_later_lock() {
     service::crypto::install_ring_provider();
     let started = blocking(|| {
@@ -336,8 +336,11 @@ async fn a_guard_dropped_without_a_session_releases_no_later_lock() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
-#[cfg_attr(not(has_pgbouncer), ignore = "PgBouncer is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
+#[cfg_attr(
+    all(has_postgresql, not(has_pgbouncer)),
+    ignore = "needs PgBouncer (Debian: pgbouncer)"
+)]
 async fn a_pooler_that_keeps_no_sessions_is_refused_and_one_that_does_is_not() {
     let poolers = blocking(|| {
         service::crypto::install_ring_provider();

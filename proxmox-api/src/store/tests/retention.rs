@@ -264,7 +264,7 @@ async fn nothing_blanked_is_left_in_the_files() {
 
 /// The content of a dump of PostgreSQL.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn nothing_blanked_is_left_in_a_dump() {
     service::crypto::install_ring_provider();
     let made = tokio::task::spawn_blocking(|| {

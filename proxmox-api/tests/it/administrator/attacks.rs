@@ -18,20 +18,14 @@ use serde_json::json;
 
 use crate::support::{TestApp, until};
 
-use super::{Customer, LATER, cluster, compare, node_of, other};
+use super::{Customer, LATER, cluster, compare, fails_to_end, later, node_of, other};
 
 const POOL: Option<&str> = Some("infra402");
 
-/// Advances the clocks of the service and of the nodes.
-fn later(app: &TestApp, seconds: u64) {
-    app.clock.advance(Duration::from_secs(seconds));
-    app.sim.advance_clock(Duration::from_secs(seconds));
-}
-
-async fn place_of(app: &TestApp, customer: &Customer) -> ContainerLocation {
+async fn location_of(app: &TestApp, customer: &Customer) -> ContainerLocation {
     let lease = app.app.store.lease(&customer.lease_id).await.unwrap();
     match locate(&app.app, &lease.unwrap()).await.unwrap() {
-        Located::Here(place) => place,
+        Located::Here(location) => location,
         elsewhere => panic!("{elsewhere:?}"),
     }
 }
@@ -50,7 +44,6 @@ async fn a_container_whose_lease_was_ended_stops_even_if_it_cannot_be_removed() 
         assert_eq!(ended.status, 202, "{:?}", ended.body);
         until("the container to be off", async || {
             app.clock.advance(Duration::from_secs(60));
-            tokio::time::sleep(Duration::from_millis(20)).await;
             (!customer.runs(&app)).then_some(())
         })
         .await;
@@ -97,8 +90,8 @@ async fn a_guest_that_ignores_a_shutdown_is_stopped_by_high_availability_too() {
     let customer = Customer::of(&app, 1, 60).await;
     app.sim.set_ha(customer.ctid, true);
     app.sim.ignore_shutdown(customer.ctid);
-    let place = place_of(&app, &customer).await;
-    let halted = halt::halt_within(&app.app, &place, Duration::from_secs(2)).await;
+    let location = location_of(&app, &customer).await;
+    let halted = halt::halt_within(&app.app, &location, Duration::from_secs(2)).await;
     assert!(halted.is_ok(), "{halted:?}");
     assert!(!customer.runs(&app));
 }
@@ -145,19 +138,16 @@ async fn a_container_that_is_off_for_a_while_does_not_count_as_stopped() {
     assert_eq!(seen, (409, "lease_conflict"), "{:?}", refused.body);
     app.clock.advance(Duration::from_secs(31 * 60));
     // Longer than the service asks Proxmox before it counts a container as powered off from inside.
-    for _ in 0..20 {
-        app.clock.advance(Duration::from_secs(300));
-        tokio::time::sleep(Duration::from_millis(30)).await;
-    }
+    fails_to_end(&app, &customer.lease_id, 20, Duration::from_secs(300)).await;
     until("the lease to be at its end", async || {
         (customer.state(&app).await == "expiring").then_some(())
     })
     .await;
     // The move ends.
     app.sim.set_lock(customer.ctid, None);
-    let place = place_of(&app, &customer).await;
+    let location = location_of(&app, &customer).await;
     let client = &app.app.proxmox.client;
-    let started = client.start(&place.node, place.vmid).await.unwrap();
+    let started = client.start(&location.node, location.vmid).await.unwrap();
     client
         .wait(&started, WaitOptions::within(LATER))
         .await
@@ -224,7 +214,9 @@ async fn a_container_that_moves_during_its_removal_is_removed_on_its_new_node() 
             (app.sim.faults().hits() > 0).then_some(())
         })
         .await;
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        // The look has read the container once a later request was answered; its own answer is
+        // still on its way.
+        app.app.proxmox.client.version().await.unwrap();
         app.sim.migrate(customer.ctid, to);
     };
     let (ended, ()) = tokio::join!(customer.destroy(&app), moved);

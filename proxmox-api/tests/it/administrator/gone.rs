@@ -11,7 +11,7 @@ use service::clock::SystemClock;
 
 use crate::support::{TestApp, until};
 
-use super::{Customer, LATER, compare};
+use super::{Customer, LATER, compare, fails_to_end};
 
 #[tokio::test]
 async fn a_deleted_container_is_sold_no_more_and_its_unused_part_is_owed() {
@@ -286,11 +286,8 @@ async fn protection_is_told_once_and_the_removal_waits_for_its_end() {
         (app.app.alarms.of(&customer.lease_id) == Some(Trouble::Protected)).then_some(())
     })
     .await;
-    // Six hours pass, in steps of a minute.
-    for _ in 0..360 {
-        app.clock.advance(Duration::from_secs(60));
-        tokio::time::sleep(Duration::from_millis(12)).await;
-    }
+    // Six hours pass.
+    fails_to_end(&app, &customer.lease_id, 360, Duration::from_secs(60)).await;
     let asked = app.sim.request_count("DELETE", "/lxc/");
     assert!(
         (10..=50).contains(&asked),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::support::{TestApp, until};
 
-use super::{Customer, LATER, cluster};
+use super::{Customer, LATER, cluster, fails_to_end};
 
 #[tokio::test]
 async fn a_locked_container_is_neither_sold_nor_switched_and_says_why() {
@@ -64,10 +64,7 @@ async fn the_end_of_a_lease_waits_for_a_backup() {
         (customer.state(&app).await == "expiring").then_some(())
     })
     .await;
-    for _ in 0..20 {
-        app.clock.advance(Duration::from_secs(60));
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    fails_to_end(&app, &customer.lease_id, 20, Duration::from_secs(60)).await;
     assert!(
         customer.runs(&app),
         "nothing is done to it while it is locked"
@@ -86,7 +83,6 @@ async fn a_lock_that_stays_gives_no_free_time() {
     app.clock.advance(Duration::from_secs(31 * 60));
     until("the container to be powered off", async || {
         app.clock.advance(Duration::from_secs(120));
-        tokio::time::sleep(Duration::from_millis(50)).await;
         (!customer.runs(&app)).then_some(())
     })
     .await;

@@ -31,6 +31,31 @@ use crate::{
 /// Longer than a container's status is cached.
 const LATER: Duration = Duration::from_secs(6);
 
+/// Advances the clocks of the service and of the nodes.
+fn later(app: &TestApp, seconds: u64) {
+    app.clock.advance(Duration::from_secs(seconds));
+    app.sim.advance_clock(Duration::from_secs(seconds));
+}
+
+/// Lets time pass in steps, each of which ends when the worker has tried to end the lease as often
+/// as it was due, without success.
+async fn fails_to_end(app: &TestApp, lease_id: &LeaseId, steps: u32, step: Duration) {
+    for _ in 0..steps {
+        app.clock.advance(step);
+        until("the due try to have failed", async || {
+            let now = app.app.now();
+            let next = app.app.retries.next(lease_id, now);
+            if next.is_some_and(|next| next > now) {
+                return Some(());
+            }
+            // A lease that the comparison holds at that moment is tried again after seconds.
+            app.clock.advance(Duration::from_secs(1));
+            None
+        })
+        .await;
+    }
+}
+
 /// A service on a cluster of two nodes.
 async fn cluster(more: &[(&str, &str)]) -> TestApp {
     let config = SimConfig {

@@ -6,13 +6,7 @@ use pve_sim::{Fault, FaultKind, Operation};
 
 use crate::support::{TestApp, until};
 
-use super::{Customer, cluster, compare, node_of};
-
-/// Advances the clocks of the service and of the nodes.
-fn later(app: &TestApp, seconds: u64) {
-    app.clock.advance(Duration::from_secs(seconds));
-    app.sim.advance_clock(Duration::from_secs(seconds));
-}
+use super::{Customer, cluster, compare, later, node_of};
 
 #[tokio::test]
 async fn after_a_reboot_what_ran_runs_again_and_what_was_off_stays_off() {

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use proxmox_api::{lease::comparing::reconcile, memory::alarms::Trouble, store::PaymentState};
+use proxmox_api::{
+    lease::comparing::reconcile, memory::alarms::Trouble, operations::sweep::sweep,
+    store::PaymentState,
+};
 use pve_sim::{Fault, FaultKind, Operation};
 use serde_json::{Value, json};
 
@@ -11,15 +14,9 @@ use crate::{
     support::{TestApp, until},
 };
 
-use super::{Customer, LATER, compare};
+use super::{Customer, LATER, compare, later};
 
 const POOL: Option<&str> = Some("infra402");
-
-/// Advances the clocks of the service and of the nodes.
-fn later(app: &TestApp, seconds: u64) {
-    app.clock.advance(Duration::from_secs(seconds));
-    app.sim.advance_clock(Duration::from_secs(seconds));
-}
 
 async fn renew_for(app: &TestApp, customer: &Customer, minutes: u32) -> Answer {
     let path = format!("/lease/{}/renew", customer.ctid);
@@ -58,8 +55,8 @@ async fn a_renewal_whose_container_was_deleted_meanwhile_is_owed_and_adds_no_tim
     let customer = Customer::of(&app, 1, 60).await;
     let before = expires_at(&app, &customer).await;
     let backup = app.sim.backup(customer.ctid);
-    let turn = app.app.leases_in_work.take(&customer.lease_id).await;
-    let turn = turn.unwrap();
+    let lock = app.app.leases_in_work.take(&customer.lease_id).await;
+    let lock = lock.unwrap();
     let deleted = async {
         until("the renewal to be paid", async || {
             let paid = paid(&app, &customer).await;
@@ -68,7 +65,7 @@ async fn a_renewal_whose_container_was_deleted_meanwhile_is_owed_and_adds_no_tim
         .await;
         app.sim.kill_container(customer.ctid);
         app.sim.remove_container(customer.ctid);
-        drop(turn);
+        drop(lock);
     };
     let (renewed, ()) = tokio::join!(customer.renew(&app), deleted);
     assert_eq!(renewed.code(), "payment_owed", "{:?}", renewed.body);
@@ -93,7 +90,7 @@ async fn time_that_was_added_is_not_owed_because_the_container_does_not_start() 
     assert!(renewed.status.is_server_error(), "{:?}", renewed.body);
     for _ in 0..26 {
         app.clock.advance(Duration::from_secs(3600));
-        tokio::time::sleep(Duration::from_millis(60)).await;
+        sweep(&app.app).await.unwrap();
     }
     until("the renewal to be over", async || {
         let paid = paid(&app, &customer).await;
@@ -117,7 +114,7 @@ async fn what_is_owed_for_a_lost_container_is_no_more_than_its_time() {
     app.sim.remove_container(customer.ctid);
     later(&app, 120);
     compare(&app).await;
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    sweep(&app.app).await.unwrap();
     assert_eq!(debts(&app).await, [], "it may come back");
     later(&app, 601);
     assert_eq!(compare(&app).await.lost, [customer.lease_id.as_str()]);
@@ -149,17 +146,21 @@ async fn a_container_that_comes_back_before_its_lease_ends_is_not_lost() {
     app.sim.remove_container(customer.ctid);
     compare(&app).await;
     app.clock.advance(Duration::from_secs(601));
-    let turn = app.app.leases_in_work.take(&customer.lease_id).await;
-    let turn = turn.unwrap();
+    let lock = app.app.leases_in_work.take(&customer.lease_id).await;
+    let lock = lock.unwrap();
     app.sim.clear_requests();
     let back = async {
-        until("the comparison to have looked", async || {
-            (app.sim.request_count("GET", "/cluster/nextid") > 0).then_some(())
+        until("the comparison to wait for the lease", async || {
+            let locks = &app.app.leases_in_work;
+            locks.is_waited_for(&customer.lease_id).then_some(())
         })
         .await;
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert!(
+            app.sim.request_count("GET", "/cluster/nextid") > 0,
+            "it has looked"
+        );
         app.sim.restore(&backup, customer.ctid, POOL);
-        drop(turn);
+        drop(lock);
     };
     let (found, ()) = tokio::join!(compare(&app), back);
     assert_eq!(found.lost, [""; 0]);

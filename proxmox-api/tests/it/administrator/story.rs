@@ -239,7 +239,6 @@ impl Story {
         let app = &self.app;
         until("all leases to be over", async || {
             app.clock.advance(Duration::from_secs(900));
-            tokio::time::sleep(Duration::from_millis(20)).await;
             let counts = app.app.store.lease_counts().await.unwrap();
             let over = |(state, number): (&String, &u32)| state == "destroyed" || *number == 0;
             // A reconciliation notices the containers that were deleted.
@@ -283,7 +282,7 @@ async fn a_random_sequence_of_changes_harms_no_customer() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn the_same_on_postgresql() {
     let url = replicas::database().await;
     let app = cluster(&[("DATABASE", &url), ("LEASE_GRACE_MINUTES", "5")]).await;

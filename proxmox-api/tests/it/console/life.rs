@@ -316,7 +316,7 @@ async fn a_client_that_does_not_read_holds_up_the_container_and_not_the_service(
     console
         .keys("yes 0123456789abcdef | head -c 100000000; echo done >marker\r")
         .await;
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    tokio::time::sleep(Duration::from_secs(2)).await; // The subject is what is sent in this time.
     drop(console);
     let closed = until("the cut to be seen", async || {
         let trail = trail(&guest).await;
@@ -331,6 +331,10 @@ async fn a_client_that_does_not_read_holds_up_the_container_and_not_the_service(
 }
 
 #[tokio::test]
+#[cfg_attr(
+    not(has_confined_shells),
+    ignore = "needs namespaces or bubblewrap (Debian: util-linux bubblewrap)"
+)]
 async fn a_console_works_in_the_confined_shells_of_an_ordinary_simulator() {
     let guest = Guest::with(ShellMode::Confined, &[]).await;
     let (mut console, _) = open(&guest).await;

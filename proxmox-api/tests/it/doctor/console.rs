@@ -26,8 +26,8 @@ async fn with_a_container(installation: &Installation) {
         ..CreateContainer::new(vmid, template, rootfs)
     };
     let upid = proxmox.client.create(&node, &order).await.unwrap();
-    let patience = WaitOptions::within(std::time::Duration::from_secs(20));
-    let made = proxmox.client.wait(&upid, patience).await.unwrap();
+    let timeout = WaitOptions::within(std::time::Duration::from_secs(20));
+    let made = proxmox.client.wait(&upid, timeout).await.unwrap();
     assert!(made.is_success(), "{made}");
 }
 

@@ -65,7 +65,7 @@ async fn a_store_in_use_is_fine_and_one_of_a_later_release_is_not_touched() {
 }
 
 #[tokio::test]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn a_store_on_a_server_is_examined_and_what_mends_it_is_said() {
     let urls = tokio::task::spawn_blocking(|| {
         let server = Postgres::shared();

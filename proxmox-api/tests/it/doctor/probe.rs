@@ -20,7 +20,7 @@ use proxmox_api::{
 use pve_sim::{ShellMode, SimConfig};
 use service::clock::{Clock as _, SystemClock};
 
-use crate::guest::host_shell;
+use crate::guest::{host_shell, plain_shell};
 
 use super::{
     Finding, Installation,
@@ -42,8 +42,8 @@ impl Silent {
         let listener = socket.listen(1).unwrap().into_std().unwrap();
         let address = listener.local_addr().unwrap();
         let mut queue = Vec::new();
-        let patience = Duration::from_millis(300);
-        while let Ok(stream) = TcpStream::connect_timeout(&address, patience) {
+        let timeout = Duration::from_millis(300);
+        while let Ok(stream) = TcpStream::connect_timeout(&address, timeout) {
             queue.push(stream);
             assert!(queue.len() < 100, "a queue of one takes no hundred");
         }
@@ -124,7 +124,8 @@ async fn claimed(probed: &Probed) -> Finding {
     one.clone()
 }
 
-/// A host whose containers have a simulated network with its firewall.
+/// A host whose containers have a simulated network with its firewall. Only the toy shell has one:
+/// the programs of a real shell would use the network of this machine.
 async fn with_network() -> Probed {
     Probed::with(SimConfig {
         shell: ShellMode::Toy,
@@ -170,7 +171,7 @@ async fn a_neighbours_address_is_claimed_and_what_the_host_does_is_said() {
 
 #[tokio::test]
 async fn a_claim_that_cannot_be_tried_is_never_called_closed() {
-    // The container's shell lacks the programs.
+    // The toy shell lacks the programs, as small templates do.
     let probed = Probed::on(ShellMode::Toy).await;
     let finding = claimed(&probed).await;
     assert_eq!(finding.severity, Severity::Warning, "{finding:#?}");
@@ -181,7 +182,7 @@ async fn a_claim_that_cannot_be_tried_is_never_called_closed() {
 }
 
 #[tokio::test]
-#[cfg_attr(not(has_bash), ignore = "bash is not installed")]
+#[cfg_attr(not(has_bash), ignore = "needs bash (Debian: bash)")]
 async fn processes_without_a_bound_are_a_warning_with_the_line_that_bounds_them() {
     let shell = host_shell("bash");
     let probed = Probed::on(shell).await;
@@ -213,7 +214,7 @@ async fn processes_without_a_bound_are_a_warning_with_the_line_that_bounds_them(
 /// The service sells during a probe, and after a probe that was killed.
 #[tokio::test]
 async fn addresses_of_a_probe_are_its_own_until_it_ends() {
-    let probed = Probed::on(ShellMode::Toy).await;
+    let probed = Probed::on(plain_shell()).await;
     let pool = probed.config.proxmox.address_pool().unwrap();
     let held = probed.store.claim_probe_addresses("other", pool, 3, 1);
     held.await.unwrap();
@@ -241,7 +242,7 @@ fn port(listener: &TcpListener) -> u16 {
 }
 
 #[tokio::test]
-#[cfg_attr(not(has_bash), ignore = "bash is not installed")]
+#[cfg_attr(not(has_bash), ignore = "needs bash (Debian: bash)")]
 async fn a_fence_that_holds_is_proven_and_nothing_is_left() {
     let shell = host_shell("bash");
     let probed = Probed::on(shell).await;
@@ -260,7 +261,7 @@ async fn a_fence_that_holds_is_proven_and_nothing_is_left() {
 }
 
 #[tokio::test]
-#[cfg_attr(not(has_bash), ignore = "bash is not installed")]
+#[cfg_attr(not(has_bash), ignore = "needs bash (Debian: bash)")]
 async fn a_way_that_is_open_or_refused_disproves_what_was_proven_before() {
     let shell = host_shell("bash");
     let probed = Probed::on(shell).await;
@@ -288,7 +289,7 @@ async fn a_way_that_is_open_or_refused_disproves_what_was_proven_before() {
 
 #[tokio::test]
 async fn a_probe_that_cannot_try_proves_nothing_and_leaves_nothing() {
-    // The container's shell has neither bash nor timeout.
+    // The toy shell has neither bash nor timeout, as small templates have not.
     let probed = Probed::on(ShellMode::Toy).await;
     let paths = vec![NetworkPath::closed("the host", "127.0.0.1", 8006)];
     let findings = probed.findings(paths, false).await;
@@ -308,7 +309,7 @@ async fn a_probe_that_cannot_try_proves_nothing_and_leaves_nothing() {
 }
 
 #[tokio::test]
-#[cfg_attr(not(has_bash), ignore = "bash is not installed")]
+#[cfg_attr(not(has_bash), ignore = "needs bash (Debian: bash)")]
 async fn another_containers_number_is_left_alone() {
     let shell = host_shell("bash");
     let probed = Probed::on(shell).await;
@@ -329,7 +330,7 @@ async fn another_containers_number_is_left_alone() {
 
 #[tokio::test]
 async fn without_a_network_nothing_is_made() {
-    let probed = Probed::on(ShellMode::Toy).await;
+    let probed = Probed::on(plain_shell()).await;
     let config = Config::from_env(probed.installation.env(&[])).unwrap();
     let proxmox = Proxmox::new(config.proxmox.clone(), None, &Shares::default()).unwrap();
     let stopped = AtomicBool::new(false);

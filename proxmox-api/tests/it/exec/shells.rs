@@ -74,24 +74,28 @@ async fn works_under(shell: ShellMode) {
 }
 
 #[tokio::test]
-#[cfg_attr(not(has_bash), ignore = "bash is not installed")]
+#[cfg_attr(not(has_bash), ignore = "needs bash (Debian: bash)")]
 async fn commands_work_under_bash() {
     works_under(host_shell("bash")).await;
 }
 
 #[tokio::test]
-#[cfg_attr(not(has_dash), ignore = "dash is not installed")]
+#[cfg_attr(not(has_dash), ignore = "needs dash (Debian: dash)")]
 async fn commands_work_under_dash() {
     works_under(host_shell("dash")).await;
 }
 
 #[tokio::test]
-#[cfg_attr(not(has_busybox), ignore = "BusyBox is not installed")]
+#[cfg_attr(not(has_busybox), ignore = "needs BusyBox (Debian: busybox)")]
 async fn commands_work_under_busybox_ash() {
     works_under(host_shell("busybox")).await;
 }
 
 #[tokio::test]
+#[cfg_attr(
+    not(has_confined_shells),
+    ignore = "needs namespaces or bubblewrap (Debian: util-linux bubblewrap)"
+)]
 async fn commands_run_in_the_confined_shells_of_an_ordinary_simulator() {
     let guest = Guest::with(ShellMode::Confined, &[]).await;
     assert_eq!(guest.output("hostname").await, "box\n");

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use proxmox_api::operations::sweep::sweep;
 use proxmox_api::store::{LeaseState, PaymentState};
 use pve_sim::{Fault, FaultKind, Operation};
 use x402::facilitator::faults::SettleFault;
@@ -11,7 +12,7 @@ use crate::guest::plain_shell;
 use crate::{buyer::Buyer, support::until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn what_a_dead_replica_was_making_is_taken_back_and_the_payment_given_back() {
     let one = service(plain_shell(), &[]).await;
     let two = one.beside().await;
@@ -38,7 +39,7 @@ async fn what_a_dead_replica_was_making_is_taken_back_and_the_payment_given_back
     .await;
     // As long as that replica lives, a sweep leaves its work alone.
     next_look(&one).await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    sweep(&one.app).await.unwrap();
     let payments = one.app.store.unfinished_payments().await.unwrap();
     assert_eq!(payments[0].state, PaymentState::Verified);
     die(&one, two).await;
@@ -53,7 +54,7 @@ async fn what_a_dead_replica_was_making_is_taken_back_and_the_payment_given_back
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn what_a_dead_replica_had_paid_for_is_delivered_by_the_other() {
     let one = service(plain_shell(), &[]).await;
     let two = one.beside().await;

@@ -1,5 +1,5 @@
 //! Replicas that share a PostgreSQL: each sees the other's work and finishes or undoes it when the
-//! other dies, and nothing is done twice. Skipped where PostgreSQL is not installed.
+//! other dies, and nothing is done twice. Ignored without PostgreSQL.
 
 mod deaths;
 mod outage;
@@ -89,7 +89,7 @@ fn number(value: &Value) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn a_lease_lives_its_whole_life_between_two_replicas() {
     let one = service(plain_shell(), &[]).await;
     let two = one.beside().await;
@@ -129,7 +129,7 @@ async fn a_lease_lives_its_whole_life_between_two_replicas() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn copies_sent_to_both_at_once_are_one_charge_and_one_container() {
     let one = service(plain_shell(), &[]).await;
     let two = one.beside().await;
@@ -150,7 +150,7 @@ async fn copies_sent_to_both_at_once_are_one_charge_and_one_container() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn a_lease_ends_once_whoever_ends_it() {
     let grace = [("LEASE_GRACE_MINUTES", "10")];
     let one = service(plain_shell(), &grace).await;
@@ -196,7 +196,7 @@ async fn a_lease_ends_once_whoever_ends_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn a_terminal_is_one_replicas_at_a_time_and_a_ticket_opens_it_at_either() {
     let app = service(plain_shell(), &[]).await;
     let buyer = Buyer::funded(&app, 1).await;

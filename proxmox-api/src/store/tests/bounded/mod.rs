@@ -99,7 +99,7 @@ async fn statistics_of_a_young_file_do_not_lead_it_astray() {
 
 /// PostgreSQL chooses by its statistics, so it has the long history and has analyzed it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_postgresql), ignore = "PostgreSQL is not installed")]
+#[cfg_attr(not(has_postgresql), ignore = "needs PostgreSQL (Debian: postgresql)")]
 async fn postgres_reads_few_rows_after_a_long_history() {
     let place = Place::server().await;
     let store = place.open().await;

@@ -1,81 +1,17 @@
-//! Tenants are strangers: every container is behind its fence before its first start, or is not
-//! sold.
+//! The firewall of a container, from before its first start to its end.
 
 use std::time::Duration;
 
-use crate::guest::plain_shell;
-use proxmox_api::{
-    config::NetworkConfig,
-    doctor::{self, Severity},
-    lease::network::fence::{FenceProof, PROVEN},
-};
-use pve_sim::{Sim, SimConfig};
+use proxmox_api::lease::network::fence::{FenceProof, PROVEN};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    buyer::{Answer, Buyer, call},
+    buyer::{Buyer, call},
     support::{TestApp, until},
 };
 
-pub const NETWORK: (&str, &str) = ("PVE_NETWORK", "10.64.0.0/28");
-
-/// A service with a network of its own, on a host whose firewall is on.
-pub async fn fenced(more: &[(&str, &str)]) -> TestApp {
-    let app = unfenced(&[&[NETWORK], more].concat()).await;
-    app.sim.set_firewall(true);
-    app.sim.add_security_group("infra402");
-    app
-}
-
-pub async fn unfenced(more: &[(&str, &str)]) -> TestApp {
-    let config = SimConfig {
-        time_scale: 0.002,
-        shell: plain_shell(),
-        nodes: vec!["pve".into(), "pve2".into()],
-        ..SimConfig::default()
-    };
-    let more = [&[("PVE_NODE", "auto")], more].concat();
-    TestApp::on(Sim::start(config).await.unwrap(), &more).await
-}
-
-pub async fn lease(app: &TestApp, number: u64) -> Answer {
-    let buyer = Buyer::funded(app, number).await;
-    buyer
-        .lease(app, json!({"runtimeMinutes": 30, "cores": 2}))
-        .await
-}
-
-pub fn ctid(leased: &Answer) -> u32 {
-    assert_eq!(leased.status, 200, "{:?}", leased.body);
-    u32::try_from(leased.body["ctid"].as_u64().unwrap()).unwrap()
-}
-
-pub fn net0(app: &TestApp, vmid: u32) -> String {
-    let config = app.sim.container(vmid).unwrap().config;
-    config["net0"].as_str().unwrap().to_owned()
-}
-
-pub fn seconds(time: &Value) -> i64 {
-    let time: api_types::Timestamp = serde_json::from_value(time.clone()).unwrap();
-    i64::try_from(time.unix()).unwrap()
-}
-
-/// Checks that nothing is sold, made or charged.
-pub async fn refused(app: &TestApp, number: u64) {
-    let buyer = Buyer::funded(app, number).await;
-    let before = app.balance(buyer.wallet()).await;
-    let answer = buyer.lease(app, json!({"runtimeMinutes": 30})).await;
-    assert_eq!(answer.status, 503, "{:?}", answer.body);
-    assert!(
-        answer.body["error"]["message"]
-            .as_str()
-            .unwrap()
-            .contains("nothing was charged")
-    );
-    assert_eq!(app.balance(buyer.wallet()).await, before);
-    assert_eq!(app.sim.containers().len(), 0);
-}
+use super::{NETWORK, ctid, fenced, lease, net0, refused, seconds, unfenced};
 
 /// Checks that the container's firewall has the rules that it needs.
 fn assert_fenced(app: &TestApp, vmid: u32) {
@@ -271,96 +207,6 @@ async fn an_operator_may_sell_without_a_fence_and_customers_are_told() {
         "{:?}",
         catalog.body
     );
-}
-
-#[tokio::test]
-async fn every_address_is_one_containers_and_none_left_is_said_before_money_moves() {
-    let app = fenced(&[("MAX_UNPAID_LEASES", "100")]).await;
-    let mut addresses = Vec::new();
-    for number in 0..13 {
-        let leased = lease(&app, number).await;
-        assert_eq!(leased.status, 200, "{:?}", leased.body);
-        addresses.push(leased.body["ip"].as_str().unwrap().to_owned());
-    }
-    addresses.sort();
-    addresses.dedup();
-    assert_eq!(addresses.len(), 13);
-    let buyer = Buyer::funded(&app, 99).await;
-    let before = app.balance(buyer.wallet()).await;
-    let full = buyer.lease(&app, json!({"runtimeMinutes": 30})).await;
-    assert_eq!(
-        (full.status.as_u16(), full.code()),
-        (503, "capacity_exhausted")
-    );
-    assert_eq!(app.balance(buyer.wallet()).await, before);
-}
-
-/// Settings change while containers run, which stay as they are.
-#[tokio::test]
-async fn settings_that_no_longer_fit_the_addresses_of_leases_are_found_at_the_start() {
-    let app = fenced(&[]).await;
-    let leased = lease(&app, 1).await;
-    ctid(&leased);
-    assert_eq!(leased.body["ip"], "10.64.0.2");
-    let id = leased.body["leaseId"].as_str().unwrap();
-    let found = async |change: &dyn Fn(&mut NetworkConfig)| {
-        let mut config = app.app.config.clone();
-        change(&mut config.proxmox.network);
-        let facilitator = app.app.facilitator.as_ref();
-        let findings = doctor::examine(&config, &app.app.proxmox, facilitator, &app.clock).await;
-        let of_check = |finding: &doctor::Finding| finding.check == "tenants.addresses";
-        findings.into_iter().filter(of_check).collect::<Vec<_>>()
-    };
-    let [fine] = &found(&|_| {}).await[..] else {
-        panic!("one finding")
-    };
-    assert_eq!(fine.severity, Severity::Ok, "{fine:#?}");
-
-    let gateway = |network: &mut NetworkConfig| network.gateway = "10.64.0.2".parse().ok();
-    let outside = |network: &mut NetworkConfig| network.subnet = "10.65.0.0/28".parse().ok();
-    let unset = |network: &mut NetworkConfig| network.subnet = None;
-    let server = |network: &mut NetworkConfig| network.nameservers = vec![[10, 64, 0, 2].into()];
-    type Change<'a> = &'a dyn Fn(&mut NetworkConfig);
-    let changes: [(Change<'_>, _, _); 4] = [
-        (
-            &gateway,
-            Severity::Error,
-            "PVE_GATEWAY=10.64.0.2 is the address of",
-        ),
-        (
-            &outside,
-            Severity::Warning,
-            "have none of PVE_NETWORK: 10.64.0.2 of",
-        ),
-        (
-            &unset,
-            Severity::Warning,
-            "have none of PVE_NETWORK: 10.64.0.2 of",
-        ),
-        (
-            &server,
-            Severity::Warning,
-            "names addresses of leases: 10.64.0.2 of",
-        ),
-    ];
-    for (change, severity, says) in changes {
-        let findings = found(change).await;
-        assert_eq!(findings.len(), 1, "{findings:#?}");
-        assert_eq!(findings[0].severity, severity, "{findings:#?}");
-        assert!(findings[0].found.contains(says), "{findings:#?}");
-        assert!(findings[0].found.contains(id), "{findings:#?}");
-        assert!(!findings[0].mend.is_empty(), "{findings:#?}");
-    }
-}
-
-#[tokio::test]
-async fn no_lease_gets_the_address_of_a_router_that_was_moved() {
-    let app = fenced(&[("PVE_GATEWAY", "10.64.0.2")]).await;
-    for (number, address) in [(1, "10.64.0.1"), (2, "10.64.0.3")] {
-        let leased = lease(&app, number).await;
-        assert_eq!(leased.body["ip"], address, "{:?}", leased.body);
-        assert!(net0(&app, ctid(&leased)).contains("gw=10.64.0.2"));
-    }
 }
 
 #[tokio::test]
