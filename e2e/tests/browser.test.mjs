@@ -84,7 +84,7 @@ inBrowser('a customer in a browser', (stage) => {
   const stopAndStart = async (customer, lease, ctid) => {
     const status = async () => (await site.simulator.container(ctid)).status;
     await customer.button('Stop', lease).click();
-    const question = customer.page.locator('dialog[open]', { hasText: 'Whatever runs in it ends' });
+    const question = customer.page.locator('dialog[open]', { hasText: 'All programs in it end' });
     await customer.button('Stop it', question).click();
     await lease.getByText('Stopped', { exact: true }).waitFor();
     await question.waitFor({ state: 'hidden' });

@@ -220,7 +220,7 @@ inBrowser('a customer with a keyboard', (stage) => {
     const { page } = customer;
     const ctid = await customer.leaseContainer();
     await customer.go('Chat');
-    await customer.ask(`open a console of container ${ctid}`);
+    await customer.ask(`open a terminal of container ${ctid}`);
     await customer.payButton(await customer.slip(page.locator('.answer').last())).click();
     const dialog = page.locator('.terminal-dialog');
     await dialog.locator('.dot[data-open=true]').waitFor({ timeout: 60_000 });
@@ -267,7 +267,7 @@ inBrowser('a customer with a keyboard', (stage) => {
     await customer.go('Chat');
     let cut = true;
     await page.routeWebSocket(/./, (socket) => (cut ? socket.close({ code: 1013 }) : socket.connectToServer()));
-    await customer.ask(`open a console of container ${ctid}`);
+    await customer.ask(`open a terminal of container ${ctid}`);
     await customer.payButton(await customer.slip(page.locator('.answer').last())).click();
     const dialog = page.locator('.terminal-dialog');
     await customer.button('Try again', dialog).waitFor({ timeout: 60_000 });

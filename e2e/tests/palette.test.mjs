@@ -67,7 +67,7 @@ inBrowser('the command palette', (stage) => {
     assert.equal(await list.count(), '1 command');
     await page.keyboard.type('ogs');
     assert.equal(await list.options.count(), 0);
-    assert.equal(await list.count(), 'Nothing fits. Try another word.');
+    assert.equal(await list.count(), 'No command matches. Try another word.');
     assert.equal(await list.box.getAttribute('aria-expanded'), 'false');
     assert.equal(await list.box.getAttribute('aria-activedescendant'), null);
     await page.keyboard.press('Enter');

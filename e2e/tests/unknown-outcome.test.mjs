@@ -85,7 +85,7 @@ inBrowser('a payment whose outcome is unknown', (stage) => {
       assert.equal(await customer.payButton(slip).count(), 0);
       assert.equal(await customer.button('Try again', slip).count(), 0);
       assert.equal(Object.keys(await kept(page)).length, 1, 'the signed request is kept');
-      if (number === 0) await customer.picture('doubt');
+      if (number === 0) await customer.picture('unknown');
       await stopAnswering(page);
       await customer.button('Look again', slip).click();
       const { password } = await customer.delivered();
@@ -144,7 +144,7 @@ inBrowser('a payment whose outcome is unknown', (stage) => {
     await page.reload();
     const again = page.locator('dialog.sheet .slip');
     await customer.says(again, 'cannot be charged any more');
-    await customer.picture('doubt-expired');
+    await customer.picture('unknown-expired');
     assert.equal(Object.keys(await kept(page)).length, 1);
     await customer.button('Take it off this page', again).click();
     await page.locator('dialog.sheet').waitFor({ state: 'hidden' });
@@ -280,7 +280,7 @@ inBrowser('a payment whose outcome is unknown', (stage) => {
     const slip = await customer.slip(page.locator('.answer'));
     await customer.payButton(slip).click();
     await customer.says(slip, 'do not pay for the same again');
-    await customer.picture('doubt-chat');
+    await customer.picture('unknown-chat');
     assert.equal(await page.locator('.slip').count(), 1);
     assert.equal(await page.getByRole('button', { name: /^Pay / }).count(), 0);
     assert.equal(await customer.button('Try again').count(), 0);
