@@ -1,4 +1,4 @@
-// What axe says of a page. Its source is put into the page by the driver, which the page's own policy does not bind.
+// Accessibility of a page by axe. The driver evaluates axe's source in the page, since the page's security policy would not load it.
 
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';

@@ -1,6 +1,6 @@
-// The clock of a customer's device, which may be wrong, and the service's, which a test may move along with the device's.
+// The clock of a customer's device, which may be wrong, and the services' clocks, which a test may move too.
 
-/** The device's clock is so many seconds ahead of the true time, or behind it; timers go on as they do. */
+/** Sets the device's clock this many seconds ahead of the true time, or behind it; timers are not changed. */
 export const setDeviceClock = (page, ahead) =>
   page.addInitScript((ahead) => {
     const True = Date;
@@ -14,7 +14,7 @@ export const setDeviceClock = (page, ahead) =>
     };
   }, ahead);
 
-/** The services' clocks are ahead of the true time, by as many seconds as `move` has been told so far. */
+/** Lets `move` set the services' clocks ahead: its seconds add up in the `Date` of their responses. */
 export async function movableServices(page, site) {
   let ahead = 0;
   for (const { url } of [site.api, site.agent]) {

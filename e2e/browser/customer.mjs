@@ -1,5 +1,5 @@
-// A customer at the page: what they see and press, in their words. A visit keeps what must not happen (an error in the
-// console, a request to anybody else) for the end, where `leave` complains about it.
+// A customer at the page, with the actions of one. A visit records errors in the console and requests to other origins, and
+// `leave` fails if there were any.
 
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
@@ -8,8 +8,9 @@ import { privateKey } from '../chain/accounts.mjs';
 
 const ARTIFACTS = fileURLToPath(new URL('../artifacts/', import.meta.url));
 export const DESKTOP = { width: 1280, height: 860 };
+export const LAPTOP = { width: 1280, height: 800 };
 export const PHONE = { width: 390, height: 844 };
-/** Chromium reports every 402 as an error; here it is the question for the price. */
+/** Chromium reports every 402 as an error; here it is how a price is asked for. */
 const PRICED = /status of 402/;
 /** A simulated lease takes a few seconds on a busy machine. */
 const PATIENT = { timeout: 60_000 };
@@ -24,7 +25,7 @@ function recordListeners() {
   };
 }
 
-/** Opens the page in a browser of its own. `expected` are console errors that the test itself brings about; `before` readies the page. */
+/** Opens the page in a browser of its own. `expected` are console errors that the test itself causes; `before` prepares the page. */
 export async function visit(browser, site, { viewport = DESKTOP, theme = 'light', hasTouch = false, wallet, before, expected = [], path = '/' } = {}) {
   const context = await browser.newContext({ viewport, colorScheme: theme, hasTouch, isMobile: hasTouch, reducedMotion: 'reduce' });
   await context.addInitScript(recordListeners);
@@ -88,7 +89,7 @@ class Customer {
     await this.left(dialog);
   }
 
-  /** Waits until a tab notices what other tabs store: it loads the code for that once it is idle. */
+  /** Waits until a tab listens to changes by other tabs: it loads the code for that once it is idle. */
   async listensToOtherTabs(page = this.page) {
     await page.waitForFunction(() => window.listenedEvents.has('storage'));
   }
@@ -102,7 +103,7 @@ class Customer {
     await this.left(dialog);
   }
 
-  /** Waits until a dialog is closed, and its entry has gone from the browser's history: a reload in between would be called off. */
+  /** Waits until a dialog is closed and its entry is gone from the browser's history: a reload before that would be cancelled. */
   async left(dialog) {
     await dialog.waitFor({ state: 'hidden' });
     await this.page.waitForFunction(() => (history.state ?? 0) === document.querySelectorAll('dialog[open]').length);
@@ -110,16 +111,30 @@ class Customer {
 
   async go(page) {
     await this.page.getByRole('link', { name: page, exact: true }).first().click();
-    // A page that is on its way has no heading, and the one before it may still be there.
+    // A page that is being loaded has no heading, and the page before it may still be there.
     const name = page === 'Chat' ? /./ : page;
     await this.page.getByRole('heading', { level: 1, name }).first().waitFor();
   }
 
-  /** Fills nothing in, as most will, and goes on to the pay card. */
+  /** Continues to the pay card with the form's values. */
   async askForLease() {
     await this.go('Leases');
     await this.button('Continue to payment', this.page.locator('.lease-form')).click();
     return this.slip();
+  }
+
+  /** Leases a container with the form's values, pays for it and closes the sheet; gives its number. */
+  async leaseContainer() {
+    await this.payButton(await this.askForLease()).click();
+    const { ctid } = await this.delivered();
+    await this.close();
+    return ctid;
+  }
+
+  /** Sends a message to the agent. */
+  async ask(words) {
+    await this.page.locator('#message').fill(words);
+    await this.page.locator('#message').press('Enter');
   }
 
   /** The pay card once its price is there. */
@@ -127,6 +142,11 @@ class Customer {
     const slip = within.locator('.slip').last();
     await this.payButton(slip).waitFor();
     return slip;
+  }
+
+  /** The pay card of the agent's last answer, with or without its price. */
+  lastSlip() {
+    return this.page.locator('.answer').last().locator('.slip');
   }
 
   payButton(slip) {
@@ -137,7 +157,7 @@ class Customer {
     await slip.locator('.slip-status', { hasText: words }).waitFor(options);
   }
 
-  /** Waits until the new container is there; its name and its number. */
+  /** Waits until the new container is there; gives its number and its password. */
   async delivered(within = this.page) {
     const delivered = within.locator('.delivered').last();
     await delivered.waitFor(PATIENT);

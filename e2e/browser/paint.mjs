@@ -1,12 +1,12 @@
-// How soon the interface shows something, and how soon it can be used: medians of visits, each with an empty cache, from the
-// request to the page's own clock. `node browser/paint.mjs VISITS`
+// First contentful paint and time to interactive of the interface: medians of visits, each with an empty cache, by the page's
+// own clock since the request. `node browser/paint.mjs VISITS`
 
 import { launch } from './chromium.mjs';
 import { startSite } from './site.mjs';
 
 const visits = Number(process.argv[2] ?? 9);
 
-/** Notes when the message box is there and takes text. Runs in the page before anything of it. */
+/** Records when the message box takes text. Runs in the page before its own scripts. */
 function watch() {
   const look = () => {
     const box = document.querySelector('textarea');

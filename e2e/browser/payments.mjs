@@ -1,10 +1,10 @@
-// The signed requests that leave the page, and what the lease API knows of their payments.
+// The signed requests that leave the page, what the lease API knows of their payments, and what the page knows of money.
 
 import { signIn } from '../clients/session.mjs';
 
 const HEADERS = ['payment-signature', 'x-payment'];
 
-/** Notes the payment header of every request that carries one, in the order of sending. */
+/** Collects the payment header of every request that has one, in the order of sending. */
 export function watchSignatures(page) {
   const sent = [];
   page.on('request', (request) => {
@@ -21,7 +21,7 @@ export async function settled(site, account) {
   return payments.filter(({ state }) => state === 'settled');
 }
 
-/** The answers to the first `times` signed requests are lost on their way back: the service did its work, the page hears nothing. */
+/** Loses the responses to the first `times` signed requests: the service performs them, and the page gets no response. */
 export async function loseAnswers(page, site, times) {
   let left = times;
   await page.route(`${site.api.url}/**`, async (route) => {
@@ -32,3 +32,12 @@ export async function loseAnswers(page, site, times) {
     await route.abort('connectionreset');
   });
 }
+
+/** The page cannot read a balance, as on a chain without a node. */
+export const hideBalances = (page) =>
+  page.route('**/demo/balance?*', (route) =>
+    route.fulfill({ status: 404, body: '{}', headers: { 'access-control-allow-origin': '*' } }));
+
+/** Prepares a page whose customer pays up to `limit`, in the token's smallest unit, without being asked. */
+export const payWithoutAsking = (limit) => (page) =>
+  page.addInitScript((limit) => localStorage.setItem('infra402.budget', JSON.stringify({ autoBelow: limit })), limit);

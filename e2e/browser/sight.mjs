@@ -1,4 +1,4 @@
-// What a customer can see and press, told by where things lie on the screen.
+// What a customer can see and press, by the positions of elements on the screen.
 
 /** Whether the middle of an element is on top where it lies, so that a customer sees it. */
 export const inSight = (locator) =>
@@ -8,7 +8,7 @@ export const inSight = (locator) =>
     return element === top || element.contains(top);
   });
 
-/** What can be pressed or written in, and lies under one of the elements. */
+/** The controls that one of the elements covers. */
 export const coveredBy = (locator) =>
   locator.evaluateAll((elements) => {
     const meet = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
@@ -24,7 +24,7 @@ export async function gap(above, below) {
   return second.y - first.y - first.height;
 }
 
-/** Presses with the mouse where the element lies, without moving anything first. */
+/** Clicks in the middle of an element without scrolling to it first. */
 export async function pressWithMouse(page, locator) {
   const { x, y, width, height } = await locator.boundingBox();
   await page.mouse.click(x + width / 2, y + height / 2);

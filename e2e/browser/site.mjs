@@ -1,4 +1,4 @@
-// The whole system as a customer's browser meets it: the simulated Proxmox, the lease API with the demo ledger, the agent with its
+// The whole system behind a customer's browser: the simulated Proxmox, the lease API with the demo ledger, the agent with its
 // offline assistant, and the interface with its built bundle.
 
 import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -15,13 +15,13 @@ const agentService = built('INFRA402_AGENT_API', 'target/debug/agent-api');
 
 const parts = { 'the bundle (cargo xtask web)': join(bundle, 'index.html'), 'web-ui': server, 'agent-api': agentService };
 const absent = Object.keys(parts).filter((part) => !existsSync(parts[part]));
-/** The names of the files that the bundle names by their content. */
+/** The files of the bundle whose names contain a hash of their content. */
 export const assets = () => readdirSync(join(bundle, 'assets'));
 /** Why the interface cannot be tested here, or false. */
 export const missing = absent.length > 0 && `not built: ${absent.join(', ')}`;
 
-/** Starts everything; `stop` ends it. `api.kill` and `api.restart` are the lease API's power switch. Pages may also come from the
- *  origins in `alsoFrom`. */
+/** Starts everything; `stop` ends it. `api` and `agent` can be killed and restarted. The services also allow pages from the origins
+ *  in `alsoFrom`. */
 export async function startSite({ alsoFrom = [] } = {}) {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
@@ -50,13 +50,13 @@ export async function startSite({ alsoFrom = [] } = {}) {
     const origins = [url, api.url, agent.url, api.url.replace('http', 'ws')];
     return { url, simulator, api, agent, origins, stop };
   } catch (error) {
-    // What was started would keep the test's process alive.
+    // Programs that go on running would keep the test's process alive.
     await stop();
     throw error;
   }
 }
 
-/** The same page from a folder of a web server that knows nothing of it, Python's, with settings written by hand. */
+/** The same page from a folder of a plain web server, Python's, with a `config.json` written by hand. */
 export async function startElsewhere() {
   const port = await freePort();
   const origin = `http://127.0.0.1:${port}`;

@@ -41,11 +41,11 @@ export async function slow(page, account, { name = 'Slow Wallet', rdns = 'exampl
     address: key.address,
     /** From now on these methods are not answered. */
     hold: (...methods) => methods.forEach((method) => held.add(method)),
-    /** From now on everything is answered at once; what waits goes on waiting. */
+    /** From now on new requests are answered at once; waiting ones go on waiting. */
     answer: () => held.clear(),
-    /** What waits, the oldest first. */
+    /** The requests that wait, the oldest first. */
     waiting: (method) => waiting.filter((one) => one.method === method),
-    /** Answers a request that waits, by its place in that list. */
+    /** Answers a request that waits, by its index in that list. */
     release(method, place = 0) {
       const one = waiting.filter((one) => one.method === method)[place];
       waiting.splice(waiting.indexOf(one), 1);

@@ -1,6 +1,6 @@
 // The development accounts of anvil and hardhat: their mnemonic is public, so they
-// must never hold anything of value. Tests name them by index; who plays what is
-// fixed here so that no test pays itself by accident.
+// must never hold anything of value. Tests name them by index; their roles are fixed
+// here so that no test pays itself by accident.
 
 import { bytesToHex } from 'viem';
 import { mnemonicToAccount } from 'viem/accounts';

@@ -9,7 +9,7 @@ import { zeroAddress } from 'viem';
 /** USDC on Base Sepolia. */
 export const USDC = '0x036CbD53842c5426634e7929541eC2318f3dCF7e';
 
-// Anywhere without code; the token's linked library lives here.
+// An address without code, for the library that the token is linked with.
 const SIGNATURE_CHECKER = '0x00000000000000000000000000000000000051c5';
 
 const require = createRequire(import.meta.url);

@@ -1,5 +1,5 @@
-// docker-compose.yml as Compose itself reads it, with nothing from the developer's environment or .env, and Compose
-// run on it where there is an engine.
+// docker-compose.yml as Compose itself reads it, without the developer's environment and .env, and commands of Compose
+// where there is an engine.
 
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -25,7 +25,7 @@ export function compose(args, settings = {}) {
   }
 }
 
-/** The file as it counts with these settings and options, such as `--profile real`. */
+/** The file as Compose resolves it with these settings and options, such as `--profile real`. */
 export const config = (settings, ...options) =>
   JSON.parse(compose([...options, 'config', '--format', 'json'], settings));
 

@@ -15,9 +15,9 @@ export async function startFacilitator(rpcUrl, port) {
   return {
     url,
     port,
-    /** How often it was asked to verify and to settle, and how often money moved. */
+    /** The numbers of verify and settle requests, and of transfers. */
     counts: () => json(),
-    /** Misbehave from now on; what is not named behaves. */
+    /** Switches faults on; those that are not named are off. */
     control: (switches) => json({ method: 'POST', body: JSON.stringify(switches) }),
     kill: () => child.stop('SIGKILL'),
     exited: child.exited,

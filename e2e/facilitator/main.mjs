@@ -1,6 +1,6 @@
 // A remote x402 facilitator: the reference implementation (@x402/core and @x402/evm,
 // protocol versions 1 and 2) behind the three routes that every facilitator has.
-// Tests misbehave it through POST /control; nothing else here is theirs.
+// Tests make it misbehave through POST /control.
 //
 // Environment: RPC_URL (the chain), PORT (of 127.0.0.1).
 
@@ -39,7 +39,7 @@ async function settle(paymentPayload, paymentRequirements) {
   }
   const receipt = await facilitator.settle(paymentPayload, paymentRequirements);
   if (receipt.success) counts.settled += 1;
-  // Gone without a word, the money moved: what a crash at the worst moment looks like.
+  // A crash at the worst moment: the money has moved, and no response says so.
   if (control.dieAfterSettle) process.kill(process.pid, 'SIGKILL');
   if (control.delayAfterSettleMs) await new Promise((done) => setTimeout(done, control.delayAfterSettleMs));
   return receipt;

@@ -1,4 +1,4 @@
-"""What the scripts beside this one share: tasks that are waited for, and refusals that must come."""
+"""Shared by the scripts in this folder: waiting for tasks, and expecting refusals."""
 
 import time
 
@@ -30,7 +30,7 @@ def refused(call, code, text, errors=None):
 
 
 def until(what, so):
-    """Waits until something is so, and gives what it gave."""
+    """Waits until the condition gives a result, and gives that."""
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         result = so()

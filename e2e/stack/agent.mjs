@@ -1,4 +1,4 @@
-// The agent as a test runs it, and what a browser does with it: chat as JSON or as a stream, and sign what it asks for.
+// The agent as a test runs it, and a client of it: chat as JSON or as a stream, and payments signed as a browser does.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -31,7 +31,7 @@ export async function startAgent({ api, env = {} }) {
       const response = await post(body);
       return { status: response.status, ...await response.json() };
     },
-    /** One turn as events, brought into the shape of the JSON answer. */
+    /** One turn as events, converted to the fields of the JSON response. */
     async stream(body) {
       const response = await post(body, { accept: 'text/event-stream' });
       const events = parse(await response.text());
@@ -73,7 +73,7 @@ export async function signRequest(request, payer) {
   return http.encodePaymentSignatureHeader(payload);
 }
 
-/** What the last tool of an answer gave the interface. */
+/** The result of the last tool call of a turn. */
 export function toolResult({ events }) {
   return events.findLast(({ type }) => type === 'tool_done')?.result;
 }

@@ -21,7 +21,7 @@ export async function startCable(port, target) {
   });
   await new Promise((done, failed) => server.once('error', failed).listen(port, '127.0.0.1', done));
   return {
-    /** Breaks what is connected, and what tries to. */
+    /** Resets all connections, and new ones until `mend`. */
     cut() {
       cut = true;
       for (const socket of sockets) socket.resetAndDestroy();

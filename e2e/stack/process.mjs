@@ -49,7 +49,7 @@ export async function until(what, condition, { timeoutMs = 15_000, everyMs = 40 
   }
 }
 
-/** Polls `condition` for a while, and throws as soon as it does not hold: for what must not happen. */
+/** Polls `condition` for a while, and throws as soon as it does not hold: for events that must not happen. */
 export async function holds(what, condition, { forMs = 500, everyMs = 40 } = {}) {
   const end = Date.now() + forMs;
   do {

@@ -1,35 +1,22 @@
-// What goes on over time: a slow line, two tabs, a connection that comes back, a service that goes, and what was paid for what.
+// A customer who stays: on a slow connection, in two tabs, over a lost connection and a stopped service, and with their receipts.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { before, test } from 'node:test';
-import { visit } from '../browser/customer.mjs';
 import { inBrowser } from '../browser/suite.mjs';
 import { until } from '../stack/process.mjs';
 
 const CHUNK = /\.wasm$/;
 
 inBrowser('a customer who stays', (stage) => {
-  let site, browser;
-  before(() => ({ site, browser } = stage));
+  let site;
+  before(() => ({ site } = stage));
 
-  const rich = async (account, options) => {
-    const customer = await visit(browser, site, options);
-    await customer.useBurner(account);
-    await customer.fund();
-    return customer;
-  };
-  const lease = async (customer) => {
-    await customer.payButton(await customer.askForLease()).click();
-    const { ctid } = await customer.delivered();
-    await customer.close();
-    return ctid;
-  };
 
   test('sees the question and that an answer is coming, however slow the line is', async () => {
     let held = [];
     const hold = (page) => page.route(CHUNK, (route) => (/app-/.test(route.request().url()) ? route.fallback() : held.push(route)));
-    const customer = await visit(browser, site, { before: hold });
+    const customer = await stage.visit({ before: hold });
     const { page } = customer;
     await page.locator('.suggestion', { hasText: 'How busy' }).click();
     await page.locator('.question', { hasText: 'How busy is the node?' }).waitFor({ timeout: 1000 });
@@ -40,11 +27,10 @@ inBrowser('a customer who stays', (stage) => {
     for (const route of waiting) await route.fallback();
     await customer.button('Copy answer').waitFor();
     assert.equal(await page.locator('.question').count(), 1);
-    await customer.leave();
   });
 
   test('has one wallet and one session in all tabs', async () => {
-    const customer = await visit(browser, site);
+    const customer = await stage.visit();
     const { page } = customer;
     const other = await customer.context.newPage();
     await other.goto(`${site.url}/#/leases`);
@@ -61,7 +47,6 @@ inBrowser('a customer who stays', (stage) => {
     await other.getByRole('button', { name: 'Sign in' }).waitFor();
     await customer.button('Disconnect', page.locator('.wallet-dialog')).click();
     await other.locator('.wallet-button', { hasText: 'Connect wallet' }).waitFor();
-    await customer.leave();
   });
 
   test('reads times in their own zone, and for which container a payment was', async () => {
@@ -69,9 +54,9 @@ inBrowser('a customer who stays', (stage) => {
       const client = await page.context().newCDPSession(page);
       await client.send('Emulation.setTimezoneOverride', { timezoneId: 'Asia/Tokyo' });
     };
-    const customer = await rich(34, { before: inTokyo });
+    const customer = await stage.visitWithMoney(34, { before: inTokyo });
     const { page } = customer;
-    const ctid = await lease(customer);
+    const ctid = await customer.leaseContainer();
     await customer.signIn();
     const until = customer.lease(ctid).locator('time');
     const [shown, utc, exact] = [await until.innerText(), await until.getAttribute('title'), await until.getAttribute('datetime')];
@@ -96,23 +81,22 @@ inBrowser('a customer who stays', (stage) => {
     const asked = page.waitForRequest(/\/payments/);
     await customer.button('Refresh').click();
     await asked;
-    await customer.leave();
   });
 
-  test('has what ends soonest first, and a card stays while the customer writes in it', async () => {
-    const customer = await rich(35);
+  test('sees the lease that ends soonest first, and a card stays in place while the customer types in it', async () => {
+    const customer = await stage.visitWithMoney(35);
     const { page } = customer;
     await customer.go('Leases');
     const slider = page.locator('.lease-form').getByRole('slider', { name: 'Time' });
     await slider.press('End');
-    const long = await lease(customer);
+    const long = await customer.leaseContainer();
     await slider.press('Home');
-    const short = await lease(customer);
+    const short = await customer.leaseContainer();
     await customer.signIn();
     const order = () => page.locator('.lease-grid').first().locator('.lease-head .tag').allInnerTexts();
     await until('both', async () => (await order()).length === 2);
     assert.deepEqual(await order(), [String(short), String(long)]);
-    // From now on the one that ended first is over, and its data is kept for a day.
+    // From now on the shorter lease has expired, and its data is kept for a day.
     const day = 86_400_000;
     const at = (distance) => new Date(Date.now() + distance).toISOString().replace(/\.\d+/, '');
     await page.route(`${site.api.url}/leases*`, async (route) => {
@@ -126,19 +110,18 @@ inBrowser('a customer who stays', (stage) => {
     await customer.button('Renew', card).click();
     await card.getByRole('slider').focus();
     await card.getByText('Data deleted in').waitFor({ timeout: 30_000 });
-    assert.deepEqual(await order(), [String(short), String(long)], 'nothing moves under the hand');
+    assert.deepEqual(await order(), [String(short), String(long)], 'no card moves while the customer uses it');
     const meter = card.getByRole('meter', { name: 'Time until its data is deleted' });
     assert.match(await meter.getAttribute('aria-valuetext'), /^Data deleted in /);
     await customer.picture('lease-over');
     await page.locator('.lease-form').getByRole('slider', { name: 'Cores' }).focus();
-    await until('what is over to be last', async () => (await order()).join() === `${long},${short}`);
-    await customer.leave();
+    await until('the expired lease to be last', async () => (await order()).join() === `${long},${short}`);
   });
 
   test('comes back to a terminal that shows what it did, and its prompt', async () => {
-    const customer = await rich(36, { expected: [/WebSocket|ERR_CONNECTION|Failed to load/] });
+    const customer = await stage.visitWithMoney(36, { expected: [/WebSocket|ERR_CONNECTION|Failed to load/] });
     const { page } = customer;
-    const ctid = await lease(customer);
+    const ctid = await customer.leaseContainer();
     await customer.signIn();
     await customer.button('Terminal', customer.lease(ctid)).click();
     await customer.payButton(await customer.slip()).click();
@@ -157,18 +140,15 @@ inBrowser('a customer who stays', (stage) => {
     await customer.picture('terminal-again');
     await page.keyboard.type('echo $word pears\n');
     await shows(/kept pears/);
-    await customer.leave();
   });
 
-  test('is told at once that a service is down when something cannot reach it', async () => {
-    const customer = await visit(browser, site, { expected: [/ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|Failed to load/] });
+  test('is told at once that a service is down when a request cannot reach it', async () => {
+    const customer = await stage.visit({ expected: [/ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|Failed to load/] });
     const { page } = customer;
     await site.agent.kill();
-    await page.locator('#message').fill('How busy is the node?');
-    await page.keyboard.press('Enter');
+    await customer.ask('How busy is the node?');
     await page.getByText('The chat agent does not answer.').waitFor({ timeout: 3000 });
     await site.agent.restart();
     await page.getByText('The chat agent does not answer.').waitFor({ state: 'hidden', timeout: 30_000 });
-    await customer.leave();
   });
 });

@@ -1,4 +1,4 @@
-// A conversation with a model that others imitate (aimock speaks OpenAI's protocol, streamed in small pieces), paid with a
+// A conversation with an imitated model (aimock speaks OpenAI's protocol, streamed in small pieces), paid with a
 // real signature: from a question to a running container and to its end. The model's whole traffic is searched for secrets.
 
 import assert from 'node:assert/strict';

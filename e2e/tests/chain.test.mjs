@@ -49,7 +49,7 @@ describe('with a remote facilitator on a chain', { timeout: 180_000 }, () => {
   }
 
   describe('ten copies of one signed payment', () => {
-    /** All that ten copies may lead to: one container and one transfer, told to every sender alike. */
+    /** Asserts that ten copies led to one container and one transfer, with the same response for every sender. */
     async function assertOne(payer, signed, answers, transfersBefore, hostname) {
       const leased = answers.filter(({ status }) => status === 200);
       const told = JSON.stringify(answers.map(({ status, body }) => [status, body?.error?.code ?? body?.status]));

@@ -1,22 +1,21 @@
-// The application comes in parts: what a first visit loads, what follows, and what a customer sees when a part does not come.
+// The interface's program is loaded in chunks: which a first visit loads, which follow, and the error where one cannot be loaded.
 
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
-import { visit } from '../browser/customer.mjs';
 import { assets } from '../browser/site.mjs';
 import { inBrowser } from '../browser/suite.mjs';
 
 const CHUNK = /\/assets\/(split|chunk)_[^/]*\.wasm$/;
-/** Promised for a first visit, in bytes as they travel. */
+/** The most that a first visit may load, in compressed bytes. */
 const FIRST_VISIT = 250 * 1024;
 const NOT_LOADED = [/ERR_FAILED/, /Failed to fetch/];
 const withhold = (page) => page.route(CHUNK, (route) => route.abort());
 
-inBrowser('the parts of the application', (stage) => {
+inBrowser('the chunks of the program', (stage) => {
   let site, browser;
   before(() => ({ site, browser } = stage));
 
-  /** A first visit, with what it has loaded and when, in milliseconds. */
+  /** The files that a first visit loads, each with its start in milliseconds, and when the page became usable. */
   async function loaded() {
     const context = await browser.newContext();
     const page = await context.newPage();
@@ -43,33 +42,33 @@ inBrowser('the parts of the application', (stage) => {
     return found;
   }
 
-  test('come after the page can be used, each once, and are not part of the first visit', async (t) => {
+  test('are loaded after the page can be used, each once', async () => {
     const { usableAt, files } = await loaded();
-    const parts = files.filter(({ name }) => CHUNK.test(name));
-    assert.equal(new Set(parts.map(({ name }) => name)).size, parts.length, 'each once');
-    assert.deepEqual(parts.filter(({ startTime }) => startTime <= usableAt), [], 'none before the page can be used');
+    const chunks = files.filter(({ name }) => CHUNK.test(name));
+    assert.equal(new Set(chunks.map(({ name }) => name)).size, chunks.length, 'each once');
+    assert.deepEqual(chunks.filter(({ startTime }) => startTime <= usableAt), [], 'none before the page can be used');
+  });
+
+  test('are not part of a first visit, which keeps its budget', async (t) => {
+    if (!assets().some((name) => name.endsWith('.wasm.br'))) return t.skip('a development bundle is not compressed');
+    const { usableAt, files } = await loaded();
     const first = files.filter(({ startTime }) => startTime <= usableAt);
     const bytes = first.reduce((sum, { encodedBodySize }) => sum + encodedBodySize, 0);
-    if (!assets().some((name) => name.endsWith('.wasm.br'))) {
-      t.diagnostic('a development bundle is not compressed: its size says nothing');
-      return;
-    }
     t.diagnostic(`a first visit loads ${bytes} bytes in ${first.length} files`);
     assert.ok(bytes < FIRST_VISIT, `${bytes} bytes`);
   });
 
-  test('are asked for again when they did not come', async () => {
-    const customer = await visit(browser, site, { before: withhold, expected: NOT_LOADED });
+  test('are loaded by "Try again" after a failure', async () => {
+    const customer = await stage.visit({ before: withhold, expected: NOT_LOADED });
     await customer.page.getByRole('link', { name: 'Settings', exact: true }).click();
     await customer.page.getByRole('alert').filter({ hasText: 'could not be loaded' }).waitFor();
     await customer.page.unroute(CHUNK);
     await customer.button('Try again').click();
     await customer.page.getByRole('heading', { level: 1, name: 'Settings' }).waitFor();
-    await customer.leave();
   });
 
-  test('leave a message in its box when what sends it did not come', async () => {
-    const customer = await visit(browser, site, { before: withhold, expected: NOT_LOADED });
+  test('leave a message in its box when the chunk that sends it cannot be loaded', async () => {
+    const customer = await stage.visit({ before: withhold, expected: NOT_LOADED });
     const box = customer.page.locator('#message');
     await box.fill('How busy is the node?');
     await box.press('Enter');
@@ -80,14 +79,12 @@ inBrowser('the parts of the application', (stage) => {
     await customer.page.locator('.question', { hasText: 'How busy is the node?' }).waitFor();
     await customer.page.getByRole('alert').waitFor({ state: 'detached' });
     assert.equal(await box.inputValue(), '');
-    await customer.leave();
   });
 
-  test('come before the page for a customer with conversations, and the page waits for them', async () => {
-    const customer = await visit(browser, site, { expected: NOT_LOADED });
+  test('are loaded before the page for a customer with conversations, and the page waits for them', async () => {
+    const customer = await stage.visit({ expected: NOT_LOADED });
     const { page } = customer;
-    await page.locator('#message').fill('How busy is the node?');
-    await page.locator('#message').press('Enter');
+    await customer.ask('How busy is the node?');
     await customer.button('Copy answer').waitFor();
     await withhold(page);
     await page.reload();
@@ -96,6 +93,5 @@ inBrowser('the parts of the application', (stage) => {
     await page.unroute(CHUNK);
     await page.locator('.question', { hasText: 'How busy is the node?' }).waitFor();
     assert.equal(await page.locator('.history-title').first().innerText(), 'How busy is the node?');
-    await customer.leave();
   });
 });

@@ -1,9 +1,9 @@
-// Devices whose clocks are wrong by minutes and by a day: they pay, sign in and count down by the service's clock, and are told.
+// Devices whose clocks are wrong by minutes and by a day: they pay, sign in and count down by the service's clock, and say so.
 
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { setDeviceClock } from '../browser/clock.mjs';
-import { DESKTOP, PHONE, visit } from '../browser/customer.mjs';
+import { DESKTOP, PHONE } from '../browser/customer.mjs';
 import { settled, watchSignatures } from '../browser/payments.mjs';
 import { slow } from '../browser/slow-wallet.mjs';
 import { inBrowser } from '../browser/suite.mjs';
@@ -19,12 +19,12 @@ const CLOCKS = [
 ];
 
 inBrowser('a device whose clock is wrong', (stage) => {
-  let site, browser;
-  before(() => ({ site, browser } = stage));
+  let site;
+  before(() => ({ site } = stage));
 
   for (const [ahead, words, account, viewport] of CLOCKS) {
     test(`by ${words} the service's: pays, signs in and counts down by the service's, and is told`, async () => {
-      const customer = await visit(browser, site, {
+      const customer = await stage.visit({
         viewport, before: (page) => setDeviceClock(page, ahead), wallet: (page) => slow(page, account),
       });
       const { page, wallet } = customer;
@@ -47,25 +47,23 @@ inBrowser('a device whose clock is wrong', (stage) => {
 
       const left = customer.lease(ctid).locator('.meter-words');
       await left.waitFor();
-      // The service's clock is known by the Date of its answers, which comes in whole seconds and takes a moment to come.
+      // The service's clock is known by the Date of its responses, in whole seconds and late by the time on the way.
       assert.match(await left.innerText(), /^(1:00:0[0-2]|59:\d\d) left$/);
-      // A page that is loaded again finds its session good.
+      // After a reload the session is still valid.
       await page.reload();
       await customer.lease(ctid).waitFor();
-      await customer.leave();
     });
   }
 
   test('by half a minute: nothing is said', async () => {
-    const customer = await visit(browser, site, { before: (page) => setDeviceClock(page, 30) });
+    const customer = await stage.visit({ before: (page) => setDeviceClock(page, 30) });
     const { page } = customer;
     await page.locator('.form-price .line-amount').first().waitFor();
     assert.equal(await page.getByText(/This device's clock/).count(), 0);
-    await customer.leave();
   });
 
   test('by a month: it is told to be set, and nothing is signed by a time that far off', async () => {
-    const customer = await visit(browser, site, {
+    const customer = await stage.visit({
       before: (page) => setDeviceClock(page, 30 * DAY), wallet: (page) => slow(page, 94),
     });
     const { page, wallet } = customer;
@@ -77,6 +75,5 @@ inBrowser('a device whose clock is wrong', (stage) => {
     await until('the wallet to be asked', () => wallet.waiting('eth_signTypedData_v4').length === 1);
     const { validBefore } = JSON.parse(wallet.waiting('eth_signTypedData_v4')[0].params[1]).message;
     assert.ok(Math.abs(Number(validBefore) - Date.now() / 1000 - 30 * DAY - 300) < 60);
-    await customer.leave();
   });
 });

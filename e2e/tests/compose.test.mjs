@@ -1,5 +1,5 @@
-// docker-compose.yml and Dockerfile: who is started, what each container is held to, what it is told; and, where there
-// is an engine, the whole demo from its images.
+// docker-compose.yml and Dockerfile: the services that are started, their restrictions and their variables; and, where
+// there is an engine, the whole demo from its images.
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -23,7 +23,7 @@ const OF_THE_IMAGE = ['BIND', 'PORT', 'DATABASE', 'DATA_DIR', 'WEB_DIST'];
 
 const program = (service) => service.build.target;
 const help = (name) => execFileSync(binary(BINARIES[name], name), ['--help'], { encoding: 'utf8' });
-/** Every variable that a service's help speaks of, those for the files of its secrets too. */
+/** Every variable that a service's help mentions, the `_FILE` variables of its secrets too. */
 const known = (name) => new Set(help(name).match(/\b[A-Z][A-Z0-9]*(_[A-Z0-9]+)*\b/g));
 /** The variables that its help lists. */
 const listed = (name) => [...help(name).matchAll(/^ {2}([A-Z][A-Z0-9_]+) \(/gm)].map(([, variable]) => variable);
@@ -88,7 +88,7 @@ describe('docker-compose.yml', () => {
     assert.equal(environment.PVE_HOST, settings.PVE_HOST);
     assert.equal(environment.PVE_TOKEN_SECRET_FILE, '/run/secrets/pve_token_secret');
     assert.equal(secrets.pve_token_secret.file, settings.PVE_TOKEN_SECRET_FILE);
-    // What is not named stays unset, and its file is empty.
+    // A variable that .env does not name stays unset, and its secret's file is empty.
     assert.equal(environment.GAS_KEY_FILE, '');
     assert.equal(secrets.gas_key.file, '/dev/null');
     // Each service gets the secrets that it reads and no others.
@@ -139,7 +139,7 @@ test('the demo leases a container from its images, through the published ports',
     assert.equal(lease.status, 200, JSON.stringify(lease.body));
     const said = await pay(api.url, 3, 'POST', `/management/exec/${lease.body.ctid}`, { command: 'echo from a container' });
     assert.equal(said.body.stdout, 'from a container\n', JSON.stringify(said.body));
-    // No container of Compose confines a real shell, and customers are told what answers instead.
+    // A container of Compose cannot confine a real shell, and customers are told which shell answers instead.
     const { simulatorNotice } = await (await fetch(`${api.url}/catalog`)).json();
     assert.match(simulatorNotice, /^Commands run in an imitation of a shell .* this host cannot confine a real one\.$/);
     const settingsOfPage = await (await fetch(`http://127.0.0.1:${WEB_PORT}/config.json`)).json();

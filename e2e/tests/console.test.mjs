@@ -1,5 +1,5 @@
-// The console page in a real browser: what is typed runs in the container, the screen's size is the
-// terminal's, a cut network is only a pause, and the ticket stays nowhere.
+// The console page in a real browser: typed commands run in the container, the terminal has the screen's size,
+// a session goes on after a cut network, and the ticket is stored nowhere.
 
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
@@ -45,7 +45,7 @@ async function post(path, body = {}) {
   return answer;
 }
 
-/** Opens the page by a bought address; gives it with what one can do there. */
+/** Opens the page by a bought address; gives it with functions that use its terminal. */
 async function openConsole() {
   const { consoleUrl, ticket } = await post(`/management/console/${ctid}`);
   const page = await browser.newPage({ viewport: { width: 1000, height: 700 } });
@@ -96,7 +96,7 @@ test('a cut network is a pause: the page comes back to the same shell by itself,
   await until('the page to be back', async () => (await state()) === 'open');
   await type('echo "$word$((1 + 1))"');
   await shows('kept2');
-  // A reload comes back as well.
+  // A reload resumes the session as well.
   await page.reload();
   await until('the reloaded page to be back', async () => (await state()) === 'open');
   await type('echo "$word$((2 + 2))"');

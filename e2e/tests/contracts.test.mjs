@@ -1,5 +1,5 @@
-// Wallets that are contracts pay as any other, with and without a node of the chain: who may see what they bought follows
-// from who can prove the signature.
+// Wallets that are contracts pay as any other, with and without a node of the chain: without one their signature cannot be
+// proven, so that they see less of what they bought.
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
@@ -56,7 +56,7 @@ async function signedFor(url, from, signer, wrap = (signature) => signature) {
     message: authorization,
   });
   const key = randomBytes(16).toString('hex');
-  /** Sends it as it is, or with another key or signature. */
+  /** Sends the payment, with another key or signature if given. */
   return async (changes = {}) => {
     const payload = { signature: changes.signature ?? wrap(signature), authorization };
     const headers = {
@@ -86,7 +86,7 @@ describe('a wallet that is a contract', { timeout: 240_000 }, () => {
     };
     wallet = getAddress(await deploy(owner.address));
     await mint(chain.client, wallet, 10_000_000n);
-    // As EIP-7702 leaves an ordinary account that has delegated itself.
+    // The code of an ordinary account that has delegated itself by EIP-7702.
     const delegate = await deploy(delegated.address);
     await chain.client.setCode({ address: delegated.address, bytecode: concat(['0xef0100', delegate]) });
     await chain.client.setCode({ address: COINBASE_FACTORY, bytecode: code.Factory.runtime });
@@ -135,7 +135,7 @@ describe('a wallet that is a contract', { timeout: 240_000 }, () => {
       const first = await send();
       assert.equal(first.status, 200, JSON.stringify(first.body));
       const forged = await send({ signature: `0x${'5a'.repeat(65)}` });
-      // A node says that it is no signature; without one there is nothing to see but what is public.
+      // A node proves that the signature is false; without a node only public data is shown.
       assert.equal(forged.status, hasNode ? 402 : 409, JSON.stringify(forged.body));
       assert.equal(forged.body.leases, undefined);
     });

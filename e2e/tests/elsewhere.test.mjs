@@ -1,18 +1,18 @@
-// The bundle in a folder of a host that was not made for it, with the services at other origins.
+// The bundle in a folder of any static host, with the services at other origins.
 
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
-import { PHONE, visit } from '../browser/customer.mjs';
+import { PHONE } from '../browser/customer.mjs';
 import { settled } from '../browser/payments.mjs';
 import { startElsewhere } from '../browser/site.mjs';
 import { inBrowser } from '../browser/suite.mjs';
 import { until } from '../stack/process.mjs';
 
 inBrowser('the interface in a folder of any static host', (stage) => {
-  let site, browser;
-  before(() => ({ site, browser } = stage));
+  let site;
+  before(() => ({ site } = stage));
 
-  /** Visits, and notes what is asked of the host beside the folder, and what it does not have. */
+  /** Visits, and records the requests to the host outside of the folder, and those that it answers with 404. */
   async function come(options) {
     const strays = [];
     const folder = new URL(`${site.url}/`);
@@ -24,7 +24,7 @@ inBrowser('the interface in a folder of any static host', (stage) => {
       });
       page.on('response', (response) => response.status() === 404 && strays.push(response.url()));
     };
-    const customer = await visit(browser, site, { before: watch, ...options });
+    const customer = await stage.visit({ before: watch, ...options });
     return { customer, page: customer.page, strays };
   }
 
@@ -32,8 +32,7 @@ inBrowser('the interface in a folder of any static host', (stage) => {
     const { customer, page, strays } = await come();
     await customer.useBurner(20);
     await customer.fund();
-    await page.locator('#message').fill('Lease 1 core, 512 MB for 30 minutes');
-    await page.keyboard.press('Enter');
+    await customer.ask('Lease 1 core, 512 MB for 30 minutes');
     await customer.payButton(await customer.slip(page.locator('.answer'))).click();
     const { ctid } = await customer.delivered();
 
@@ -58,7 +57,6 @@ inBrowser('the interface in a folder of any static host', (stage) => {
     await until('three receipts', async () => (await page.locator('.receipts tbody tr').count()) === 3);
     assert.equal((await settled(site, 20)).length, 3);
     assert.deepEqual(strays, []);
-    await customer.leave();
   });
 
   test('is found without the slash at its end, by its file’s name and at the address of a page', async () => {
@@ -86,6 +84,5 @@ inBrowser('the interface in a folder of any static host', (stage) => {
     assert.equal(new URL(start, manifest).href, `${site.url}/`);
     assert.equal(new URL(icons[0].src, manifest).href, icon);
     assert.equal((await fetch(icon)).status, 200);
-    await customer.leave();
   });
 }, startElsewhere);

@@ -1,4 +1,4 @@
-// The examples as a stranger runs them: unmodified, one after the other, against a running stack.
+// The examples as a newcomer runs them: unmodified, one after the other, against running services.
 
 import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
@@ -19,7 +19,7 @@ const present = (program) => {
   }
 };
 
-/** Each example: the public development account that it pays with, how it is run, and what it needs beside what is set up. */
+/** Each example: the public development account that it pays with, how it is run, and the programs that the set-up does not install. */
 const EXAMPLES = [
   { language: 'typescript', payer: 4, folder: 'typescript', command: ['npm', 'start', '--silent'] },
   { language: 'python', payer: 5, folder: 'python', command: ['.venv/bin/python', 'lease.py'] },

@@ -1,5 +1,5 @@
-// A facilitator that refuses, is away, dies, or answers too late: the customer is never
-// charged without a machine, and never asked to pay again for money that has moved.
+// A facilitator that refuses, is down, crashes, or answers too late: the customer is never
+// charged without a container, and never asked to pay again for money that has moved.
 
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
@@ -42,7 +42,7 @@ describe('with a facilitator that misbehaves', { timeout: 240_000 }, () => {
   const containers = async () => (await simulator.containers()).length;
   const lease = () => pay(api.url, PAYER, 'POST', '/lease/container', SMALL_LEASE);
 
-  /** The lease of a payment whose settlement was not reported: active in the end, for one transfer. */
+  /** The lease of a payment whose settlement was not reported: it becomes active, for one transfer. */
   async function assertDeliveredOnce(signed) {
     const session = await signIn(api.url, PAYER);
     const lease = await until(

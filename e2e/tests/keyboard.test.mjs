@@ -1,17 +1,14 @@
 // The interface with a keyboard or a screen reader: every field has a name, the focus is never lost, questions are answered
-// where they are asked, and the browser's Back closes what is open.
+// where they are asked, and the browser's Back closes the open dialog.
 
 import assert from 'node:assert/strict';
-import { before, test } from 'node:test';
-import { DESKTOP, PHONE, visit } from '../browser/customer.mjs';
+import { test } from 'node:test';
+import { DESKTOP } from '../browser/customer.mjs';
 import { inBrowser } from '../browser/suite.mjs';
 import { holds, steady, until } from '../stack/process.mjs';
 
 inBrowser('a customer with a keyboard', (stage) => {
-  let site, browser;
-  before(() => ({ site, browser } = stage));
-
-  /** What has the focus: its id, its class or its kind. */
+  /** The tag, id and classes of the element that has the focus. */
   const focused = (page) =>
     page.evaluate(() => {
       const { id, className, tagName } = document.activeElement;
@@ -21,36 +18,19 @@ inBrowser('a customer with a keyboard', (stage) => {
     until(`the focus on ${pattern}`, async () => pattern.test(await focused(page))).catch(async (error) => {
       throw new Error(`${error.message}; it is on ${await focused(page)}`);
     });
-  const ask = async (page, words) => {
-    await page.locator('#message').fill(words);
-    await page.keyboard.press('Enter');
-  };
   const answered = (customer) => customer.page.locator('.answer').last().getByRole('button', { name: 'Copy answer' }).waitFor({ timeout: 60_000 });
-  const rich = async (account, options) => {
-    const customer = await visit(browser, site, options);
-    await customer.useBurner(account);
-    await customer.fund();
-    return customer;
-  };
-  const lease = async (customer) => {
-    await customer.payButton(await customer.askForLease()).click();
-    const { ctid } = await customer.delivered();
-    await customer.close();
-    return ctid;
-  };
 
   test('finds every slider by its name', async () => {
-    const customer = await visit(browser, site);
+    const customer = await stage.visit();
     await customer.go('Leases');
     for (const name of ['Cores', 'Memory', 'Disk', 'Time']) {
       const slider = customer.page.locator('.lease-form').getByRole('slider', { name, exact: true });
       assert.match(await slider.getAttribute('aria-valuetext'), /\d/);
     }
-    await customer.leave();
   });
 
   test('does not lose the focus in a conversation', async () => {
-    const customer = await rich(23);
+    const customer = await stage.visitWithMoney(23);
     const { page } = customer;
     await page.locator('.suggestion').first().focus();
     await page.keyboard.press('Enter');
@@ -63,19 +43,18 @@ inBrowser('a customer with a keyboard', (stage) => {
     await answered(customer);
     assert.match(await focused(page), /slip-status/);
 
-    await ask(page, 'Lease 1 core, 512 MB for 30 minutes');
+    await customer.ask('Lease 1 core, 512 MB for 30 minutes');
     const other = await customer.slip(page.locator('.answer').last());
     await customer.button('Cancel', other).focus();
     await page.keyboard.press('Enter');
     await focusIs(page, /^textarea message/);
-    await customer.leave();
   });
 
   test('does not lose the focus on the board', async () => {
-    const customer = await rich(24);
+    const customer = await stage.visitWithMoney(24);
     const { page } = customer;
-    const first = await lease(customer);
-    const second = await lease(customer);
+    const first = await customer.leaseContainer();
+    const second = await customer.leaseContainer();
     await customer.signIn();
     const card = customer.lease(first);
     await customer.button('Renew', card).click();
@@ -102,14 +81,13 @@ inBrowser('a customer with a keyboard', (stage) => {
       customer.lease(second).locator('.lease-head h2').evaluate((heading) => heading === document.activeElement));
     await destroy(second);
     await focusIs(page, /^main content/);
-    await customer.leave();
   });
 
   test('is asked before a conversation is deleted, and stays in the list', async () => {
-    const customer = await visit(browser, site);
+    const customer = await stage.visit();
     const { page } = customer;
     for (const words of ['How busy is the node?', 'What would 2 cores and 4 GB for a day cost?']) {
-      await ask(page, words);
+      await customer.ask(words);
       await answered(customer);
       await customer.button('New chat', page.locator('.chat-side')).click();
     }
@@ -128,29 +106,27 @@ inBrowser('a customer with a keyboard', (stage) => {
     await customer.button('Delete', question).click();
     await until('one conversation', async () => (await rows.count()) === 1);
     await focusIs(page, /history-open/);
-    await customer.leave();
   });
 
-  test('keeps what is being written over a reload', async () => {
-    const customer = await visit(browser, site);
+  test('keeps an unsent message over a reload', async () => {
+    const customer = await stage.visit();
     const { page } = customer;
-    await page.locator('#message').fill('Lease me a machine with');
+    await page.locator('#message').fill('Lease me a container with');
     await page.reload();
     await page.locator('#message').waitFor();
-    assert.equal(await page.locator('#message').inputValue(), 'Lease me a machine with');
-    await ask(page, 'How busy is the node?');
+    assert.equal(await page.locator('#message').inputValue(), 'Lease me a container with');
+    await customer.ask('How busy is the node?');
     await answered(customer);
     await page.reload();
     await page.locator('.question').waitFor();
     assert.equal(await page.locator('#message').inputValue(), '', 'what was sent is no draft');
-    await customer.leave();
   });
 
   test('goes on reading where they were, after another page', async () => {
-    const customer = await visit(browser, site, { viewport: { width: 1280, height: 500 } });
+    const customer = await stage.visit({ viewport: { width: 1280, height: 500 } });
     const { page } = customer;
     for (let number = 0; number < 4; number += 1) {
-      await ask(page, 'What would 2 cores and 4 GB for a day cost?');
+      await customer.ask('What would 2 cores and 4 GB for a day cost?');
       await answered(customer);
     }
     const top = () => page.locator('#log').evaluate((log) => log.scrollTop);
@@ -171,11 +147,10 @@ inBrowser('a customer with a keyboard', (stage) => {
     await customer.go('Settings');
     await customer.go('Chat');
     await until('the end', isAtEnd);
-    await customer.leave();
   });
 
   test('closes a dialog with the browser’s Back, and needs no second Back afterwards', async () => {
-    const customer = await visit(browser, site, { viewport: DESKTOP });
+    const customer = await stage.visit({ viewport: DESKTOP });
     const { page } = customer;
     const dialog = page.locator('.wallet-dialog');
     const heading = (name) => page.getByRole('heading', { level: 1, name }).waitFor();
@@ -189,13 +164,13 @@ inBrowser('a customer with a keyboard', (stage) => {
     await dialog.waitFor({ state: 'hidden' });
     await heading('Settings');
     await depth(0);
-    // Closed by key: its entry goes with it.
+    // Closing a dialog by key removes its entry.
     await page.locator('.wallet-button').click();
     await depth(1);
     await page.keyboard.press('Escape');
     await dialog.waitFor({ state: 'hidden' });
     await depth(0);
-    // One dialog in the place of another, and a page in the place of a dialog.
+    // A dialog replaces another one, and a page replaces a dialog.
     await page.keyboard.press('Control+k');
     await page.keyboard.type('connect');
     await page.keyboard.press('Enter');
@@ -213,7 +188,7 @@ inBrowser('a customer with a keyboard', (stage) => {
     await heading('Settings');
     await page.goBack();
     await heading('Leases');
-    // A reload in a dialog leaves nothing of it.
+    // A reload closes a dialog and removes its entry.
     await page.locator('.wallet-button').click();
     await depth(1);
     await page.reload();
@@ -221,11 +196,10 @@ inBrowser('a customer with a keyboard', (stage) => {
     await heading('Leases');
     await page.goBack();
     await until('the chat', () => page.evaluate(() => ['', '#/'].includes(location.hash)));
-    await customer.leave();
   });
 
   test('does not lose a password that was not copied by going back', async () => {
-    const customer = await rich(37);
+    const customer = await stage.visitWithMoney(37);
     const { page } = customer;
     await customer.context.grantPermissions(['clipboard-read', 'clipboard-write']);
     await customer.payButton(await customer.askForLease()).click();
@@ -239,15 +213,14 @@ inBrowser('a customer with a keyboard', (stage) => {
     await page.goBack();
     await sheet.waitFor({ state: 'hidden' });
     await page.getByRole('heading', { level: 1, name: 'Leases' }).waitFor();
-    await customer.leave();
   });
 
   test('opens a console from the conversation, answers the question before a paste, and is told when its ticket is used up', async () => {
-    const customer = await rich(25);
+    const customer = await stage.visitWithMoney(25);
     const { page } = customer;
-    const ctid = await lease(customer);
+    const ctid = await customer.leaseContainer();
     await customer.go('Chat');
-    await ask(page, `open a console of container ${ctid}`);
+    await customer.ask(`open a terminal of container ${ctid}`);
     await customer.payButton(await customer.slip(page.locator('.answer').last())).click();
     const dialog = page.locator('.terminal-dialog');
     await dialog.locator('.dot[data-open=true]').waitFor({ timeout: 60_000 });
@@ -276,7 +249,7 @@ inBrowser('a customer with a keyboard', (stage) => {
     assert.doesNotMatch(await screen(), /xyz|pasted/);
     await paste();
     await guard.waitFor();
-    // Enter is on Cancel.
+    // Enter presses Cancel.
     await page.keyboard.press('Enter');
     await guard.waitFor({ state: 'detached' });
 
@@ -285,17 +258,16 @@ inBrowser('a customer with a keyboard', (stage) => {
     await page.locator('.tool').last().getByText(/ticket is used up/).waitFor();
     await page.reload();
     await page.locator('.tool').last().getByText(/ticket is used up/).waitFor();
-    await customer.leave();
   });
 
   test('opens a terminal from its card while its ticket is good', async () => {
-    const customer = await rich(26, { expected: [/WebSocket/] });
+    const customer = await stage.visitWithMoney(26, { expected: [/WebSocket/] });
     const { page } = customer;
-    const ctid = await lease(customer);
+    const ctid = await customer.leaseContainer();
     await customer.go('Chat');
     let cut = true;
     await page.routeWebSocket(/./, (socket) => (cut ? socket.close({ code: 1013 }) : socket.connectToServer()));
-    await ask(page, `open a console of container ${ctid}`);
+    await customer.ask(`open a terminal of container ${ctid}`);
     await customer.payButton(await customer.slip(page.locator('.answer').last())).click();
     const dialog = page.locator('.terminal-dialog');
     await customer.button('Try again', dialog).waitFor({ timeout: 60_000 });
@@ -303,6 +275,5 @@ inBrowser('a customer with a keyboard', (stage) => {
     cut = false;
     await customer.button('Open terminal').click();
     await dialog.locator('.dot[data-open=true]').waitFor();
-    await customer.leave();
   });
 });

@@ -1,5 +1,5 @@
 // Settlement by a gas key of our own, and what the chain itself says: published clients pay, and a payer who
-// spends the nonce of a payment on himself while the machine is made gets nothing, with any facilitator.
+// spends a payment's nonce on a transfer to himself while the container is made gets nothing, with any facilitator.
 
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';

@@ -1,4 +1,4 @@
-// The examples in docs/OPERATIONS.md that an operator copies: what a proxy closes, and who may read what under systemd.
+// The examples in docs/OPERATIONS.md that an operator copies: paths that a proxy closes, and systemd users and files.
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';

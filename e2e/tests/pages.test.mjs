@@ -1,9 +1,9 @@
-// Every page, as it looks and as a screen reader finds it: pictures at desktop and phone width in both themes, and axe.
+// Every page: pictures at desktop and phone width in both themes, and its accessibility by axe.
 
 import assert from 'node:assert/strict';
-import { before, test } from 'node:test';
+import { test } from 'node:test';
 import { violations } from '../browser/accessibility.mjs';
-import { DESKTOP, PHONE, visit } from '../browser/customer.mjs';
+import { DESKTOP, PHONE } from '../browser/customer.mjs';
 import { inBrowser } from '../browser/suite.mjs';
 
 const PAGES = ['Chat', 'Leases', 'Receipts', 'Settings'];
@@ -15,12 +15,9 @@ const LOOKS = [
 ];
 
 inBrowser('every page', (stage) => {
-  let site, browser;
-  before(() => ({ site, browser } = stage));
-
   for (const look of LOOKS) {
     test(`is accessible, ${look.name}`, async () => {
-      const customer = await visit(browser, site, look);
+      const customer = await stage.visit(look);
       const found = {};
       const check = async (name) => {
         found[name] = await violations(customer.page);
@@ -48,7 +45,6 @@ inBrowser('every page', (stage) => {
       await customer.go('Receipts');
       await customer.page.locator('.receipts tbody tr').first().waitFor();
       await check('Receipts');
-      await customer.leave();
       const none = Object.fromEntries(Object.keys(found).map((name) => [name, []]));
       assert.deepEqual(found, none);
     });

@@ -1,9 +1,9 @@
-// The list of commands: opened by key and by button, worked by the keyboard alone, and found by a screen reader.
+// The command palette: opened by key and by button, used with the keyboard alone, and accessible to a screen reader.
 
 import assert from 'node:assert/strict';
-import { before, test } from 'node:test';
+import { test } from 'node:test';
 import { violations } from '../browser/accessibility.mjs';
-import { DESKTOP, PHONE, visit } from '../browser/customer.mjs';
+import { DESKTOP, PHONE } from '../browser/customer.mjs';
 import { inBrowser } from '../browser/suite.mjs';
 
 const LOOKS = [
@@ -13,11 +13,8 @@ const LOOKS = [
   { name: 'phone-dark', viewport: PHONE, theme: 'dark', hasTouch: true },
 ];
 
-inBrowser('the list of commands', (stage) => {
-  let site, browser;
-  before(() => ({ site, browser } = stage));
-
-  /** What is read out of the list. */
+inBrowser('the command palette', (stage) => {
+  /** The palette of a page. */
   const listOf = (page) => {
     const dialog = page.getByRole('dialog', { name: 'Commands' });
     const box = dialog.getByRole('combobox', { name: 'Search commands' });
@@ -26,7 +23,7 @@ inBrowser('the list of commands', (stage) => {
       dialog, box, options,
       labels: () => options.locator('.palette-label').allInnerTexts(),
       count: () => dialog.getByRole('status').innerText(),
-      /** The row that Enter would choose, as the box tells it. */
+      /** The row that Enter would choose, by the search field's `aria-activedescendant`. */
       async active() {
         const row = page.locator(`[id="${await box.getAttribute('aria-activedescendant')}"]`);
         assert.equal(await row.getAttribute('aria-selected'), 'true');
@@ -51,7 +48,7 @@ inBrowser('the list of commands', (stage) => {
   const heading = (page, name) => page.getByRole('heading', { level: 1, name }).waitFor();
 
   test('opens with a key, is worked with keys, and gives the focus back', async () => {
-    const customer = await visit(browser, site);
+    const customer = await stage.visit();
     const { page } = customer;
     const list = listOf(page);
     await page.locator('#message').focus();
@@ -70,7 +67,7 @@ inBrowser('the list of commands', (stage) => {
     assert.equal(await list.count(), '1 command');
     await page.keyboard.type('ogs');
     assert.equal(await list.options.count(), 0);
-    assert.equal(await list.count(), 'Nothing fits. Try another word.');
+    assert.equal(await list.count(), 'No command matches. Try another word.');
     assert.equal(await list.box.getAttribute('aria-expanded'), 'false');
     assert.equal(await list.box.getAttribute('aria-activedescendant'), null);
     await page.keyboard.press('Enter');
@@ -83,11 +80,10 @@ inBrowser('the list of commands', (stage) => {
     await page.keyboard.press('Control+k');
     await list.closed();
     assert.equal(await focused(page), 'message');
-    await customer.leave();
   });
 
   test('goes to every page, changes the theme, and opens the other dialogs', async () => {
-    const customer = await visit(browser, site);
+    const customer = await stage.visit();
     const { page } = customer;
     const list = listOf(page);
     for (const [words, name] of [['leases', 'Leases'], ['receipts', 'Receipts'], ['settings', 'Settings'], ['chat go', 'Conversation']]) {
@@ -117,16 +113,14 @@ inBrowser('the list of commands', (stage) => {
     await list.choose('rent');
     await heading(page, 'Leases');
     await page.waitForFunction(() => document.activeElement?.closest('.board-aside') && document.activeElement.type === 'range');
-    await customer.leave();
   });
 
   test('begins a chat, opens an earlier one by its title, and disconnects the wallet', async () => {
-    const customer = await visit(browser, site);
+    const customer = await stage.visit();
     const { page } = customer;
     const list = listOf(page);
     await customer.useBurner(23);
-    await page.locator('#message').fill('How busy is the node?');
-    await page.keyboard.press('Enter');
+    await customer.ask('How busy is the node?');
     await customer.button('Copy answer').waitFor();
     await customer.go('Settings');
     await list.choose('new chat');
@@ -140,18 +134,15 @@ inBrowser('the list of commands', (stage) => {
     await page.locator('.welcome').waitFor();
     await list.choose('disconnect');
     await customer.button('Connect wallet').waitFor();
-    await customer.leave();
   });
 
-  test('does for a lease what its card does', async () => {
-    const customer = await visit(browser, site);
+  test('has the actions of a lease\'s card', async () => {
+    const customer = await stage.visit();
     const { page } = customer;
     const list = listOf(page);
     await customer.useBurner(24);
     await customer.fund();
-    await customer.payButton(await customer.askForLease()).click();
-    const { ctid } = await customer.delivered();
-    await customer.close();
+    const ctid = await customer.leaseContainer();
     await customer.signIn();
     const lease = customer.lease(ctid);
     const name = await lease.getAttribute('aria-label');
@@ -160,7 +151,7 @@ inBrowser('the list of commands', (stage) => {
     await list.choose(`run ${name}`);
     await heading(page, 'Leases');
     await page.waitForFunction((id) => document.activeElement?.id === id, `command-${ctid}`);
-    // Once more from the board itself.
+    // A second command, given on the board itself.
     await list.choose(`renew ${ctid}`);
     await customer.button('Continue to payment', lease).waitFor();
     await page.waitForFunction(() => document.activeElement?.matches('.lease .panel input[type=range]'));
@@ -170,7 +161,7 @@ inBrowser('the list of commands', (stage) => {
     await customer.payButton(await customer.slip()).click();
     const terminal = page.locator('.terminal-dialog');
     await terminal.locator('.dot[data-open=true]').waitFor({ timeout: 60_000 });
-    // In the terminal the key is the shell's.
+    // In a terminal the key belongs to the shell.
     await terminal.locator('.xterm').click();
     await page.keyboard.press('Control+k');
     assert.equal(await list.dialog.count(), 0);
@@ -179,17 +170,15 @@ inBrowser('the list of commands', (stage) => {
     await customer.go('Chat');
     await customer.go('Leases');
     await lease.waitFor();
-    assert.equal(await page.locator('dialog[open], .lease .panel').count(), 0, 'an errand is done once');
-    await customer.leave();
+    assert.equal(await page.locator('dialog[open], .lease .panel').count(), 0, 'a pending action is done once');
   });
 
   for (const { name, hasTouch, ...look } of LOOKS) {
     test(`is in sight and accessible, ${name}`, async () => {
-      const customer = await visit(browser, site, { ...look, hasTouch });
+      const customer = await stage.visit({ ...look, hasTouch });
       const { page } = customer;
       const list = listOf(page);
-      await page.locator('#message').fill('What would 2 cores and 4 GB for a day cost?');
-      await page.keyboard.press('Enter');
+      await customer.ask('What would 2 cores and 4 GB for a day cost?');
       await customer.button('Copy answer').waitFor();
       const opener = customer.button(/^Commands/);
       const size = await opener.boundingBox();
@@ -208,13 +197,12 @@ inBrowser('the list of commands', (stage) => {
       assert.deepEqual(found, { open: [], empty: [] });
       await customer.button('Close', list.dialog).click();
       await list.closed();
-      await customer.leave();
     });
   }
 
   test('leaves room in the header on narrow screens', async () => {
     for (const width of [320, 360, 390, 740, 800, 1000]) {
-      const customer = await visit(browser, site, { viewport: { width, height: 760 } });
+      const customer = await stage.visit({ viewport: { width, height: 760 } });
       for (const connected of [false, true]) {
         if (connected) await customer.useBurner(23);
         const inside = await customer.page.locator('.topbar').evaluate((bar) => {

@@ -1,27 +1,24 @@
-// On a phone, the leases are in reach of the conversation: a line above the box to write in, and a sheet that leaves both as they are.
+// The leases beside a conversation on a phone: a line above the message box, and a sheet that changes neither.
 
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { violations } from '../browser/accessibility.mjs';
-import { DESKTOP, PHONE, visit } from '../browser/customer.mjs';
+import { DESKTOP, PHONE } from '../browser/customer.mjs';
 import { coveredBy, inSight } from '../browser/sight.mjs';
 import { inBrowser } from '../browser/suite.mjs';
 import { until } from '../stack/process.mjs';
 
 inBrowser('the leases beside a conversation on a phone', (stage) => {
-  let site, browser;
-  before(() => ({ site, browser } = stage));
+  let site;
+  before(() => ({ site } = stage));
 
-  /** Comes with a container that was leased in the chat, a signed-in wallet, and half a message written. */
+  /** A customer with a container that was leased in the chat, a signed-in wallet, and an unsent message. */
   async function come(account, look = {}) {
-    const customer = await visit(browser, site, { viewport: PHONE, hasTouch: true, ...look });
+    const customer = await stage.visitWithMoney(account, { viewport: PHONE, hasTouch: true, ...look });
     const { page } = customer;
-    await customer.useBurner(account);
-    await customer.fund();
     await customer.signIn();
     assert.equal(await page.locator('.in-reach').count(), 0, 'nothing is leased');
-    await page.locator('#message').fill('Lease 1 core, 512 MB for 30 minutes');
-    await page.keyboard.press('Enter');
+    await customer.ask('Lease 1 core, 512 MB for 30 minutes');
     await customer.payButton(await customer.slip(page.locator('.answer'))).click();
     const { ctid } = await customer.delivered();
     await page.locator('#message').fill('half a thought');
@@ -60,24 +57,24 @@ inBrowser('the leases beside a conversation on a phone', (stage) => {
       const moves = await sheet.evaluate((dialog) => getComputedStyle(dialog).animationDuration);
       assert.ok(parseFloat(moves) < 0.001, `reduced motion shows none, not ${moves}`);
       for (const button of await sheet.locator('.lease-actions > button').all()) assert.ok((await button.boundingBox()).height >= 44);
-      await customer.leave();
     });
   }
 
   test('closes in every way that a sheet does, and gives the focus back', async () => {
     const { customer, page, line, sheet, open } = await come(12);
     const handle = sheet.locator('.handle');
-    /** Takes the sheet by its upper edge, wherever that is by now, and pulls it down. */
-    const pull = async (pixels, { steps, pause }) => {
+    /** Drags the sheet down by its handle, which may have moved since it was opened. */
+    const pull = async (pixels, { steps, lasts }) => {
       await handle.hover();
       await page.mouse.down();
+      const since = await page.evaluate(() => performance.now());
       const { x, y, width, height } = await handle.boundingBox();
       await page.mouse.move(x + width / 2, y + height / 2 + pixels, { steps });
-      // A slow pull: its speed counts as well as its length.
-      await page.waitForTimeout(pause);
+      // A slow pull: the sheet counts its speed as well as its length, by the clock that this reads.
+      await page.waitForFunction(({ since, lasts }) => performance.now() - since >= lasts, { since, lasts });
       await page.mouse.up();
     };
-    /** The same within a moment, which a driver from outside is too slow for. */
+    /** A drag within a millisecond, for which the driver's own events are too slow. */
     const flick = (pixels) =>
       handle.evaluate((handle, pixels) => {
         for (const [type, clientY] of [['pointerdown', 0], ['pointermove', pixels], ['pointerup', pixels]]) {
@@ -88,7 +85,7 @@ inBrowser('the leases beside a conversation on a phone', (stage) => {
       Esc: () => page.keyboard.press('Escape'),
       button: () => customer.button('Close', sheet).click(),
       backdrop: () => page.mouse.click(190, 20),
-      far: () => pull(400, { steps: 12, pause: 900 }),
+      far: () => pull(400, { steps: 12, lasts: 900 }),
       flick: () => flick(90),
     };
     for (const [name, way] of Object.entries(ways)) {
@@ -99,12 +96,11 @@ inBrowser('the leases beside a conversation on a phone', (stage) => {
       await untouched(page);
     }
     await open();
-    await pull(30, { steps: 8, pause: 600 });
+    await pull(30, { steps: 8, lasts: 600 });
     const pulled = () => sheet.evaluate((dialog) => getComputedStyle(dialog).translate);
     await until('a little pull to spring back', async () => (await pulled()) === 'none');
     assert.ok(await sheet.isVisible());
     await page.keyboard.press('Escape');
-    await customer.leave();
   });
 
   test('has all of a card’s actions, and goes with the last container', async () => {
@@ -125,7 +121,7 @@ inBrowser('the leases beside a conversation on a phone', (stage) => {
     await terminal.waitFor({ state: 'hidden' });
     assert.ok(await sheet.isVisible());
 
-    // A question in the sheet is left by itself; the sheet stays.
+    // Closing a question in the sheet leaves the sheet open.
     await customer.button('Destroy', lease).click();
     const question = page.locator('dialog[open]', { hasText: 'to confirm' }).last();
     await page.mouse.click(190, 20);
@@ -141,7 +137,6 @@ inBrowser('the leases beside a conversation on a phone', (stage) => {
     await until('the focus to be in the box', () => page.evaluate(() => document.activeElement?.id === 'message'));
     await until('the container to be gone', async () => !(await site.simulator.container(ctid)));
     await untouched(page);
-    await customer.leave();
   });
 
   test('counts several containers, is not there on other pages, and not on a wide screen', async () => {
@@ -160,6 +155,5 @@ inBrowser('the leases beside a conversation on a phone', (stage) => {
     await line.waitFor({ state: 'detached' });
     await page.setViewportSize(PHONE);
     await line.waitFor();
-    await customer.leave();
   });
 });

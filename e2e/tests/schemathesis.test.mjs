@@ -1,4 +1,4 @@
-// The running services against their own OpenAPI documents, by a tester that others wrote:
+// The running services against their own OpenAPI documents, by a tester that other people wrote:
 // every answer has a documented status, type and shape, and bad requests are refused.
 
 import assert from 'node:assert/strict';
@@ -41,7 +41,7 @@ after(async () => {
   await simulator?.stop();
 });
 
-/** Holds a service to its document, all of it but what is left out; fails with the tester's own report. */
+/** Tests a service against its document, without the excluded operations; fails with the tester's own report. */
 async function holds(service, url, { token, leftOut = [] } = {}) {
   assert.ok(existsSync(program), 'set up by `cargo xtask setup`');
   const session = token ? ['--header', `Authorization: Bearer ${token}`] : [];

@@ -1,5 +1,5 @@
-// The stage on which the lease API's settlement is tested: Circle's token on a real EVM and the reference
-// facilitator, paid by an EIP-3009 authorization.
+// The set-up in which settlement is tested: Circle's token on a real EVM and the reference facilitator, paid by an
+// EIP-3009 authorization.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';

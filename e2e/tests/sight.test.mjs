@@ -1,8 +1,8 @@
-// What has to be in sight is in sight, and nothing lies over what is to be pressed, on a desktop and on a phone.
+// Passwords and buttons are in sight, and nothing covers them, on a desktop, a tablet and a phone.
 
 import assert from 'node:assert/strict';
-import { before, test } from 'node:test';
-import { DESKTOP, PHONE, visit } from '../browser/customer.mjs';
+import { test } from 'node:test';
+import { DESKTOP, PHONE } from '../browser/customer.mjs';
 import { coveredBy, gap, inSight, pressWithMouse } from '../browser/sight.mjs';
 import { inBrowser } from '../browser/suite.mjs';
 
@@ -15,17 +15,10 @@ const SCREENS = [
 const SOON = { state: 'hidden', timeout: 10_000 };
 
 inBrowser('what a customer sees', (stage) => {
-  let site, browser;
-  before(() => ({ site, browser } = stage));
-
   for (const { name, viewport, account } of SCREENS) {
     test(`on a ${name}: the password that is shown once, all of a long line, and every button`, async () => {
-      const customer = await visit(browser, site, { viewport });
+      const customer = await stage.visit({ viewport });
       const { page } = customer;
-      const ask = async (text) => {
-        await page.locator('#message').fill(text);
-        await page.keyboard.press('Enter');
-      };
       const toLatest = page.locator('.to-latest');
       await customer.useBurner(account);
       await customer.fund();
@@ -36,9 +29,9 @@ inBrowser('what a customer sees', (stage) => {
       assert.deepEqual(await coveredBy(toast), []);
       await toast.waitFor(SOON);
 
-      await ask('How busy is the node?');
+      await customer.ask('How busy is the node?');
       await customer.button('Copy answer').waitFor();
-      await ask('Lease 1 core, 512 MB for 30 minutes');
+      await customer.ask('Lease 1 core, 512 MB for 30 minutes');
       const slip = await customer.slip(page.locator('.answer').last());
       await pressWithMouse(page, customer.payButton(slip));
       const { ctid } = await customer.delivered();
@@ -49,7 +42,7 @@ inBrowser('what a customer sees', (stage) => {
       assert.ok(number.height < 26, 'the container’s number stands on one line');
       assert.equal(await toLatest.count(), 0, 'the log is at its end');
 
-      await ask(`Run \`echo ${'long '.repeat(60)}\` in container ${ctid}`);
+      await customer.ask(`Run \`echo ${'long '.repeat(60)}\` in container ${ctid}`);
       await pressWithMouse(page, customer.payButton(await customer.slip(page.locator('.answer').last())));
       const code = page.locator('.code').last();
       await code.waitFor();
@@ -66,24 +59,19 @@ inBrowser('what a customer sees', (stage) => {
       });
       assert.ok(scrolled > 100, 'its end can be scrolled to');
 
-      // Who reads what was said before is left there.
+      // New messages do not scroll a customer who reads earlier ones.
       await page.mouse.move(answer.x + 20, viewport.height / 2);
       await page.mouse.wheel(0, -300);
       await toLatest.waitFor();
       await toLatest.click();
       await toLatest.waitFor({ state: 'detached' });
-      await customer.leave();
     });
   }
 
   test('in the question before a container is destroyed: its buttons stand apart from its field', async () => {
-    const customer = await visit(browser, site, { viewport: PHONE });
+    const customer = await stage.visitWithMoney(18, { viewport: PHONE });
     const { page } = customer;
-    await customer.useBurner(18);
-    await customer.fund();
-    await customer.payButton(await customer.askForLease()).click();
-    const { ctid } = await customer.delivered();
-    await customer.close();
+    const ctid = await customer.leaseContainer();
     await customer.signIn();
     const lease = customer.lease(ctid);
     await customer.button('Destroy', lease).click();
@@ -91,6 +79,5 @@ inBrowser('what a customer sees', (stage) => {
     await customer.picture('destroy-phone');
     const apart = await gap(dialog.getByRole('textbox'), customer.button('Destroy it', dialog));
     assert.ok(apart >= 8, `${apart} pixels`);
-    await customer.leave();
   });
 });

@@ -1,51 +1,35 @@
-// Small screens, fingers, and systems with colours of their own: everything can be seen, reached and hit.
+// Small screens, touch, and forced colours: everything can be seen, reached and pressed.
 
 import assert from 'node:assert/strict';
-import { before, test } from 'node:test';
-import { DESKTOP, PHONE, visit } from '../browser/customer.mjs';
+import { test } from 'node:test';
+import { DESKTOP, PHONE } from '../browser/customer.mjs';
 import { inSight } from '../browser/sight.mjs';
 import { inBrowser } from '../browser/suite.mjs';
 import { holds, until } from '../stack/process.mjs';
 
 const TINY = { width: 320, height: 568 };
-/** What a desktop window is at 200 %. */
+/** A desktop window at 200 % zoom. */
 const ZOOMED = { width: 640, height: 400 };
 const PAGES = ['Chat', 'Leases', 'Receipts', 'Settings'];
-/** What a finger hits, in pixels. */
+/** The least height of something that a finger presses, in pixels. */
 const FINGER = 44;
 
 inBrowser('a customer with a small screen', (stage) => {
-  let site, browser;
-  before(() => ({ site, browser } = stage));
-
-  const rich = async (account, options) => {
-    const customer = await visit(browser, site, options);
-    await customer.useBurner(account);
-    await customer.fund();
-    return customer;
-  };
-  const lease = async (customer) => {
-    await customer.payButton(await customer.askForLease()).click();
-    const { ctid } = await customer.delivered();
-    await customer.close();
-    return ctid;
-  };
 
   for (const viewport of [TINY, ZOOMED, { width: 1280, height: 420 }]) {
     test(`begins at the top at ${viewport.width} by ${viewport.height}`, async () => {
-      const customer = await visit(browser, site, { viewport });
+      const customer = await stage.visit({ viewport });
       const { page } = customer;
-      // Nothing scrolls the page while it loads the rest.
+      // The page does not scroll while it loads the other chunks.
       await holds('the log at its top', () => page.locator('#log').evaluate((log) => log.scrollTop === 0));
       const bar = await page.locator('.banners').boundingBox();
       assert.ok((await page.locator('#content').boundingBox()).y <= bar.y + bar.height + 1, 'the page begins below the banners');
       assert.equal(await page.locator('.to-latest').count(), 0);
-      await customer.leave();
     });
   }
 
   test('has every page within 320 pixels, and the header whole', async () => {
-    const customer = await visit(browser, site, { viewport: TINY });
+    const customer = await stage.visit({ viewport: TINY });
     const { page } = customer;
     for (const name of PAGES) {
       await customer.go(name);
@@ -57,33 +41,30 @@ inBrowser('a customer with a small screen', (stage) => {
     assert.ok(x + width <= TINY.width - 4, `the wallet's button ends at ${x + width}`);
     const clipped = await page.locator('.wallet-button').evaluate((button) => button.scrollWidth > button.clientWidth);
     assert.ok(!clipped, 'its words are whole');
-    await customer.leave();
   });
 
   for (const [index, viewport] of [TINY, ZOOMED].entries()) {
     test(`has the Pay button in sight at ${viewport.width} by ${viewport.height}, whatever the agent says below it`, async () => {
-      const customer = await rich(27 + index, { viewport });
+      const customer = await stage.visitWithMoney(27 + index, { viewport });
       const { page } = customer;
-      await page.locator('#message').fill('Lease 1 core, 512 MB for 30 minutes');
-      await page.keyboard.press('Enter');
+      await customer.ask('Lease 1 core, 512 MB for 30 minutes');
       const pay = customer.payButton(await customer.slip(page.locator('.answer').last()));
       await until('the button in sight', () => inSight(pay));
       await holds('the button in sight', () => inSight(pay));
       await customer.picture(`pay-${viewport.width}`);
-      await customer.leave();
     });
   }
 
   test('hits everything with a finger, and comes to the form at once', async () => {
-    const customer = await rich(29, { viewport: PHONE, hasTouch: true });
+    const customer = await stage.visitWithMoney(29, { viewport: PHONE, hasTouch: true });
     const { page } = customer;
-    await lease(customer);
+    await customer.leaseContainer();
     await customer.signIn();
     const small = () =>
       page.evaluate((finger) => {
         const all = [...document.querySelectorAll('.app :is(button, input, select, summary, textarea), .app a.button')];
         const shown = all.filter((one) => one.checkVisibility() && one.getBoundingClientRect().width > 2);
-        // A box that is ticked, or a choice, is hit by its label.
+        // Checkboxes and radio buttons are pressed by their labels.
         const hit = (one) => (one.matches('[type=checkbox], [type=radio]') ? one.closest('label') : one).getBoundingClientRect();
         const low = shown.filter((one) => Math.round(hit(one).height) < finger);
         return low.map((one) => `${one.tagName} ${one.className || one.type} ${hit(one).height}`);
@@ -102,13 +83,12 @@ inBrowser('a customer with a small screen', (stage) => {
     await customer.go('Leases');
     await customer.button('New container', page.locator('.page-head')).click();
     await until('the form in sight', () => inSight(page.locator('.lease-form').getByRole('slider', { name: 'Cores' })));
-    await customer.leave();
   });
 
   test('reads the whole name of a container', async () => {
     for (const viewport of [DESKTOP, TINY]) {
-      const customer = await rich(30, { viewport });
-      await lease(customer);
+      const customer = await stage.visitWithMoney(30, { viewport });
+      await customer.leaseContainer();
       await customer.signIn();
       const heading = customer.page.locator('.lease-head h2').first();
       await heading.waitFor();
@@ -120,10 +100,10 @@ inBrowser('a customer with a small screen', (stage) => {
   });
 
   test('sees meters, sliders and what is chosen in a system’s own colours', async () => {
-    const customer = await rich(31);
+    const customer = await stage.visitWithMoney(31);
     const { page } = customer;
     await page.emulateMedia({ forcedColors: 'active' });
-    const ctid = await lease(customer);
+    const ctid = await customer.leaseContainer();
     await customer.signIn();
     const card = customer.lease(ctid);
     await card.locator('.bar-fill').first().waitFor({ state: 'attached' });
@@ -146,11 +126,10 @@ inBrowser('a customer with a small screen', (stage) => {
     const segment = (state) => page.locator(`.segment input${state} + span`);
     assert.notEqual(await ground(segment(':checked')), await ground(segment(':not(:checked)')));
     await customer.picture('settings-forced');
-    await customer.leave();
   });
 
   test('has messages over nothing that moves, and what opens in the wallet in sight', async () => {
-    const customer = await visit(browser, site, { viewport: PHONE });
+    const customer = await stage.visit({ viewport: PHONE });
     const { page } = customer;
     await customer.useBurner(32);
     const box = async () => JSON.stringify(await page.locator('.composer').boundingBox());
@@ -168,6 +147,5 @@ inBrowser('a customer with a small screen', (stage) => {
     await until('the key in sight', () => inSight(dialog.locator('.key code')));
     await customer.button('Delete this wallet', dialog).click();
     await until('the question in sight', () => inSight(customer.button('Delete the key', dialog)));
-    await customer.leave();
   });
 });

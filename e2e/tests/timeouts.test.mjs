@@ -33,7 +33,7 @@ describe('a client that gives up sooner than a lease takes', { timeout: 180_000 
     return JSON.parse(stdout);
   }
 
-  /** One machine with its password, paid for once. */
+  /** One container with its password, paid for once. */
   async function assertOneLease(payer, outcome) {
     const { statuses, body, receipt } = outcome;
     assert.equal(statuses.at(-1), 200, JSON.stringify(outcome));

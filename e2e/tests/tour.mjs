@@ -1,4 +1,4 @@
-// What a customer may expect of leasing, listing and renewing, with any facilitator.
+// The checks of a client that leases, lists and renews, with any facilitator.
 
 import assert from 'node:assert/strict';
 import { wallet } from '../clients/published.mjs';

@@ -4,14 +4,8 @@ use leptos::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 
 use crate::{
-    app::App,
-    browser::clock,
-    chunks, config,
-    engine::Engine,
-    lazy::{LazyChunk, PAGES_CHUNK, PAY_CHUNK, TALK_CHUNK},
-    pay::Pay,
-    state::chat::Chat,
-    wallet::Burner,
+    app::App, browser::clock, chunks, config, engine::Engine, lazy::LazyChunk, pay::Pay,
+    state::chat::Chat, wallet::Burner,
 };
 
 /// How long the page rests before it loads the chunks that may be wanted next, in seconds.
@@ -20,7 +14,7 @@ const IDLE_AFTER: u32 = 2;
 /// Puts the application into the page, in place of what the page shows while it loads.
 pub fn mount() {
     console_error_panic_hook::set_once();
-    chunks::register();
+    chunks::loaders().register();
     // Leptos brings its own executor only with the first view.
     spawn_local(async {
         let required = required_chunks();
@@ -43,11 +37,11 @@ pub fn mount() {
 
 /// The chunks that read what an earlier visit has stored in this browser. They are loaded before
 /// the page is built, so that nothing stored is overlooked. A first visit needs none of them.
-fn required_chunks() -> Vec<&'static LazyChunk> {
+fn required_chunks() -> Vec<LazyChunk> {
     let interrupted = Pay::is_interrupted();
     let pay = interrupted || Burner::is_stored();
     let talk = interrupted || Chat::has_stored();
-    [(pay, &PAY_CHUNK), (talk, &TALK_CHUNK)]
+    [(pay, LazyChunk::Pay), (talk, LazyChunk::Talk)]
         .into_iter()
         .filter_map(|(needed, chunk)| needed.then_some(chunk))
         .collect()
@@ -56,7 +50,7 @@ fn required_chunks() -> Vec<&'static LazyChunk> {
 /// Loads all chunks once the page is idle, so that nothing has to be waited for later.
 async fn prefetch_when_idle() {
     clock::pause(IDLE_AFTER).await;
-    for chunk in [&TALK_CHUNK, &PAY_CHUNK, &PAGES_CHUNK] {
+    for chunk in [LazyChunk::Talk, LazyChunk::Pay, LazyChunk::Pages] {
         chunk.prefetch();
     }
 }

@@ -1,7 +1,7 @@
 //! The service's clock, which payments, sign-ins and countdowns use, because the device's own may
 //! be wrong by minutes or days.
 
-/// The smallest difference that the customer is told of, in seconds.
+/// The smallest difference that the page shows, in seconds.
 const SMALLEST_REPORTED: u64 = 60;
 /// The largest difference that is followed, in seconds. A service with a wrong clock must not get
 /// signatures that are valid for days.

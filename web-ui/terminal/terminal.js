@@ -1,5 +1,5 @@
-// The glue between the application and xterm.js. In the place of the packages' names, the build puts where the modules lie beside this one.
-// The application finds `infra402Terminal` once this has loaded.
+// The glue between the application and xterm.js. The build replaces the packages' names by paths relative to this file.
+// The application calls `infra402Terminal` once this is loaded.
 import { Terminal } from '@xterm/xterm';
 import { FitAddon } from '@xterm/addon-fit';
 

@@ -36,13 +36,17 @@ impl Driver<'_> {
         let tag = self.app.sealer.tag("voucher", voucher.value());
         let key = self.app.used.key_of(&tag, now);
         if let Err(refused) = self.app.spending.reserve(policy, terms, &payer, now) {
-            return self.report(call, ToolReport::failed(refused.to_string()), start);
+            return self.report(
+                call,
+                ToolReport::failed(format!("{refused} Nothing was charged.")),
+                start,
+            );
         }
         let body = match self.body(&plan) {
             Ok(body) => body,
             Err(_) => {
                 self.app.spending.release(terms, &payer);
-                let message = "The password or key that came with the request is not acceptable.";
+                let message = "The password or key is not acceptable. Nothing was charged: enter another one.";
                 return self.report(call, ToolReport::failed(message), start);
             }
         };
@@ -157,11 +161,11 @@ impl Driver<'_> {
 }
 
 /// The report on a payment whose outcome is unknown.
-const STILL_OPEN: &str = "It is not known yet what became of the payment. Nothing must be signed or paid \
-                          again for this; the same request can be sent again to learn it.";
+const STILL_OPEN: &str = "It is not known yet whether the payment moved money. Do not sign or pay again for \
+                          this: send the same request again to learn the outcome.";
 
 fn held(answer: &LeaseApiResponse) -> ToolReport {
-    let summary = "The payment came in and is still being settled; nothing has to be paid again.";
+    let summary = "The payment arrived and is still being settled. Do not pay again.";
     ToolReport {
         ok: true,
         summary: summary.to_owned(),
@@ -173,8 +177,8 @@ fn held(answer: &LeaseApiResponse) -> ToolReport {
 }
 
 fn owed(answer: &LeaseApiResponse) -> ToolReport {
-    let summary = "The payment was taken, and what it was for could not be delivered: it is owed to \
-                   you. Do not pay again for this.";
+    let summary = "You paid, and it could not be delivered: the amount is owed to you. Do not pay \
+                   for it again.";
     let error = json!({ "code": "payment_owed", "message": summary, "retryable": false });
     ToolReport {
         ok: false,

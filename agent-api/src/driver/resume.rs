@@ -44,7 +44,7 @@ impl Driver<'_> {
                 self.confirm(&pending, tool).await?
             }
             (CustomerAction::Confirmation, Some(_), _, None) => {
-                let message = "The suspended call costs nothing; the payment was not sent.";
+                let message = "The suspended call costs nothing. The payment was not sent, and nothing was charged.";
                 return Err(ApiError::new(ErrorCode::PaymentInvalid, message));
             }
             (_, None, _, None) if !request.message.trim().is_empty() => {

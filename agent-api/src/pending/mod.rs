@@ -83,7 +83,7 @@ pub enum PendingError {
     #[error("The suspended call is not one of this service, or it was altered.")]
     NotOurs,
     /// It has expired.
-    #[error("The suspended call is too old; ask for it again.")]
+    #[error("The suspended call has expired. Nothing was charged: ask for it again.")]
     Expired,
     /// It belongs to another wallet.
     #[error("The suspended call belongs to another wallet.")]

@@ -128,7 +128,7 @@ async fn what_is_owed_is_told_and_never_asked_for_again() {
     assert!(answer.body["payment_request"].is_null());
     assert!(answer.reply().contains("owed"), "{}", answer.reply());
     assert!(
-        answer.reply().contains("not pay again"),
+        answer.reply().contains("not pay for it again"),
         "{}",
         answer.reply()
     );

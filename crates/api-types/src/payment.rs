@@ -37,14 +37,17 @@ impl PaymentState {
 }
 
 /// A payment as its payer sees it. The signature is not part of it.
+// Clients may read the state as a `String`: a state that a later service adds then does not hide
+// the other payments. The name of the schema does not tell the type of the state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "PaymentView"))]
 #[serde(rename_all = "camelCase")]
-pub struct PaymentView {
+pub struct PaymentView<State = PaymentState> {
     /// The id of the payment.
     pub payment_id: String,
     /// Where it is.
-    pub state: PaymentState,
+    pub state: State,
     /// What it was for: method and path.
     pub operation: String,
     /// How much.
@@ -84,10 +87,11 @@ pub struct PaymentView {
 /// The answer of `GET /payments`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "PaymentsResponse"))]
 #[serde(rename_all = "camelCase")]
-pub struct PaymentsResponse {
+pub struct PaymentsResponse<State = PaymentState> {
     /// The wallet's payments, the youngest first.
-    pub payments: Vec<PaymentView>,
+    pub payments: Vec<PaymentView<State>>,
     /// What to send as `before` for the page after this one; absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,

@@ -160,7 +160,7 @@ pub async fn set_up(options: &CampaignOptions) -> Result<Option<Testbed>> {
     }))
 }
 
-/// What every process is told.
+/// The environment of every process.
 fn variables(options: &CampaignOptions, more: &[(&str, String)]) -> Vec<(String, String)> {
     let fixed = [
         ("PATH", "/usr/bin:/bin"),

@@ -55,11 +55,11 @@ enum XtaskCommand {
     /// Try the fence around tenants that `proxmox-api doctor --setup` prints, in network
     /// namespaces, and show what each of its layers closes
     Fence(fence::FenceArguments),
-    /// Let customers buy while everything fails, and check what is left: docs/CHAOS.md
+    /// Run a campaign that tries to break the service: docs/CHAOS.md
     Chaos(chaos::ChaosArguments),
     /// Print modules and folders that import each other: there should be none
     Modules,
-    /// Set up and run every test: Rust, and the clients by others
+    /// Set up and run every test, those with clients that other people wrote too
     Test(test::TestArguments),
     /// Measure release builds and compare with the aims
     Bench(bench::BenchArguments),

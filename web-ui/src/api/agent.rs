@@ -42,7 +42,8 @@ impl AgentApi {
     /// them all at the end.
     ///
     /// # Errors
-    /// The request failed. A stream that ends without `final`, a question or an `error` was cut: [`RequestError::Unreachable`].
+    /// The request failed. A stream that ends without `final`, a question or an `error` was cut:
+    /// [`RequestError::Unreachable`].
     pub async fn chat(
         &self,
         request: &ChatRequest,

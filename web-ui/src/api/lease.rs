@@ -7,7 +7,7 @@ use api_types::{
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::ListedPayment;
+use super::{ListedPayment, PaymentList};
 use crate::{
     http::{HttpRequest, RequestError, fetch},
     session::WalletSession,
@@ -62,10 +62,6 @@ impl LeaseApi {
 
     /// The signed-in wallet's payments.
     pub async fn payments(&self) -> Result<Vec<ListedPayment>, RequestError> {
-        #[derive(Deserialize)]
-        struct PaymentList {
-            payments: Vec<ListedPayment>,
-        }
         let list: PaymentList = self.read(self.get("/payments")).await?;
         Ok(list.payments)
     }

@@ -1,5 +1,5 @@
 //! The two services as the application calls them. `lease` and `agent` have one method for each
-//! route; [`payment`] is a payment as the lease API lists it.
+//! route; [`payment`] has the payments that the lease API lists.
 
 #[cfg(target_arch = "wasm32")]
 pub mod agent;
@@ -11,4 +11,4 @@ pub mod payment;
 pub use agent::AgentApi;
 #[cfg(target_arch = "wasm32")]
 pub use lease::LeaseApi;
-pub use payment::ListedPayment;
+pub use payment::{ListedPayment, PaymentList};

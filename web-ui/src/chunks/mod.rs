@@ -6,11 +6,13 @@ mod pages;
 mod pay;
 mod talk;
 
-use crate::lazy::{PAGES_CHUNK, PAY_CHUNK, TALK_CHUNK};
+use crate::lazy::ChunkLoaders;
 
-/// Makes the chunks known to the tables that are filled by them.
-pub fn register() {
-    TALK_CHUNK.register(|| Box::pin(talk::talk()));
-    PAY_CHUNK.register(|| Box::pin(pay::pay()));
-    PAGES_CHUNK.register(|| Box::pin(pages::pages()));
+/// The function that loads each chunk and fills its tables.
+pub fn loaders() -> ChunkLoaders {
+    ChunkLoaders {
+        talk: || Box::pin(talk::talk()),
+        pay: || Box::pin(pay::pay()),
+        pages: || Box::pin(pages::pages()),
+    }
 }

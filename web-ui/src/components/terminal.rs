@@ -6,7 +6,7 @@ use leptos::{html, prelude::*};
 
 use super::{Dialog, Glyph, Icon, pay::Purchase};
 use crate::{
-    lazy::{LazyTable, PAGES_CHUNK},
+    lazy::{LazyChunk, LazyTable},
     pay::PaidOperation,
     state::now::Now,
     terminal::{self, TerminalEvents, TerminalHandle, TerminalState, protocol},
@@ -80,7 +80,7 @@ pub fn TerminalWindow() -> impl IntoView {
 }
 
 pub(crate) static TERMINAL_SCREEN: LazyTable<fn(ConsoleResponse, String) -> AnyView> =
-    LazyTable::new(&PAGES_CHUNK);
+    LazyTable::new(LazyChunk::Pages);
 
 /// Keys that a phone lacks, with the bytes that a terminal sends for them.
 const KEYS: [(&str, &str); 8] = [

@@ -19,7 +19,7 @@ use unknown::UnknownPage;
 
 use crate::{
     components::Glyph,
-    lazy::{LazyTable, PAGES_CHUNK},
+    lazy::{LazyChunk, LazyTable},
     state::route::Route,
     text::shell,
 };
@@ -79,7 +79,7 @@ pub(crate) struct LazyPages {
     unknown: fn() -> AnyView,
 }
 
-pub(crate) static LAZY_PAGES: LazyTable<LazyPages> = LazyTable::new(&PAGES_CHUNK);
+pub(crate) static LAZY_PAGES: LazyTable<LazyPages> = LazyTable::new(LazyChunk::Pages);
 
 /// The entries of the chunk.
 pub(crate) fn lazy_pages() -> LazyPages {

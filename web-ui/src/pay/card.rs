@@ -175,7 +175,7 @@ pub enum PaymentPhase {
     Owed(OwedPayment),
     /// Money may have moved, and no response says so for sure. The signed request stays stored
     /// until one does.
-    Doubtful {
+    Unconfirmed {
         /// What is known, for people.
         message: String,
         /// Whether the signature has expired, so that nothing can be charged with it any more.
@@ -368,7 +368,7 @@ impl PayCard {
     pub fn needs_attention(&self) -> bool {
         matches!(
             self.phase,
-            PaymentPhase::Undelivered { .. } | PaymentPhase::Doubtful { .. }
+            PaymentPhase::Undelivered { .. } | PaymentPhase::Unconfirmed { .. }
         )
     }
 

@@ -51,7 +51,7 @@ pub enum PaymentOutcome {
     },
     /// The response says nothing about this payment. The request stays stored, and the customer can
     /// send it again.
-    Doubtful {
+    Unconfirmed {
         /// What is known, for people.
         message: String,
     },
@@ -64,8 +64,8 @@ impl PaymentOutcome {
     pub fn after_earlier_copies(self, was_open: bool) -> Self {
         match self {
             // The reason may be that of a new payment, so that "pay again" would be wrong advice.
-            Self::Refused { proven: false, .. } if was_open => Self::Doubtful {
-                message: answer::DOUBTFUL.to_owned(),
+            Self::Refused { proven: false, .. } if was_open => Self::Unconfirmed {
+                message: answer::UNCONFIRMED.to_owned(),
             },
             other => other,
         }
@@ -75,7 +75,7 @@ impl PaymentOutcome {
     pub fn leaves_open(&self) -> bool {
         matches!(
             self,
-            Self::Open { .. } | Self::Undelivered { .. } | Self::Doubtful { .. }
+            Self::Open { .. } | Self::Undelivered { .. } | Self::Unconfirmed { .. }
         )
     }
 
@@ -110,7 +110,7 @@ impl PaymentOutcome {
                 too_little,
             },
             Self::Open { message } => PaymentPhase::Unknown { message, attempt },
-            Self::Doubtful { message } => PaymentPhase::Doubtful {
+            Self::Unconfirmed { message } => PaymentPhase::Unconfirmed {
                 message,
                 expired: false,
             },
@@ -135,7 +135,7 @@ pub fn from_response(status: u16, body: Value, receipt: Option<WireReceipt>) -> 
         }
         _ => match ServiceError::read(&body) {
             Some(error) => error.outcome(receipt),
-            None if status < 500 => PaymentOutcome::Doubtful {
+            None if status < 500 => PaymentOutcome::Unconfirmed {
                 message: service::refused(status),
             },
             None => PaymentOutcome::Open {
@@ -175,7 +175,7 @@ impl ServiceError {
         }
         match serde_json::from_value(Value::String(self.code.clone())) {
             Ok(code) => self.without_receipt(code),
-            Err(_) => PaymentOutcome::Doubtful {
+            Err(_) => PaymentOutcome::Unconfirmed {
                 message: self.message,
             },
         }
@@ -201,7 +201,7 @@ impl ServiceError {
                 }),
                 Some("owed") => self.owed(),
                 Some("refused" | "released") => refused(true),
-                Some(_) => PaymentOutcome::Doubtful { message },
+                Some(_) => PaymentOutcome::Unconfirmed { message },
                 None => refused(false),
             },
             ErrorCode::PaymentInProgress

@@ -5,7 +5,7 @@ use service::{
     telemetry,
 };
 
-/// What this service can be told.
+/// The variables of this service.
 pub(super) static SCHEMA: Schema = Schema {
     service: "web-ui",
     groups: &[&APPLICATION, &SERVER, &telemetry::VARIABLES],

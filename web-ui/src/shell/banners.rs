@@ -6,12 +6,12 @@ use leptos::prelude::*;
 use crate::{
     browser::{clock, storage},
     components::{Glyph, Icon},
-    lazy::{LazyTable, PAGES_CHUNK},
+    lazy::{LazyChunk, LazyTable},
     state::services::Services,
     text::shell,
 };
 
-pub(crate) static DEVICE_BANNERS: LazyTable<fn() -> AnyView> = LazyTable::new(&PAGES_CHUNK);
+pub(crate) static DEVICE_BANNERS: LazyTable<fn() -> AnyView> = LazyTable::new(LazyChunk::Pages);
 
 /// The banners below the header.
 #[component]

@@ -5,11 +5,11 @@ use leptos::prelude::*;
 
 use crate::{
     engine::Engine,
-    lazy::{LazyTable, PAGES_CHUNK},
+    lazy::{LazyChunk, LazyTable},
 };
 
 /// Starts both, for the whole application.
-pub(crate) static IDLE: LazyTable<fn(Engine)> = LazyTable::new(&PAGES_CHUNK);
+pub(crate) static IDLE: LazyTable<fn(Engine)> = LazyTable::new(LazyChunk::Pages);
 
 /// Starts both. Without the chunk, the page works without them.
 pub fn start(engine: Engine) {

@@ -6,7 +6,7 @@ use wasm_bindgen::JsCast;
 use super::Overlays;
 use crate::{
     components::{Dialog, Glyph, Icon, Navigation},
-    lazy::{LazyTable, PAGES_CHUNK},
+    lazy::{LazyChunk, LazyTable},
     pages::PAGES,
     state::{chat::Chat, route::Route},
     text::{palette, shell},
@@ -36,7 +36,7 @@ pub(crate) struct OverlayViews {
     pub(crate) keys: fn() -> AnyView,
 }
 
-pub(crate) static OVERLAY_VIEWS: LazyTable<OverlayViews> = LazyTable::new(&PAGES_CHUNK);
+pub(crate) static OVERLAY_VIEWS: LazyTable<OverlayViews> = LazyTable::new(LazyChunk::Pages);
 
 /// Listens to the shortcuts that work on every page.
 #[component]

@@ -1,8 +1,8 @@
 //! The chat page and the cards in it.
 
-/// What an empty conversation says.
+/// The heading of an empty conversation.
 pub const WELCOME: &str = "What do you need a container for?";
-/// What can be done here.
+/// What the agent does.
 pub const WELCOME_HELP: &str = "Tell me the size and the time. I quote the price, you sign the payment in your own wallet, and the container is yours until it expires. You are charged only once it answers.";
 /// Suggested messages that are sent when they are pressed.
 pub const SUGGESTIONS: [&str; 4] = [
@@ -27,17 +27,17 @@ pub const UNTITLED: &str = "New chat";
 pub const NO_CONVERSATIONS: &str = "Your conversations show up here.";
 
 /// The message could not be sent.
-pub const UNSENT: &str = "This could not be sent. It is still here: try again.";
+pub const UNSENT: &str = "The message could not be sent and is still in the box. Try again.";
 
 /// The log of a conversation.
 pub const LOG: &str = "Conversation";
-/// Who speaks: the customer.
+/// The customer, as an author.
 pub const YOU: &str = "You";
-/// Who speaks: the agent.
+/// The agent, as an author.
 pub const AGENT: &str = "Agent";
-/// The box to write in.
+/// The message box.
 pub const MESSAGE: &str = "Message";
-/// What it says while it is empty.
+/// The placeholder of the box.
 pub const PLACEHOLDER: &str = "Ask for a container or a price…";
 /// Sends.
 pub const SEND: &str = "Send";
@@ -57,7 +57,7 @@ pub const CANCEL_REASON: &str = "The customer cancelled.";
 pub const COPY_ANSWER: &str = "Copy answer";
 /// Copies code.
 pub const COPY_CODE: &str = "Copy code";
-/// A box of a task list.
+/// A checkbox of a task list.
 pub const TASK: &str = "Task";
 /// Code without a language.
 pub const CODE: &str = "code";
@@ -86,7 +86,7 @@ pub mod tool {
     pub const INPUT: &str = "Input";
     /// The result.
     pub const OUTPUT: &str = "Output";
-    /// What a call does that has to be confirmed.
+    /// What a call does that the customer has to confirm.
     pub fn confirm_help(tool: &str) -> &'static str {
         match tool {
             "stop_container" => crate::text::leases::STOP_HELP,

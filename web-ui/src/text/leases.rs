@@ -4,15 +4,15 @@ use api_types::{LeaseStatus, TrafficStep, TrafficUsage};
 
 use crate::format::bytes;
 
-/// What the page is.
+/// The page's description.
 pub const HELP: &str = "Everything this wallet has leased, with the time that is left.";
-/// Asks again.
+/// Reads the list again.
 pub const REFRESH: &str = "Refresh";
 /// Nothing is leased.
 pub const EMPTY: &str = "Nothing leased yet";
-/// What to do.
+/// Then, how to lease.
 pub const EMPTY_HELP: &str = "Choose a size here and pay, or ask the agent in the chat.";
-/// Those that are over.
+/// Leases that have ended.
 pub const PAST: &str = "Ended";
 
 /// A status for people.
@@ -29,17 +29,17 @@ pub const fn status(status: LeaseStatus) -> &'static str {
     }
 }
 
-/// The meter's name for those who do not see it.
+/// The meter's accessible name.
 pub const TIME_LEFT: &str = "Time left";
 /// Its name when the time is over.
 pub const DATA_LEFT: &str = "Time until its data is deleted";
 /// The countdown of a running lease.
 pub const LEFT: &str = "left";
-/// The countdown of a stopped one.
+/// The countdown of an expired lease.
 pub fn deletes_in(time: &str) -> String {
     format!("Data deleted in {time} – renew to keep it")
 }
-/// An expired one whose deletion date is not known.
+/// An expired lease whose deletion date is not known.
 pub const OVER: &str = "Expired";
 
 /// The title of the leases beside a conversation.
@@ -51,15 +51,15 @@ pub fn containers(count: usize) -> String {
         _ => format!("{count} containers"),
     }
 }
-/// The time of the only one.
+/// The time of the only container.
 pub fn time_left(time: &str) -> String {
     format!("{time} {LEFT}")
 }
-/// The time of the one that ends first.
+/// The time of the container that ends first.
 pub fn first_ends(time: &str) -> String {
     format!("first ends in {time}")
 }
-/// Some of several containers are in a state of their own.
+/// How many of several containers are in a state.
 pub fn some(count: usize, state: &str) -> String {
     format!("{count} {state}")
 }
@@ -144,11 +144,11 @@ pub const COMMAND_PLACEHOLDER: &str = "uname -a";
 pub fn call_price(price: &str) -> String {
     format!("{price} per call")
 }
-/// How it ended.
+/// How a command ended.
 pub fn exit_code(code: i32) -> String {
     format!("Exit code {code}")
 }
-/// It did not end in time.
+/// A command did not end in time.
 pub const TIMED_OUT: &str = "Stopped: out of time";
 /// Output is missing.
 pub const TRUNCATED: &str = "Output was cut";
@@ -171,8 +171,8 @@ pub fn not_reachable(last_seen: Option<&str>) -> String {
 }
 /// Stops the container.
 pub const STOP: &str = "Stop";
-/// What that means.
-pub const STOP_HELP: &str = "Whatever runs in it ends. Its data stays, and its paid time goes on.";
+/// What it does.
+pub const STOP_HELP: &str = "All programs in it end. Its data stays, and its paid time goes on.";
 /// Stops it.
 pub const STOP_DO: &str = "Stop it";
 /// It is being stopped.
@@ -193,7 +193,7 @@ pub fn switched(hostname: &str, on: bool, done: bool) -> String {
 }
 /// Destroys.
 pub const DESTROY: &str = "Destroy";
-/// What that means.
+/// What it does.
 pub const DESTROY_HELP: &str =
     "The container and its data are removed at once. Unused time is not paid back.";
 /// What to type.
@@ -252,7 +252,7 @@ pub mod form {
 
 /// The terminal.
 pub mod terminal {
-    /// Its parts are being loaded.
+    /// Its code is being loaded.
     pub const LOADING: &str = "Loading…";
     /// It connects.
     pub const CONNECTING: &str = "Connecting…";
@@ -260,11 +260,11 @@ pub mod terminal {
     pub const OPEN: &str = "Connected";
     /// It is lost.
     pub const CLOSED: &str = "Disconnected";
-    /// Opens one that is paid for.
+    /// Opens a terminal that is paid for.
     pub const OPEN_IT: &str = "Open terminal";
     /// Its ticket was used, or has expired.
     pub const TICKET_USED: &str =
-        "Its ticket is used up. Ask for the terminal again; it is paid again.";
+        "Its ticket is used up. Open the terminal again; it is paid again.";
     /// A terminal's name where its container's is not known.
     pub fn name(ctid: u32) -> String {
         format!("container {ctid}")

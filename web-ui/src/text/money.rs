@@ -73,10 +73,10 @@ pub mod phase {
     /// Not known.
     pub const UNKNOWN: &str =
         "Checking whether the payment went through. You will not be asked to sign again.";
-    /// After the message of a doubtful payment.
-    pub const DOUBTFUL: &str = "The money may have moved: do not pay for the same again. Looking again costs nothing and signs nothing.";
+    /// After the message of a payment whose outcome is unknown.
+    pub const UNCONFIRMED: &str = "The money may have moved: do not pay for the same again. Looking again costs nothing and signs nothing.";
     /// The same, once the signature has expired.
-    pub const DOUBTFUL_EXPIRED: &str = "The signature has expired and cannot be charged any more. Your receipts and your leases show whether it was charged before. Looking again costs nothing and signs nothing.";
+    pub const UNCONFIRMED_EXPIRED: &str = "The signature has expired and cannot be charged any more. Your receipts and your leases show whether it was charged before. Looking again costs nothing and signs nothing.";
     /// After the service's words.
     pub const OWED: &str = "Do not pay for it again.";
     /// How much.
@@ -127,11 +127,11 @@ pub const SWITCH_CHAIN: &str = "Switch network and pay";
 pub const PAY_AGAIN: &str = "Try again";
 /// Gets what is paid for.
 pub const GET_NOW: &str = "Get it now, no new charge";
-/// Sends a doubtful payment again.
+/// Sends a payment again whose outcome is unknown.
 pub const LOOK_AGAIN: &str = "Look again";
 /// Shows the receipts.
 pub const TO_RECEIPTS: &str = "Open the receipts";
-/// Removes a doubtful payment whose signature has expired.
+/// Removes a payment whose outcome is unknown and whose signature has expired.
 pub const SET_ASIDE: &str = "Take it off this page";
 /// Names a payment to the seller.
 pub const PAYMENT_ID: &str = "Payment";
@@ -167,7 +167,7 @@ pub const BUSY_ELSEWHERE: &str =
 pub const NO_CREDENTIAL: &str = "First enter the password or the key that you will log in with.";
 /// Asks for the balance again.
 pub const CHECK_BALANCE: &str = "Check balance";
-/// Who is paid, as the name of an address.
+/// The name of the payee's address.
 pub const PAYEE: &str = "the payee's address";
 /// The session's spending.
 pub const SPENT: &str = "Spent in this session, in USDC. Change the budget";
@@ -182,11 +182,11 @@ pub const LEAVE_ASK: &str =
 pub const LEAVE_NOT: &str = "Stay here";
 /// Leaves.
 pub const LEAVE_DO: &str = "Close without copying";
-/// Takes a card away.
+/// Closes a card.
 pub const DONE: &str = "Done";
 /// The transaction.
 pub const TRANSACTION: &str = "Transaction";
-/// Where it can be looked at.
+/// A link to the transaction.
 pub const VIEW_TRANSACTION: &str = "View on the block explorer";
 /// Shows the limits.
 pub const CHANGE_BUDGET: &str = "Change the budget";
@@ -197,7 +197,7 @@ pub mod credential {
     pub const LEGEND: &str = "How will you log in as root?";
     /// The service generates the password.
     pub const GENERATED: &str = "Generated password";
-    /// What that means.
+    /// What it does.
     pub const GENERATED_HELP: &str = "The service generates a strong password and shows it once, here. The chat's model never sees it.";
     /// The customer's password.
     pub const OWN: &str = "My password";
@@ -217,7 +217,7 @@ pub mod credential {
     pub const PAST_MODEL: &str = "Goes straight to the lease service, never to the model.";
 }
 
-/// What a new container's owner is told.
+/// Texts about a new container.
 pub mod delivered {
     /// Heading.
     pub const READY: &str = "Your container is ready";
@@ -237,7 +237,7 @@ pub mod delivered {
     pub const TO_BOARD: &str = "Open the lease board";
 }
 
-/// What is paid for, in a line.
+/// Purchases, each in a line.
 pub mod what {
     use api_types::LeaseRequest;
 
@@ -259,7 +259,7 @@ pub mod what {
             request.runtime_minutes
         )
     }
-    /// A container without a known name.
+    /// A container whose name is not known.
     pub fn container(ctid: u32) -> String {
         format!("container {ctid}")
     }
@@ -312,7 +312,7 @@ pub mod refusal {
     pub const CHANGED: &str = "The price or its terms have changed since you signed. Pay again.";
     /// It is for another network or token.
     pub const NETWORK: &str = "The payment is signed for another network or token.";
-    /// The token does not move.
+    /// The token refuses the transfer.
     pub const TOKEN: &str = "The token refused the transfer.";
     /// Without a reason.
     pub const NOT_TAKEN: &str = "The payment was refused.";
@@ -332,7 +332,7 @@ pub mod answer {
     /// The answer stayed lost.
     pub const RAN_OUT: &str = "No answer came before the signature expired. It is not known whether the payment moved money.";
     /// The response is about something else.
-    pub const DOUBTFUL: &str = "The service does not tell the outcome of this payment.";
-    /// It is known from the list of payments.
+    pub const UNCONFIRMED: &str = "The service does not tell the outcome of this payment.";
+    /// The list of payments has it as owed.
     pub const OWED: &str = "You paid, and it could not be delivered.";
 }

@@ -2,12 +2,12 @@
 
 /// What it is called.
 pub const TITLE: &str = "Commands";
-/// The box to write in.
+/// The search field.
 pub const SEARCH: &str = "Search commands";
-/// What it says while it is empty.
+/// The placeholder of the field.
 pub const PLACEHOLDER: &str = "A page, a lease, a conversation…";
 /// Nothing is found.
-pub const NOTHING: &str = "Nothing fits. Try another word.";
+pub const NOTHING: &str = "No command matches. Try another word.";
 
 /// How many are found.
 pub fn count(found: usize) -> String {

@@ -20,7 +20,7 @@ pub const LEASES: &str = "Leases";
 pub const RECEIPTS: &str = "Receipts";
 /// The settings page.
 pub const SETTINGS: &str = "Settings";
-/// An address that leads nowhere.
+/// An address without a page.
 pub const UNKNOWN: &str = "There is no such page";
 /// Where to go from there.
 pub const UNKNOWN_BACK: &str = "Go to the chat";
@@ -35,13 +35,13 @@ pub fn copy(name: &str) -> String {
 pub const COPIED: &str = "Copied";
 /// Closes a dialog.
 pub const CLOSE: &str = "Close";
-/// Gives up.
+/// Cancels.
 pub const CANCEL: &str = "Cancel";
 /// Asks again.
 pub const RETRY: &str = "Try again";
-/// Takes a message away.
+/// Closes a message.
 pub const DISMISS: &str = "Dismiss";
-/// Until an answer comes.
+/// Shown while something loads.
 pub const LOADING: &str = "Loading…";
 /// A lazily loaded chunk could not be loaded.
 pub const CHUNK_MISSING: &str =
@@ -98,7 +98,7 @@ fn simulated_part(part: &str) -> &str {
 
 /// The theme's choice.
 pub const THEME: &str = "Theme";
-/// As the system says.
+/// Follows the system.
 pub const THEME_SYSTEM: &str = "System";
 /// Light.
 pub const THEME_LIGHT: &str = "Light";
@@ -174,7 +174,10 @@ pub const KEY_LIST: [(&str, &str); 8] = [
     ("Enter", "Send the message"),
     ("Shift + Enter", "New line"),
     ("Esc", "Stop the answer, close a dialog"),
-    ("↑", "Bring back your last message (in an empty box)"),
+    (
+        "↑",
+        "Bring back your last message (in an empty message box)",
+    ),
     (KEY_NEW_CHAT, "New chat"),
     ("Alt + 1 … 4", "Chat, leases, receipts, settings"),
     (KEY_HELP, "This list"),

@@ -15,7 +15,7 @@ pub const NONE_FOUND: &str =
 pub const ACCOUNT: &str = "Account";
 /// Which wallet.
 pub const VIA: &str = "Wallet";
-/// What it has.
+/// Its balance.
 pub const BALANCE: &str = "Balance";
 /// Not known.
 pub const BALANCE_UNKNOWN: &str = "not known";
@@ -40,7 +40,7 @@ pub const SIGN_OUT: &str = "Sign out";
 /// Signed in.
 pub const SIGNED_IN: &str = "Signed in: your leases and receipts are shown for free.";
 /// Before signing in.
-pub const SIGN_IN_TITLE: &str = "Show what is yours";
+pub const SIGN_IN_TITLE: &str = "See your leases and receipts";
 /// Before connecting.
 pub const CONNECT_TITLE: &str = "Connect your wallet";
 /// Why to sign in.
@@ -51,7 +51,7 @@ pub const CONNECT_FIRST: &str =
 
 /// Asks the demo's faucet.
 pub const FAUCET: &str = "Get 10 test USDC";
-/// It has come.
+/// The money was added.
 pub const FAUCET_DONE: &str = "Added 10 test USDC.";
 
 /// The wallet in the browser.
@@ -59,7 +59,7 @@ pub mod burner {
     /// Its name.
     pub const TITLE: &str = "Burner wallet";
     /// What it is.
-    pub const HELP: &str = "A key stored in this browser, to try things out with test money. Whoever can use this browser can use it.";
+    pub const HELP: &str = "A key stored in this browser, to try things out with test money. Anyone who can use this browser can use it.";
     /// Not on this network.
     pub const NOT_ALLOWED: &str = "Not available here: this deployment takes real money, and a key in the browser is not safe enough for it.";
     /// Makes one.
@@ -103,7 +103,7 @@ pub const LEGACY_NAME: &str = "Browser wallet";
 
 /// Why a wallet did not do what it was asked.
 pub mod problem {
-    /// The customer said no.
+    /// The customer declined.
     pub const DECLINED: &str = "You declined in your wallet. Nothing was signed.";
     /// The wallet is no longer in the browser.
     pub const GONE: &str = "This wallet was not found. Check that its extension is turned on.";
@@ -114,7 +114,7 @@ pub mod problem {
         "The wallet is waiting for an answer to an earlier request. Open it.";
     /// Its account was changed in between.
     pub const WRONG_ACCOUNT: &str = "Another account is selected in the wallet now.";
-    /// It was never told of the network.
+    /// The network is not among its networks.
     pub const CHAIN_UNKNOWN: &str = "The wallet does not know this network.";
     /// The burner wallet and real money.
     pub const NOT_ALLOWED: &str = "The burner wallet is for test networks only.";

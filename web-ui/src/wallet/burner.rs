@@ -12,11 +12,12 @@ use x402::{eip3009, network::Network, wire::exact::Authorization};
 use super::WalletError;
 use crate::{
     browser::storage,
-    lazy::{LazyTable, PAY_CHUNK},
+    lazy::{LazyChunk, LazyTable},
 };
 
 /// The address of the stored key, from the chunk that can compute it.
-pub(crate) static BURNER_ADDRESS: LazyTable<fn() -> Option<String>> = LazyTable::new(&PAY_CHUNK);
+pub(crate) static BURNER_ADDRESS: LazyTable<fn() -> Option<String>> =
+    LazyTable::new(LazyChunk::Pay);
 
 pub(super) const STORED_AT: &str = "infra402.burner";
 
@@ -28,7 +29,7 @@ pub struct Burner {
 }
 
 impl Burner {
-    /// Whether an earlier visit has stored a key. [`PAY_CHUNK`] must then be loaded before
+    /// Whether an earlier visit has stored a key. [`LazyChunk::Pay`] must then be loaded before
     /// [`Self::load`].
     pub fn is_stored() -> bool {
         storage::read(STORED_AT).is_some()

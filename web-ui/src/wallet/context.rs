@@ -21,7 +21,7 @@ use super::{
 use crate::{
     browser::storage,
     config::Settings,
-    lazy::{LazyTable, NotLoaded, PAY_CHUNK},
+    lazy::{LazyChunk, LazyTable, NotLoaded},
 };
 
 /// Where the id of the chosen wallet is stored.
@@ -34,7 +34,7 @@ pub(crate) struct WalletEntries {
     pub(crate) read_balance: fn(Wallet, BalanceSource, Account),
 }
 
-pub(crate) static WALLET_ENTRIES: LazyTable<WalletEntries> = LazyTable::new(&PAY_CHUNK);
+pub(crate) static WALLET_ENTRIES: LazyTable<WalletEntries> = LazyTable::new(LazyChunk::Pay);
 
 /// The customer's wallet.
 #[derive(Clone, Copy, Debug)]
@@ -126,7 +126,7 @@ impl Wallet {
         self.refresh_balance();
     }
 
-    /// Sets a balance that a response has told.
+    /// Sets a balance that a response contains.
     pub fn set_balance(&self, balance: Usdc) {
         self.balance.set(Some(balance));
     }

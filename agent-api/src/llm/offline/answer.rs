@@ -10,11 +10,11 @@ pub(super) const HELP: &str = "I am the built-in assistant: a handful of rules, 
 - `what does 1 core for a day cost?`\n\
 - `renew container 100 by 2 hours`\n\
 - `run uptime in container 100`\n\
-- `open a console of container 100`\n\
+- `open a terminal of container 100`\n\
 - `list my containers`\n\
 - `stop container 100`, `start container 100`\n\
 - `destroy container 100`\n\
-- `how busy are the hosts?`\n\
+- `how busy is the node?`\n\
 - `how much traffic has container 100 used?`\n\n\
 Paid requests show their price first, and your wallet signs them.";
 pub(super) const GREETING: &str = "Hello. I am the built-in assistant (no language model). Ask me to lease a container, or say `help`.";
@@ -30,13 +30,14 @@ pub(super) const HOW_LONG_RENEW: &str =
     "By how much time shall I extend it? For example: `by 2 hours`.";
 pub(super) const WHICH_RENEW: &str =
     "Which container shall I extend, and by how much? For example: `container 100 by 2 hours`.";
-pub(super) const WHICH_CONSOLE: &str = "Of which container? For example: `container 100`.";
+pub(super) const WHICH_CONSOLE: &str =
+    "Of which container shall I open a terminal? For example: `container 100`.";
 pub(super) const WHICH_STOP: &str = "Which container shall I stop? For example: `container 100`.";
 pub(super) const WHICH_START: &str = "Which container shall I start? For example: `container 100`.";
 pub(super) const WHICH_DESTROY: &str =
     "Which container shall I destroy? For example: `container 100`.";
 pub(super) const WHICH_TRAFFIC: &str =
-    "Of which container shall I say what it has sent? For example: `container 100`.";
+    "Which container's traffic do you want to know? For example: `container 100`.";
 pub(super) const WHICH_COMMAND: &str =
     "Tell me the command and the container, like this: run `uptime` in container 100.";
 

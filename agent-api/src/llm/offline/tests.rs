@@ -66,7 +66,7 @@ fn plain_requests_become_tool_calls() {
         json!({"ctid": 100, "command": "df -h /"}),
     );
     calls(
-        "open a console of container 100",
+        "open a terminal of container 100",
         "open_container_console",
         json!({"ctid": 100}),
     );

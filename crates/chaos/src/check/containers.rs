@@ -121,12 +121,12 @@ fn strays(case: &IndexedEvidence<'_>, snapshot: &Snapshot, violations: &mut Vec<
             };
             let runs = one.status == "running";
             if runs && !["active", "expiring"].contains(&state.as_str()) {
-                wrong("no machine runs without money");
+                wrong("no container runs without money");
             }
             let payment = row.and_then(|row| case.payment(&text(row, "payment_id")));
             let paid = payment.is_some_and(|row| case.transfer_of(row).is_some());
             if runs && !paid {
-                wrong("no machine runs without a transfer");
+                wrong("no container runs without a transfer");
             }
         }
     }

@@ -84,7 +84,7 @@ fn one_lost(case: &IndexedEvidence<'_>, id: &str, at: i64, violations: &mut Vec<
     let Some((_, _, data)) = lost else {
         if !over && !asked && now > at + DETECTION_DELAY {
             let text = format!("deleted at {at}, paid until {expires_at}, ended at {now}");
-            wrong("a lost machine is owed", text);
+            wrong("a lost container is owed", text);
         }
         return;
     };
@@ -92,7 +92,7 @@ fn one_lost(case: &IndexedEvidence<'_>, id: &str, at: i64, violations: &mut Vec<
     // In the clock of the replica that missed it.
     if since < at - CLOCK_SKEW {
         let text = format!("missed since {since}, deleted at {at}");
-        wrong("a machine is not missed before it is lost", text);
+        wrong("a container is not missed before it is lost", text);
     }
     // The time that is left counts to the latest purchase first.
     let mut left = (expires_at - since).max(0);
@@ -117,7 +117,7 @@ fn one_lost(case: &IndexedEvidence<'_>, id: &str, at: i64, violations: &mut Vec<
             let text = format!(
                 "{payment}: {of_this} of {bought} seconds are unused, {amount} is owed instead of {due}"
             );
-            wrong("the unused part of a lost machine is owed", text);
+            wrong("the unused part of a lost container is owed", text);
         }
     }
 }

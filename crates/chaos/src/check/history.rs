@@ -171,9 +171,9 @@ fn bounds(rows: &[&Row], violations: &mut Vec<Violation>) {
 
 /// Each step of an end has one event, and each renewal extends once.
 fn ends(case: &IndexedEvidence<'_>, rows: &[&Row], violations: &mut Vec<Violation>) {
-    let mut told: BTreeMap<(String, String), usize> = BTreeMap::new();
+    let mut events: BTreeMap<(String, String), usize> = BTreeMap::new();
     for row in &case.evidence.end.tables["events"] {
-        *told
+        *events
             .entry((text(row, "subject"), text(row, "kind")))
             .or_default() += 1;
     }
@@ -191,7 +191,7 @@ fn ends(case: &IndexedEvidence<'_>, rows: &[&Row], violations: &mut Vec<Violatio
             subjects: vec![id.to_owned()],
         });
     };
-    for ((id, kind), times) in &told {
+    for ((id, kind), times) in &events {
         let Some((_, state)) = ENDS.iter().find(|(event, _)| event == kind) else {
             continue;
         };
@@ -204,7 +204,7 @@ fn ends(case: &IndexedEvidence<'_>, rows: &[&Row], violations: &mut Vec<Violatio
         };
         if *times > most {
             let text = format!("{kind} {times} times, and {state} {most} times");
-            wrong(id, "each end is told once", text);
+            wrong(id, "each end has one event", text);
         }
     }
     for row in of(rows, "end") {

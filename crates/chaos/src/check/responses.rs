@@ -90,7 +90,7 @@ fn one(case: &IndexedEvidence<'_>, purchase: &Purchase, violations: &mut Vec<Vio
                 .last()
                 .map(|response| (response.status, &response.code))
         );
-        wrong("who paid is told what became of it", text);
+        wrong("a payer is told the outcome", text);
     }
     // A payer with a valid key gets the answer of a delivery for as long as it is stored.
     let delivered = row.is_some_and(|row| number(row, "answer_status") == 200);
@@ -100,7 +100,7 @@ fn one(case: &IndexedEvidence<'_>, purchase: &Purchase, violations: &mut Vec<Vio
     let gone = gone.is_some_and(|lease| text(lease, "state") == "destroyed");
     if delivered && done.is_empty() && withheld && purchase.has_valid_key() && !gone {
         wrong(
-            "a good key gives the answer again",
+            "a valid key gives the answer again",
             format!("{:?}", last.map(|l| &l.body)),
         );
     }

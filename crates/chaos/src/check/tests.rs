@@ -218,7 +218,7 @@ fn what_is_owed_is_what_was_not_delivered() {
             at: 1_600,
         });
     };
-    assert_eq!(broken(lost), ["a lost machine is owed"]);
+    assert_eq!(broken(lost), ["a lost container is owed"]);
     let with_debt = |amount| {
         broken(|evidence| {
             lost(evidence);
@@ -232,7 +232,7 @@ fn what_is_owed_is_what_was_not_delivered() {
     assert_eq!(with_debt(5_000), Vec::<&str>::new());
     assert_eq!(
         with_debt(4_999),
-        ["the unused part of a lost machine is owed"]
+        ["the unused part of a lost container is owed"]
     );
 }
 
@@ -279,7 +279,7 @@ fn customers_are_told_the_truth_and_the_logs_say_nothing_secret() {
     });
     assert_eq!(another, ["one payment has one answer"]);
     let silent = broken(|evidence| evidence.purchases[0].responses.clear());
-    assert_eq!(silent, ["who paid is told what became of it"]);
+    assert_eq!(silent, ["a payer is told the outcome"]);
     let hidden = broken(|evidence| evidence.shown.values_mut().for_each(Vec::clear));
     assert_eq!(hidden, ["a payer sees every payment"]);
     let said = broken(|evidence| evidence.logs[0].1 = "signature=abcdef".into());
@@ -378,7 +378,7 @@ fn an_end_comes_once_and_a_renewal_extends_once() {
     assert_eq!(broken(|evidence| ended(evidence, 1)), Vec::<&str>::new());
     assert_eq!(
         broken(|evidence| ended(evidence, 2)),
-        ["each end is told once"]
+        ["each end has one event"]
     );
     let free = broken(|evidence| wrote(evidence, "end", "lease-9", "4600", "8200"));
     assert_eq!(free, ["a renewal extends once"]);

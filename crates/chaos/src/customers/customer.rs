@@ -218,7 +218,7 @@ impl Customer {
             .iter()
             .any(|response| response.code == "insufficient_funds")
         {
-            // A customer without money, or who was told so, waits before the next purchase.
+            // After a refusal for a low balance, a customer waits before the next purchase.
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
         let done = answers.iter().find(|response| response.status == 200);

@@ -7,7 +7,7 @@ use leptos::{html, prelude::*};
 
 use super::{Glyph, Icon};
 use crate::{
-    lazy::{LazyTable, PAGES_CHUNK},
+    lazy::{LazyChunk, LazyTable},
     text::shell,
 };
 
@@ -19,7 +19,7 @@ pub(crate) struct BackButton {
     pub(crate) closed: fn(RwSignal<bool>),
 }
 
-pub(crate) static BACK_BUTTON: LazyTable<BackButton> = LazyTable::new(&PAGES_CHUNK);
+pub(crate) static BACK_BUTTON: LazyTable<BackButton> = LazyTable::new(LazyChunk::Pages);
 
 fn on_opened(open: RwSignal<bool>, guard: Option<Callback<(), bool>>) {
     BACK_BUTTON.then(move |back| {

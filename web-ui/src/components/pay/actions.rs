@@ -134,7 +134,7 @@ pub(super) fn Actions(
             <button type="button" class="button" on:click=move |_| stop_waiting()>{money::STOP_WAITING}</button>
         }
         .into_any(),
-        Some(PaymentPhase::Doubtful { expired, .. }) => view! {
+        Some(PaymentPhase::Unconfirmed { expired, .. }) => view! {
             <button type="button" class="button primary" on:click=move |_| engine.pay.check_again(id)><Icon glyph=Glyph::Refresh />{money::LOOK_AGAIN}</button>
             <a class="button" href=Route::RECEIPTS.href() on:click=to_receipts>{money::TO_RECEIPTS}</a>
             {expired.then(|| view! { <button type="button" class="button" on:click=move |_| engine.pay.set_aside(id)>{money::SET_ASIDE}</button> })}

@@ -7,11 +7,11 @@ use crate::{
     components::{Glyph, Icon},
     engine::use_engine,
     format::decimal_amount,
-    lazy::{LazyTable, PAY_CHUNK},
+    lazy::{LazyChunk, LazyTable},
     text::{money, shell},
 };
 
-pub(crate) static BUDGET_LIMITS: LazyTable<fn() -> AnyView> = LazyTable::new(&PAY_CHUNK);
+pub(crate) static BUDGET_LIMITS: LazyTable<fn() -> AnyView> = LazyTable::new(LazyChunk::Pay);
 
 /// The spent sum of the session. A press shows the limits.
 #[component]

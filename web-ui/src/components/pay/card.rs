@@ -15,7 +15,7 @@ use crate::{
     components::ScrollIntoView,
     engine::use_engine,
     format::{one_line, usdc},
-    lazy::{LazyTable, PAY_CHUNK},
+    lazy::{LazyChunk, LazyTable},
     pay::{CardId, PaidOperation, PayCard, PaymentPhase, PurchaseItem},
     state::{
         lease::board::Board,
@@ -34,7 +34,7 @@ pub(crate) struct PayCardEntries {
     pub(crate) describe: fn(PaidOperation, Board, Services) -> PurchaseItem,
 }
 
-pub(crate) static PAY_CARD: LazyTable<PayCardEntries> = LazyTable::new(&PAY_CHUNK);
+pub(crate) static PAY_CARD: LazyTable<PayCardEntries> = LazyTable::new(LazyChunk::Pay);
 
 /// A pay card.
 #[component]

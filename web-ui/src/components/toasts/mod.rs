@@ -7,9 +7,9 @@ use std::time::Duration;
 use leptos::prelude::*;
 
 use super::Tone;
-use crate::lazy::{LazyTable, PAGES_CHUNK};
+use crate::lazy::{LazyChunk, LazyTable};
 
-pub(crate) static TOAST_LIST: LazyTable<fn() -> AnyView> = LazyTable::new(&PAGES_CHUNK);
+pub(crate) static TOAST_LIST: LazyTable<fn() -> AnyView> = LazyTable::new(LazyChunk::Pages);
 
 /// How long a toast is shown.
 const SHOWN_FOR: Duration = Duration::from_secs(7);

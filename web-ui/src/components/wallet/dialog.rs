@@ -10,7 +10,7 @@ use super::{
 use crate::{
     components::{Dialog, Notice, Tone},
     engine::use_engine,
-    lazy::{LazyTable, PAY_CHUNK},
+    lazy::{LazyChunk, LazyTable},
     text::{shell, wallet},
     wallet::{WalletError, WalletInfo, WalletKind, WalletWait},
 };
@@ -24,7 +24,7 @@ pub fn WalletDialog() -> impl IntoView {
     }
 }
 
-pub(crate) static WALLET_CONTENT: LazyTable<fn() -> AnyView> = LazyTable::new(&PAY_CHUNK);
+pub(crate) static WALLET_CONTENT: LazyTable<fn() -> AnyView> = LazyTable::new(LazyChunk::Pay);
 
 /// The content of the dialog.
 #[component]

@@ -5,7 +5,7 @@ use leptos::{html, prelude::*};
 use crate::{
     components::{Glyph, Icon, find_first, restore_focus},
     format::ago,
-    lazy::{LazyTable, TALK_CHUNK},
+    lazy::{LazyChunk, LazyTable},
     state::{chat::Chat, conversation::Conversation, now::Now},
     text::{chat, shell},
 };
@@ -48,7 +48,7 @@ pub fn HistoryPanel(
 }
 
 pub(crate) static HISTORY_LIST: LazyTable<fn(Callback<()>) -> AnyView> =
-    LazyTable::new(&TALK_CHUNK);
+    LazyTable::new(LazyChunk::Talk);
 
 /// The rows of the list.
 #[component]

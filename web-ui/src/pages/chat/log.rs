@@ -8,7 +8,7 @@ use web_sys::HtmlDivElement;
 use super::{thinking::thinking, welcome::Welcome};
 use crate::{
     components::{Glyph, Icon},
-    lazy::{LazyTable, TALK_CHUNK},
+    lazy::{LazyChunk, LazyTable},
     state::{
         chat::{Chat, TurnCell},
         layout::scroll_following::ScrollPosition,
@@ -23,7 +23,7 @@ pub(crate) struct LogTurns {
     pub(crate) scroll_end: fn(&HtmlDivElement) -> i32,
 }
 
-pub(crate) static LOG_TURNS: LazyTable<LogTurns> = LazyTable::new(&TALK_CHUNK);
+pub(crate) static LOG_TURNS: LazyTable<LogTurns> = LazyTable::new(LazyChunk::Talk);
 
 /// The scroll position of a log at its end. A question to the customer stays in view, even if there
 /// is more text below it.

@@ -4,7 +4,7 @@
 use leptos::prelude::*;
 
 use crate::{
-    lazy::{LazyTable, PAGES_CHUNK},
+    lazy::{LazyChunk, LazyTable},
     state::lease::board::Board,
 };
 
@@ -15,7 +15,7 @@ pub(crate) struct LeaseHolderViews {
     pub(crate) mobile_sheet: fn() -> AnyView,
 }
 
-pub(crate) static LEASE_HOLDER: LazyTable<LeaseHolderViews> = LazyTable::new(&PAGES_CHUNK);
+pub(crate) static LEASE_HOLDER: LazyTable<LeaseHolderViews> = LazyTable::new(LazyChunk::Pages);
 
 /// Warnings before a lease expires.
 #[component]

@@ -169,16 +169,16 @@ fn a_late_offer_changes_nothing() {
 }
 
 #[test]
-fn a_doubtful_payment_is_not_over_and_blocks_no_other() {
-    let doubtful = card(PaymentPhase::Doubtful {
+fn an_unconfirmed_payment_is_not_over_and_blocks_no_other() {
+    let unconfirmed = card(PaymentPhase::Unconfirmed {
         message: String::new(),
         expired: true,
     });
-    assert!(!doubtful.under_way() && !doubtful.is_over() && doubtful.needs_attention());
+    assert!(!unconfirmed.under_way() && !unconfirmed.is_over() && unconfirmed.needs_attention());
     assert!(
-        !doubtful.clone().cancel()
-            && !doubtful.clone().renew_offer()
-            && !doubtful.clone().start_payment()
+        !unconfirmed.clone().cancel()
+            && !unconfirmed.clone().renew_offer()
+            && !unconfirmed.clone().start_payment()
     );
 }
 

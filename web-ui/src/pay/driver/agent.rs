@@ -49,9 +49,9 @@ pub(super) async fn attempt(
                 }
                 known = Some(outcome);
             }
-            // In doubt the turn's events are not shown: they could ask the customer to pay for the
-            // same again.
-            if !matches!(known, Some(PaymentOutcome::Doubtful { .. })) {
+            // While the outcome is unknown, the turn's events are not shown: they could ask the
+            // customer to pay for the same again.
+            if !matches!(known, Some(PaymentOutcome::Unconfirmed { .. })) {
                 notify(TurnUpdate::Event(Box::new(event)));
             }
         })
@@ -60,11 +60,11 @@ pub(super) async fn attempt(
     if let (None, Err(RequestError::Refused { error, .. })) = (&known, &ended) {
         known = Some(outcome::from_error(error).after_earlier_copies(was_open));
     }
-    // Without an outcome the request is sent again, and in doubt it stays stored. A failed turn
-    // would offer a retry instead.
+    // Without an outcome the request is sent again or stays stored. A failed turn would offer a
+    // retry instead.
     let on_hold = matches!(
         (&known, &ended),
-        (None, Err(_)) | (Some(PaymentOutcome::Doubtful { .. }), _)
+        (None, Err(_)) | (Some(PaymentOutcome::Unconfirmed { .. }), _)
     );
     notify(if on_hold {
         TurnUpdate::OnHold

@@ -29,7 +29,7 @@ use crate::{
     api::{AgentApi, LeaseApi},
     browser::storage,
     http::AbortHandle,
-    lazy::{LazyTable, PAY_CHUNK},
+    lazy::{LazyChunk, LazyTable},
     session::WalletSession,
     wallet::Wallet,
 };
@@ -51,7 +51,7 @@ pub(crate) struct PayDriver {
     pub(crate) watch_other_tabs: fn(RwSignal<bool>),
 }
 
-pub(crate) static PAY_DRIVER: LazyTable<PayDriver> = LazyTable::new(&PAY_CHUNK);
+pub(crate) static PAY_DRIVER: LazyTable<PayDriver> = LazyTable::new(LazyChunk::Pay);
 
 /// Shows the stored payments of an earlier page and resumes them.
 pub(crate) fn resume_stored(pay: Pay) {
@@ -87,7 +87,7 @@ pub struct Pay {
 }
 
 impl Pay {
-    /// Whether an earlier page has left payments under way. [`PAY_CHUNK`] must then be loaded
+    /// Whether an earlier page has left payments under way. [`LazyChunk::Pay`] must then be loaded
     /// before [`Self::start_up`].
     pub fn is_interrupted() -> bool {
         stored::any()
@@ -191,7 +191,7 @@ impl Pay {
             return act(driver, pay);
         }
         spawn_local(async move {
-            PAY_CHUNK.until_loaded().await;
+            LazyChunk::Pay.until_loaded().await;
             if let Some(driver) = PAY_DRIVER.get() {
                 act(driver, pay);
             }
@@ -249,11 +249,11 @@ impl Pay {
         }
     }
 
-    /// Removes a doubtful payment whose signature has expired. If it was charged before, the
+    /// Removes an unconfirmed payment whose signature has expired. If it was charged before, the
     /// receipts show it.
     pub fn set_aside(&self, id: CardId) {
         let is_expired =
-            |card: &PayCard| matches!(card.phase, PaymentPhase::Doubtful { expired: true, .. });
+            |card: &PayCard| matches!(card.phase, PaymentPhase::Unconfirmed { expired: true, .. });
         if self.with(id, is_expired) != Some(true) {
             return;
         }

@@ -102,22 +102,22 @@ pub(super) async fn send_until_known(
         }
         match outcome {
             PaymentOutcome::Open { .. } => {}
-            PaymentOutcome::Doubtful { message } => {
-                return leave_in_doubt(pay, id, nonce, payment, message).await;
+            PaymentOutcome::Unconfirmed { message } => {
+                return leave_unconfirmed(pay, id, nonce, payment, message).await;
             }
             _ => return,
         }
         pause_before_retry(pay, id, retry::backoff(attempt, retry_after)).await;
         if !retry::worth_sending(payment.valid_before, clock::now()) {
             let message = answer::RAN_OUT.to_owned();
-            return leave_in_doubt(pay, id, nonce, payment, message).await;
+            return leave_unconfirmed(pay, id, nonce, payment, message).await;
         }
     }
 }
 
 /// No response tells the outcome. If the wallet is signed in, the list of its payments does;
 /// otherwise the signed request stays stored until the customer sends it again.
-async fn leave_in_doubt(
+async fn leave_unconfirmed(
     pay: Pay,
     id: CardId,
     nonce: &str,
@@ -133,7 +133,7 @@ async fn leave_in_doubt(
         on_turn.run((conversation.clone(), TurnUpdate::OnHold));
     }
     let expired = !retry::worth_sending(payment.valid_before, clock::now());
-    pay.set_phase(id, PaymentPhase::Doubtful { message, expired });
+    pay.set_phase(id, PaymentPhase::Unconfirmed { message, expired });
 }
 
 async fn look_up_in_list(pay: Pay, nonce: &str) -> Option<PaymentOutcome> {

@@ -182,7 +182,7 @@ fn what_is_no_word_of_the_service_never_ends_a_payment() {
     for (status, body) in answers {
         let outcome = from_response(status, body, None);
         assert!(
-            matches!(outcome, PaymentOutcome::Doubtful { .. }),
+            matches!(outcome, PaymentOutcome::Unconfirmed { .. }),
             "{status}: {outcome:?}"
         );
     }
@@ -215,7 +215,7 @@ fn what_is_owed_is_told_with_its_particulars_and_is_not_paid_again() {
 }
 
 #[test]
-fn the_list_of_payments_decides_what_an_answer_leaves_in_doubt() {
+fn the_list_of_payments_decides_what_a_response_leaves_unknown() {
     let listed = |state| from_listed_state(state, None, Usdc(1));
     assert!(matches!(
         listed("settled"),

@@ -13,7 +13,7 @@ use crate::{
     browser::{clock, storage},
     engine::Engine,
     http::AbortHandle,
-    lazy::{LazyTable, NotLoaded, TALK_CHUNK},
+    lazy::{LazyChunk, LazyTable, NotLoaded},
     pay::TurnUpdate,
 };
 
@@ -32,7 +32,7 @@ pub(crate) struct ChatEntries {
     pub(crate) stop_last_turn: fn(Chat),
 }
 
-pub(crate) static CHAT_ENTRIES: LazyTable<ChatEntries> = LazyTable::new(&TALK_CHUNK);
+pub(crate) static CHAT_ENTRIES: LazyTable<ChatEntries> = LazyTable::new(LazyChunk::Talk);
 
 /// A turn with its own signal, so that a growing answer redraws only itself.
 #[derive(Clone)]
@@ -62,8 +62,8 @@ pub struct Chat {
 }
 
 impl Chat {
-    /// Whether an earlier visit has stored conversations. [`TALK_CHUNK`] must then be loaded before
-    /// [`Self::provide`].
+    /// Whether an earlier visit has stored conversations. [`LazyChunk::Talk`] must then be loaded
+    /// before [`Self::provide`].
     pub fn has_stored() -> bool {
         conversations::any_stored()
     }

@@ -252,7 +252,7 @@ impl Turn {
     }
 }
 
-/// The earlier turns as the agent is told of them, the oldest first. If they are too long, the
+/// The earlier turns as they are sent to the agent, the oldest first. If they are too long, the
 /// oldest turns are left out.
 pub fn history<'t>(turns: impl DoubleEndedIterator<Item = &'t Turn>) -> Vec<ChatMessage> {
     let mut room = LONGEST_HISTORY;

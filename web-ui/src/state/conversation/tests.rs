@@ -232,7 +232,7 @@ fn a_question_is_worth_asking_again_where_a_call_failed_and_nothing_was_paid() {
 }
 
 #[test]
-fn a_turn_whose_payment_is_in_doubt_waits_and_goes_on_with_it() {
+fn a_turn_whose_payment_is_unconfirmed_waits_and_goes_on_with_it() {
     let mut turn = turn([start("c1"), payment("c1")]);
     turn.attach_card(1);
     turn.restart_paid_call();

@@ -11,7 +11,7 @@ use crate::{
     browser,
     engine::Engine,
     http::RequestError,
-    lazy::{LazyTable, NotLoaded, PAGES_CHUNK},
+    lazy::{LazyChunk, LazyTable, NotLoaded},
     state::{now::every, remote::Remote},
 };
 
@@ -19,7 +19,7 @@ const LEASES_INTERVAL: Duration = Duration::from_secs(15);
 const USAGE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Requests leases and payments. Only signed-in wallets need it.
-pub(crate) static BOARD_REFRESH: LazyTable<fn(Board)> = LazyTable::new(&PAGES_CHUNK);
+pub(crate) static BOARD_REFRESH: LazyTable<fn(Board)> = LazyTable::new(LazyChunk::Pages);
 
 /// The leases and payments of a signed-in wallet.
 #[derive(Clone, Copy)]

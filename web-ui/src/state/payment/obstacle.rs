@@ -1,4 +1,4 @@
-//! What prevents a payment at the moment. It is told beside the "pay" button.
+//! What prevents a payment at the moment, as it is shown beside the "Pay" button.
 
 use api_types::Usdc;
 
@@ -155,13 +155,16 @@ mod tests {
 
     #[test]
     fn without_a_wallet_only_the_offer_can_be_expired() {
-        let mut nobody = PayContext {
+        let mut without_account = PayContext {
             account: None,
             balance: Some(Usdc(0)),
             ..around()
         };
-        assert_eq!(find_obstacle(&card(), &nobody), None);
-        nobody.now = 301;
-        assert_eq!(find_obstacle(&card(), &nobody), Some(PayObstacle::Expired));
+        assert_eq!(find_obstacle(&card(), &without_account), None);
+        without_account.now = 301;
+        assert_eq!(
+            find_obstacle(&card(), &without_account),
+            Some(PayObstacle::Expired)
+        );
     }
 }

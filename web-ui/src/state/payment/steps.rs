@@ -47,7 +47,7 @@ pub fn steps(phase: &PaymentPhase) -> [StepState; 4] {
         PaymentPhase::Refused { .. }
         | PaymentPhase::Undelivered { .. }
         | PaymentPhase::Owed(_)
-        | PaymentPhase::Doubtful { .. } => (2, StepState::Broken),
+        | PaymentPhase::Unconfirmed { .. } => (2, StepState::Broken),
         PaymentPhase::Settled(_) => (3, StepState::Done),
     };
     let mut all = [StepState::Ahead; 4];
@@ -87,11 +87,11 @@ pub fn status(card: &PayCard) -> Option<String> {
             ];
             parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
         }
-        PaymentPhase::Doubtful { message, expired } => {
+        PaymentPhase::Unconfirmed { message, expired } => {
             let then = if *expired {
-                phase::DOUBTFUL_EXPIRED
+                phase::UNCONFIRMED_EXPIRED
             } else {
-                phase::DOUBTFUL
+                phase::UNCONFIRMED
             };
             format!("{message} {then}")
         }
@@ -178,12 +178,12 @@ mod tests {
 
     #[test]
     fn a_customer_who_may_have_paid_or_is_owed_is_told_not_to_pay_again() {
-        let doubtful = |expired| {
+        let unconfirmed = |expired| {
             let message = "It is not known.".to_owned();
-            status(&card(PaymentPhase::Doubtful { message, expired })).unwrap()
+            status(&card(PaymentPhase::Unconfirmed { message, expired })).unwrap()
         };
-        assert!(doubtful(false).contains("do not pay for the same again"));
-        assert!(doubtful(true).contains("cannot be charged any more"));
+        assert!(unconfirmed(false).contains("do not pay for the same again"));
+        assert!(unconfirmed(true).contains("cannot be charged any more"));
         let owed = OwedPayment {
             message: "The machine was lost.".into(),
             payment_id: None,
