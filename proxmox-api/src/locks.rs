@@ -65,11 +65,7 @@ impl Locks {
 
     /// Whether a task of this process waits for the lock while another one holds it.
     pub fn is_waited_for(&self, name: &str) -> bool {
-        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        // The map, the holder and each waiter refer to the slot.
-        slots
-            .get(name)
-            .is_some_and(|slot| Arc::strong_count(slot) > 2)
+        self.own.is_waited_for(name)
     }
 
     /// The lock guard of a name; `None` if the lock is held.

@@ -58,6 +58,18 @@ impl<K: Eq + Hash, V: Default> NamedLocks<K, V> {
             .is_some_and(|lock| lock.0.lock.try_lock().is_err())
     }
 
+    /// Whether a task waits for the lock while another one holds it.
+    pub fn is_waited_for<Q: Eq + Hash + ?Sized>(&self, name: &Q) -> bool
+    where
+        K: Borrow<Q>,
+    {
+        // The set, the holder and each waiter refer to the lock.
+        let locks = self.all();
+        locks
+            .get(name)
+            .is_some_and(|lock| Arc::strong_count(&lock.0) > 2)
+    }
+
     fn all(&self) -> MutexGuard<'_, HashMap<K, NamedLock<V>>> {
         self.locks.lock().unwrap_or_else(PoisonError::into_inner)
     }
