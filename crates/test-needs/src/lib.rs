@@ -28,13 +28,17 @@ pub enum TestNeed {
     Lxc,
     /// The processes of another user can be bounded: setpriv, prlimit, Perl and root.
     ProcessLimits,
+    /// OpenSSH's server and its key generator are installed.
+    Sshd,
+    /// A file system can be mounted.
+    Mount,
 }
 
 use TestNeed::*;
 
 impl TestNeed {
     /// All needs.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Postgresql,
         Pgbouncer,
         Bash,
@@ -43,6 +47,8 @@ impl TestNeed {
         Dtach,
         Lxc,
         ProcessLimits,
+        Sshd,
+        Mount,
     ];
 
     /// The `cfg` that is set where the need is met.
@@ -56,6 +62,8 @@ impl TestNeed {
             Dtach => "has_dtach",
             Lxc => "has_lxc",
             ProcessLimits => "has_process_limits",
+            Sshd => "has_sshd",
+            Mount => "has_mount",
         }
     }
 
@@ -78,6 +86,8 @@ impl TestNeed {
                     .all(program_exists)
                     && is_root()
             }
+            Sshd => ["sshd", "ssh-keygen"].into_iter().all(program_exists),
+            Mount => ["mount", "umount"].into_iter().all(program_exists) && may_mount(),
         }
     }
 }
@@ -112,6 +122,16 @@ fn program_exists(program: &str) -> bool {
 
 fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
+}
+
+/// Root alone does not tell: a container's root may lack the right. So it is tried, in a namespace
+/// of its own that leaves nothing behind.
+fn may_mount() -> bool {
+    let status = Command::new("unshare")
+        .args(["--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"])
+        .stderr(Stdio::null())
+        .status();
+    status.is_ok_and(|status| status.success())
 }
 
 fn namespaces_are_allowed() -> bool {
