@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use crate::connection::{Connection, OpenError};
-use crate::lease::{Lease, PlaceEnd};
+use crate::slots::{PlaceEnd, Slots};
 
 /// How long the server may take to close a channel that we closed.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -20,7 +20,7 @@ const END_TIMEOUT: Duration = Duration::from_secs(2);
 /// The right to one channel on a connection. Unless it is told otherwise, a dropped place is
 /// broken: whether the server opened a channel for it is unknown.
 pub(crate) struct Place {
-    lease: Arc<Lease>,
+    slots: Arc<Slots>,
     connection: Arc<Connection>,
     class: Class,
     end: PlaceEnd,
@@ -33,17 +33,17 @@ enum Class {
 }
 
 impl Place {
-    pub(crate) fn control(lease: Arc<Lease>, connection: Arc<Connection>) -> Self {
-        Self::new(lease, connection, Class::Control)
+    pub(crate) fn control(slots: Arc<Slots>, connection: Arc<Connection>) -> Self {
+        Self::new(slots, connection, Class::Control)
     }
 
-    pub(crate) fn stream(lease: Arc<Lease>, connection: Arc<Connection>) -> Self {
-        Self::new(lease, connection, Class::Stream)
+    pub(crate) fn stream(slots: Arc<Slots>, connection: Arc<Connection>) -> Self {
+        Self::new(slots, connection, Class::Stream)
     }
 
-    fn new(lease: Arc<Lease>, connection: Arc<Connection>, class: Class) -> Self {
+    fn new(slots: Arc<Slots>, connection: Arc<Connection>, class: Class) -> Self {
         Self {
-            lease,
+            slots,
             connection,
             class,
             end: PlaceEnd::Broken,
@@ -87,14 +87,8 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         match self.class {
-            Class::Control => self.lease.release_control(&self.connection, self.end),
-            Class::Stream => {
-                // A stream's connection has one channel at a time, so a port that refused it
-                // leaves it as it was.
-                let keep = self.end != PlaceEnd::Broken && !self.connection.is_worn();
-                self.lease
-                    .release_stream(keep.then(|| self.connection.clone()));
-            }
+            Class::Control => self.slots.release_control(&self.connection, self.end),
+            Class::Stream => self.slots.release_stream(&self.connection, self.end),
         }
     }
 }
@@ -119,10 +113,10 @@ impl OpenChannel {
         write.clone()
     }
 
-    /// The lease and the connection, to end what runs in the channel.
-    pub(crate) fn origin(&self) -> (Arc<Lease>, Arc<Connection>) {
+    /// The connection, to end on it what runs in the channel.
+    pub(crate) fn connection(&self) -> Arc<Connection> {
         let (_, _, place) = self.parts.as_ref().expect("taken only by Drop");
-        (place.lease.clone(), place.connection.clone())
+        place.connection.clone()
     }
 
     /// Lets the server close the channel after the end of the input.

@@ -7,17 +7,15 @@
 use std::borrow::Cow;
 use std::net::{Shutdown, SocketAddr};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use russh::client::{self, AuthResult, ChannelOpenHandle, DisconnectReason, Handle, Msg, Session};
-use russh::keys::PublicKeyOrCertificate;
-use russh::{
-    AlgorithmKind, Channel, ChannelOpenFailure, Disconnect, Preferred, SshId, compression,
-};
+use russh::client::{self, AuthResult, Handle, Msg};
+use russh::{AlgorithmKind, Channel, ChannelOpenFailure, Preferred, SshId, compression};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use crate::client::{Client, Ended};
 use crate::dialer::Dialer;
 use crate::error::{GuestError, LOST};
 use crate::key::GuestKey;
@@ -197,11 +195,8 @@ async fn log_in(stream: TcpStream, login: &Login<'_>) -> Result<Connection, Gues
     let stream = stream.into_std().map_err(broken)?;
     let socket = stream.try_clone().map_err(broken)?;
     let stream = TcpStream::from_std(stream).map_err(broken)?;
-    let ended = Arc::new(Mutex::new(None));
-    let client = Client {
-        host_keys: *login.host_keys,
-        ended: ended.clone(),
-    };
+    let client = Client::new(*login.host_keys);
+    let ended = client.ended();
     let mut handle = client::connect_stream(Arc::new(config(login.host_keys)), stream, client)
         .await
         .map_err(|error| handshake_error(&error))?;
@@ -257,131 +252,5 @@ fn handshake_error(error: &russh::Error) -> GuestError {
         russh::Error::Version => GuestError::NotSsh,
         russh::Error::Disconnect | russh::Error::HUP | russh::Error::IO(_) => LOST,
         error => GuestError::Other(error.to_string()),
-    }
-}
-
-/// How a connection ended, as far as a login's failure depends on it.
-enum Ended {
-    TooManyTries,
-    Otherwise,
-}
-
-/// Answers what the server asks on its own account: no.
-struct Client {
-    host_keys: HostKeys,
-    ended: Arc<Mutex<Option<Ended>>>,
-}
-
-impl client::Handler for Client {
-    type Error = russh::Error;
-
-    async fn check_server_key(
-        &mut self,
-        key: &PublicKeyOrCertificate,
-    ) -> Result<bool, russh::Error> {
-        Ok(match key {
-            PublicKeyOrCertificate::PublicKey { key, .. } => self.host_keys.matches(key),
-            PublicKeyOrCertificate::Certificate(_) => false,
-        })
-    }
-
-    async fn disconnected(
-        &mut self,
-        reason: DisconnectReason<russh::Error>,
-    ) -> Result<(), russh::Error> {
-        let ended = match &reason {
-            DisconnectReason::ReceivedDisconnect(info)
-                if matches!(
-                    info.reason_code,
-                    Disconnect::ProtocolError | Disconnect::NoMoreAuthMethodsAvailable
-                ) =>
-            {
-                Ended::TooManyTries
-            }
-            _ => Ended::Otherwise,
-        };
-        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(ended);
-        match reason {
-            DisconnectReason::ReceivedDisconnect(_) => Ok(()),
-            DisconnectReason::Error(error) => Err(error),
-        }
-    }
-
-    // russh accepts these unless they are overridden, and each would take memory for as long as
-    // the server likes. Dropping `reply` refuses.
-
-    async fn server_channel_open_session(
-        &mut self,
-        _: Channel<Msg>,
-        _: ChannelOpenHandle,
-        _: &mut Session,
-    ) -> Result<(), russh::Error> {
-        Ok(())
-    }
-
-    async fn server_channel_open_direct_tcpip(
-        &mut self,
-        _: Channel<Msg>,
-        _: &str,
-        _: u32,
-        _: &str,
-        _: u32,
-        _: ChannelOpenHandle,
-        _: &mut Session,
-    ) -> Result<(), russh::Error> {
-        Ok(())
-    }
-
-    async fn server_channel_open_forwarded_tcpip(
-        &mut self,
-        _: Channel<Msg>,
-        _: &str,
-        _: u32,
-        _: &str,
-        _: u32,
-        _: ChannelOpenHandle,
-        _: &mut Session,
-    ) -> Result<(), russh::Error> {
-        Ok(())
-    }
-
-    async fn server_channel_open_direct_streamlocal(
-        &mut self,
-        _: Channel<Msg>,
-        _: &str,
-        _: ChannelOpenHandle,
-        _: &mut Session,
-    ) -> Result<(), russh::Error> {
-        Ok(())
-    }
-
-    async fn server_channel_open_forwarded_streamlocal(
-        &mut self,
-        _: Channel<Msg>,
-        _: &str,
-        _: ChannelOpenHandle,
-        _: &mut Session,
-    ) -> Result<(), russh::Error> {
-        Ok(())
-    }
-
-    async fn server_channel_open_x11(
-        &mut self,
-        _: Channel<Msg>,
-        _: &str,
-        _: u32,
-        _: ChannelOpenHandle,
-        _: &mut Session,
-    ) -> Result<(), russh::Error> {
-        Ok(())
-    }
-
-    async fn server_channel_open_agent_forward(
-        &mut self,
-        _: Channel<Msg>,
-        _: ChannelOpenHandle,
-        _: &mut Session,
-    ) -> Result<(), russh::Error> {
-        Ok(())
     }
 }

@@ -10,10 +10,13 @@ use russh::{ChannelMsg, ChannelReadHalf, Sig};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::channel::OpenChannel;
+use crate::command::{CommandOutcome, CommandRequest, OutputSink};
+use crate::connection::Connection;
 use crate::error::{GuestError, LOST};
+use crate::lease::Lease;
 use crate::output::Output;
 use crate::pool::Guest;
-use crate::{script, sftp};
+use crate::{script, sftp, signal};
 
 /// A command's exit status is answered after so long a silence of its outputs: a server it left in
 /// the background may hold them open.
@@ -22,115 +25,6 @@ const SILENCE: Duration = Duration::from_millis(250);
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// From the signals at the time limit to the answer, whatever the guest does.
 const ENDING: Duration = Duration::from_secs(6);
-
-/// A script for a guest's `/bin/sh`.
-#[derive(Debug, Clone)]
-pub struct CommandRequest {
-    /// The script, of any length, without NUL bytes.
-    pub script: Vec<u8>,
-    /// Its standard input, which ends after it.
-    pub stdin: Vec<u8>,
-    /// Variables beside those of a login, at most 1 MiB.
-    pub env: Vec<(String, String)>,
-    /// The working directory, the user's home if it is not given.
-    pub cwd: Option<String>,
-    /// The user to run it as, the login's if it is not given.
-    pub user: Option<String>,
-    /// When to end it: TERM to its process group, KILL two seconds later.
-    pub timeout: Duration,
-    /// How much of the start of each of its outputs to return, in bytes. The rest is counted.
-    pub limit_bytes: usize,
-}
-
-impl CommandRequest {
-    /// A script with 30 seconds to run and 64 KiB for each output.
-    pub fn new(script: impl Into<Vec<u8>>) -> Self {
-        Self {
-            script: script.into(),
-            stdin: Vec::new(),
-            env: Vec::new(),
-            cwd: None,
-            user: None,
-            timeout: Duration::from_secs(30),
-            limit_bytes: 64 * 1024,
-        }
-    }
-
-    /// Whether it can be expressed, and the code for its environment.
-    fn check(&self) -> Result<Vec<u8>, GuestError> {
-        if self.script.contains(&0) {
-            return Err(GuestError::InvalidCommand("the script has a NUL byte"));
-        }
-        if self
-            .cwd
-            .as_ref()
-            .is_some_and(|cwd| cwd.contains('\0') || cwd.len() > 4096)
-        {
-            return Err(GuestError::NoSuchDirectory);
-        }
-        if self
-            .user
-            .as_ref()
-            .is_some_and(|user| !script::is_user_name(user))
-        {
-            return Err(GuestError::NoSuchUser);
-        }
-        script::environment(&self.env)
-    }
-}
-
-/// What a command did. Root in the guest can forge all of this, for its own guest.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CommandOutcome {
-    /// The start of its standard output.
-    pub stdout: Vec<u8>,
-    /// The start of its standard error.
-    pub stderr: Vec<u8>,
-    /// The length of its whole standard output.
-    pub stdout_bytes: u64,
-    /// The length of its whole standard error.
-    pub stderr_bytes: u64,
-    /// Its exit status; 128 and the signal's number if one ended it.
-    pub exit_code: i32,
-    /// It ran into its time limit and was ended.
-    pub timed_out: bool,
-    /// One of the outputs is longer than what is returned.
-    pub truncated: bool,
-}
-
-/// One of a command's two outputs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OutputStream {
-    /// Standard output.
-    Stdout,
-    /// Standard error.
-    Stderr,
-}
-
-/// Receives output while a command runs, in the order of each stream.
-#[derive(Clone)]
-pub struct OutputSink(Arc<OutputReceiver>);
-
-type OutputReceiver = dyn Fn(OutputStream, &[u8]) + Send + Sync;
-
-impl OutputSink {
-    /// Calls `sink` with every chunk, none of them empty. It must not block.
-    pub fn new(sink: impl Fn(OutputStream, &[u8]) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(sink))
-    }
-
-    pub(crate) fn send(&self, stream: OutputStream, bytes: &[u8]) {
-        if !bytes.is_empty() {
-            (self.0)(stream, bytes);
-        }
-    }
-}
-
-impl fmt::Debug for OutputSink {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("OutputSink")
-    }
-}
 
 /// A command that can be run: the guest was reached and gave it a session.
 pub struct OpenedCommand {
@@ -196,6 +90,7 @@ impl OpenedCommand {
         }
         let mut running = Running {
             channel: Some(self.channel),
+            lease: self.guest.lease(),
             group: None,
             word,
         };
@@ -216,6 +111,7 @@ impl OpenedCommand {
 /// A command under way. Dropping it ends the command.
 struct Running {
     channel: Option<OpenChannel>,
+    lease: Arc<Lease>,
     /// Its process group in the guest, once it started.
     group: Option<u32>,
     /// The word of its header.
@@ -258,7 +154,7 @@ impl Running {
         output: &mut Output<'_>,
     ) -> Result<Ended, GuestError> {
         let channel = self.channel.as_mut().expect("taken at the end");
-        let (lease, connection) = channel.origin();
+        let (lease, connection) = (&self.lease, channel.connection());
         let (read, write) = channel.halves();
         write.exec(true, line).await.map_err(|_| LOST)?;
         let input = async {
@@ -316,7 +212,7 @@ impl Running {
                     answer_by = Instant::now() + LAST_WORDS;
                 }
                 Some(ChannelMsg::ExitSignal { signal_name, .. }) => {
-                    ended.exit_code = Some(128 + signal_number(&signal_name));
+                    ended.exit_code = Some(128 + signal::number(&signal_name));
                     answer_by = Instant::now() + LAST_WORDS;
                 }
                 Some(ChannelMsg::Failure) if !output.started() => {
@@ -347,8 +243,9 @@ impl Drop for Running {
             return;
         };
         let (group, word) = (self.group, std::mem::take(&mut self.word));
+        let lease = self.lease.clone();
         runtime.spawn(async move {
-            let (lease, connection) = channel.origin();
+            let connection = channel.connection();
             let (read, write) = channel.halves();
             let _ = write.signal(Sig::TERM).await;
             let group = match group {
@@ -384,11 +281,7 @@ async fn await_group(read: &mut ChannelReadHalf, word: &str) -> Option<u32> {
 
 /// Ends a command's process group by a command on the same connection, or on another one if it
 /// has no room.
-async fn end_group(
-    lease: Arc<crate::lease::Lease>,
-    connection: Arc<crate::connection::Connection>,
-    group: u32,
-) {
+async fn end_group(lease: Arc<Lease>, connection: Arc<Connection>, group: u32) {
     let ending = async {
         let line = script::end_group(group);
         if let Ok(channel) = connection.open_session().await {
@@ -404,31 +297,4 @@ async fn end_group(
     };
     // Whatever is left then is the guest's own affair.
     let _ = timeout(ENDING, ending).await;
-}
-
-/// The number of a signal on Linux.
-pub(crate) fn signal_number(signal: &Sig) -> i32 {
-    match signal {
-        Sig::HUP => 1,
-        Sig::INT => 2,
-        Sig::QUIT => 3,
-        Sig::ILL => 4,
-        Sig::ABRT => 6,
-        Sig::FPE => 8,
-        Sig::KILL => 9,
-        Sig::USR1 => 10,
-        Sig::SEGV => 11,
-        Sig::PIPE => 13,
-        Sig::ALRM => 14,
-        Sig::TERM => 15,
-        Sig::Custom(name) => match name.as_str() {
-            "TRAP" => 5,
-            "BUS" => 7,
-            "USR2" => 12,
-            "XCPU" => 24,
-            "XFSZ" => 25,
-            "SYS" => 31,
-            _ => 0,
-        },
-    }
 }

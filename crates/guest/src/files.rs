@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 use russh_sftp::client::error::Error;
 use russh_sftp::protocol::{FileAttributes, StatusCode};
 
+use crate::command::CommandRequest;
 use crate::error::GuestError;
-use crate::exec::CommandRequest;
 use crate::pool::Guest;
 use crate::sftp::{Sftp, is_failure, plain};
 use crate::{paths, sftp};

@@ -22,6 +22,8 @@
 //! Everything is `Send` and needs a tokio runtime with time and I/O; dropping spawns tasks there.
 
 mod channel;
+mod client;
+mod command;
 mod connection;
 mod dialer;
 mod error;
@@ -29,6 +31,7 @@ mod exec;
 mod files;
 mod key;
 mod lease;
+mod logins;
 mod output;
 mod paths;
 mod pin;
@@ -36,16 +39,21 @@ mod pool;
 mod script;
 mod sftp;
 mod shell;
+mod signal;
+mod slots;
 mod stream;
+mod target;
 mod transfer;
 
+pub use command::{CommandOutcome, CommandRequest, OutputSink, OutputStream};
 pub use dialer::{Dialer, InvalidProxy};
 pub use error::GuestError;
-pub use exec::{CommandOutcome, CommandRequest, OpenedCommand, OutputSink, OutputStream};
+pub use exec::OpenedCommand;
 pub use files::{DirEntry, FileKind, FileStat, Listing};
 pub use key::GuestKey;
 pub use pin::{Fingerprint, HostKeys, InvalidFingerprint};
-pub use pool::{ConnectionCounts, Guest, GuestConnections, GuestTarget, Limits};
+pub use pool::{Guest, GuestConnections};
 pub use shell::{GuestShell, ShellReader, ShellRequest, ShellWriter};
 pub use stream::GuestStream;
+pub use target::{ConnectionCounts, GuestTarget, Limits};
 pub use transfer::{FileReader, WriteOptions};

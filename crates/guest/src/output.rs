@@ -1,7 +1,7 @@
 //! What a command prints: the start is kept, the rest counted, nothing ever waits.
 
+use crate::command::{CommandOutcome, OutputSink, OutputStream};
 use crate::error::GuestError;
-use crate::exec::{CommandOutcome, OutputSink, OutputStream};
 
 /// The two outputs of one command, from the prelude's header on.
 pub(crate) struct Output<'a> {

@@ -4,70 +4,12 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use crate::dialer::Dialer;
 use crate::error::GuestError;
-use crate::key::GuestKey;
 use crate::lease::Lease;
-use crate::pin::HostKeys;
-
-/// Where a lease's guest is, and how to know it.
-#[derive(Debug, Clone)]
-pub struct GuestTarget {
-    /// The lease's id: the connections are kept under it.
-    pub lease_id: String,
-    /// The guest's address. It need not be trusted.
-    pub address: IpAddr,
-    /// The port of its SSH server, 22 as a rule.
-    pub port: u16,
-    /// The lease's key.
-    pub key: GuestKey,
-    /// The guest's host keys.
-    pub host_keys: HostKeys,
-}
-
-/// Time limits of the pool.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// How long an operation waits for a free connection before [`GuestError::TooMany`].
-    pub wait: Duration,
-    /// When an idle control connection is closed.
-    pub control_idle: Duration,
-    /// When an idle stream connection is closed. Each takes 2.6 MB of the customer's memory.
-    pub stream_idle: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            wait: Duration::from_secs(10),
-            control_idle: Duration::from_secs(300),
-            stream_idle: Duration::from_secs(30),
-        }
-    }
-}
-
-impl Limits {
-    /// How often idle connections are looked for.
-    pub(crate) fn sweep(&self) -> Duration {
-        let shortest = self.control_idle.min(self.stream_idle);
-        (shortest / 3).clamp(Duration::from_millis(20), Duration::from_secs(10))
-    }
-}
-
-/// Open connections, for a gauge.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ConnectionCounts {
-    /// Shared connections.
-    pub control: usize,
-    /// Connections with one channel each, idle ones included.
-    pub stream: usize,
-    /// Connections of both kinds without a channel.
-    pub idle: usize,
-}
+use crate::target::{ConnectionCounts, GuestTarget, Limits, Shared};
 
 /// The connections to all guests. Clones share them.
 #[derive(Clone)]
@@ -76,13 +18,6 @@ pub struct GuestConnections(Arc<Pool>);
 struct Pool {
     shared: Arc<Shared>,
     leases: Mutex<HashMap<String, Arc<Lease>>>,
-}
-
-pub(crate) struct Shared {
-    pub(crate) dialer: Dialer,
-    pub(crate) limits: Limits,
-    /// The user to log in as.
-    pub(crate) login: String,
 }
 
 impl GuestConnections {
@@ -143,7 +78,7 @@ impl GuestConnections {
     fn lease(&self, target: &GuestTarget) -> Arc<Lease> {
         let mut leases = self.leases();
         if let Some(lease) = leases.get(&target.lease_id) {
-            let known = &lease.target;
+            let known = lease.target();
             let same = known.address == target.address
                 && known.port == target.port
                 && known.host_keys == target.host_keys;
@@ -152,7 +87,7 @@ impl GuestConnections {
             }
             lease.close();
         }
-        let lease = Lease::new(self.0.shared.clone(), target.clone());
+        let lease = Arc::new(Lease::new(self.0.shared.clone(), target.clone()));
         leases.insert(target.lease_id.clone(), lease.clone());
         lease
     }

@@ -14,8 +14,8 @@ use tokio::sync::watch;
 
 use crate::channel::OpenChannel;
 use crate::error::{GuestError, LOST};
-use crate::exec::signal_number;
 use crate::pool::Guest;
+use crate::signal;
 
 /// A terminal to open.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,7 +132,7 @@ impl ShellReader {
                     self.exit_status = Some(i32::try_from(exit_status).unwrap_or(i32::MAX));
                 }
                 Some(ChannelMsg::ExitSignal { signal_name, .. }) => {
-                    self.exit_status = Some(128 + signal_number(&signal_name));
+                    self.exit_status = Some(128 + signal::number(&signal_name));
                 }
                 Some(ChannelMsg::Close) | None => break,
                 Some(_) => {}
