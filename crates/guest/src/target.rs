@@ -25,7 +25,7 @@ pub struct GuestTarget {
 /// Time limits of the pool.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// How long an operation waits for a free connection before [`GuestError::TooMany`].
+    /// How long an operation waits for a free connection before `GuestError::TooMany`.
     pub wait: Duration,
     /// When an idle control connection is closed.
     pub control_idle: Duration,
