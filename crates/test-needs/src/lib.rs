@@ -33,7 +33,7 @@ enum MachineCheck {
 }
 
 /// All needs.
-pub const NEEDS: [TestNeed; 25] = [
+pub const NEEDS: [TestNeed; 28] = [
     need("has_bash", "bash", "bash", Program("bash")),
     need("has_dash", "dash", "dash", Program("dash")),
     need("has_busybox", "BusyBox", "busybox", Program("busybox")),
@@ -52,6 +52,24 @@ pub const NEEDS: [TestNeed; 25] = [
         "certificates of public authorities",
         "ca-certificates",
         Condition(machine::has_certificates),
+    ),
+    need(
+        "has_sshd",
+        "OpenSSH's server",
+        "openssh-server",
+        Condition(machine::has_sshd),
+    ),
+    need(
+        "has_ssh_client",
+        "OpenSSH's clients",
+        "openssh-client",
+        Condition(machine::has_ssh_client),
+    ),
+    need(
+        "has_mount",
+        "the right to mount a file system",
+        "",
+        Condition(machine::has_mount),
     ),
     need(
         "has_postgresql",

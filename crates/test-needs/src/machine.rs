@@ -135,3 +135,20 @@ fn succeeds(command: &[&str]) -> bool {
         .status();
     status.is_ok_and(|status| status.success())
 }
+
+/// Whether OpenSSH's server can be started with keys of its own.
+pub(crate) fn has_sshd() -> bool {
+    have_programs(&["sshd", "ssh-keygen"])
+}
+
+/// Whether OpenSSH's client is there with its programs for files and keys.
+pub(crate) fn has_ssh_client() -> bool {
+    have_programs(&["ssh", "scp", "sftp", "ssh-keygen"])
+}
+
+/// Whether a file system can be mounted. Root alone does not tell: a container's root may lack the
+/// right. So it is tried, in a namespace of its own that leaves nothing behind.
+pub(crate) fn has_mount() -> bool {
+    let mount = ["mount", "-t", "tmpfs", "tmpfs", "/mnt"];
+    succeeds(&[&["unshare", "--mount"], &mount[..]].concat())
+}

@@ -1,0 +1,129 @@
+//! All connections to all guests, by lease.
+//!
+//! By lease and never by address: addresses are used again, and a guest can claim another's.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::dialer::Dialer;
+use crate::error::GuestError;
+use crate::lease::Lease;
+use crate::target::{ConnectionCounts, GuestTarget, Limits, Shared};
+
+/// The connections to all guests. Clones share them.
+#[derive(Clone)]
+pub struct GuestConnections(Arc<Pool>);
+
+struct Pool {
+    shared: Arc<Shared>,
+    leases: Mutex<HashMap<String, Arc<Lease>>>,
+}
+
+impl GuestConnections {
+    /// An empty pool that logs in as root.
+    pub fn new(dialer: Dialer, limits: Limits) -> Self {
+        Self::with_login(dialer, limits, "root")
+    }
+
+    /// An empty pool that logs in as another user.
+    pub fn with_login(dialer: Dialer, limits: Limits, login: impl Into<String>) -> Self {
+        let login = login.into();
+        let shared = Arc::new(Shared {
+            dialer,
+            limits,
+            login,
+        });
+        let leases = Mutex::default();
+        Self(Arc::new(Pool { shared, leases }))
+    }
+
+    /// A guest. Nothing is dialled before it is used.
+    pub fn guest(&self, target: GuestTarget) -> Guest {
+        Guest {
+            connections: self.clone(),
+            target,
+        }
+    }
+
+    /// Ends all connections of a lease: it ended, its guest was stopped, or has another address.
+    pub fn forget(&self, lease_id: &str) {
+        let lease = self.leases().remove(lease_id);
+        if let Some(lease) = lease {
+            lease.close();
+        }
+    }
+
+    /// How many connections are open.
+    pub fn counts(&self) -> ConnectionCounts {
+        let leases: Vec<_> = self.leases().values().cloned().collect();
+        leases
+            .iter()
+            .fold(ConnectionCounts::default(), |sum, lease| {
+                let counts = lease.counts();
+                ConnectionCounts {
+                    control: sum.control + counts.control,
+                    stream: sum.stream + counts.stream,
+                    idle: sum.idle + counts.idle,
+                }
+            })
+    }
+
+    fn leases(&self) -> MutexGuard<'_, HashMap<String, Arc<Lease>>> {
+        self.0.leases.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The connections of the target's lease. Those to another address, or to a guest with other
+    /// host keys, are ended.
+    fn lease(&self, target: &GuestTarget) -> Arc<Lease> {
+        let mut leases = self.leases();
+        if let Some(lease) = leases.get(&target.lease_id) {
+            let known = lease.target();
+            let same = known.address == target.address
+                && known.port == target.port
+                && known.host_keys == target.host_keys;
+            if same {
+                return lease.clone();
+            }
+            lease.close();
+        }
+        let lease = Arc::new(Lease::new(self.0.shared.clone(), target.clone()));
+        leases.insert(target.lease_id.clone(), lease.clone());
+        lease
+    }
+}
+
+impl fmt::Debug for GuestConnections {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GuestConnections")
+            .field("dialer", &self.0.shared.dialer)
+            .field("counts", &self.counts())
+            .finish_non_exhaustive()
+    }
+}
+
+/// One lease's guest. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Guest {
+    connections: GuestConnections,
+    target: GuestTarget,
+}
+
+impl Guest {
+    /// Where the guest is.
+    pub fn target(&self) -> &GuestTarget {
+        &self.target
+    }
+
+    /// Logs in, if no connection is open yet. Tells whether and why not SSH works.
+    ///
+    /// # Errors
+    /// Those of a connection and a login: nothing ran.
+    pub async fn probe(&self) -> Result<(), GuestError> {
+        self.lease().session().await.map(drop)
+    }
+
+    pub(crate) fn lease(&self) -> Arc<Lease> {
+        self.connections.lease(&self.target)
+    }
+}

@@ -1,0 +1,15 @@
+//! The crate against real OpenSSH servers, a SOCKS5 proxy and a hostile SSH server, all on
+//! loopback and started by the tests.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod connect;
+mod exec;
+mod files;
+mod folder;
+mod hostile;
+mod ports;
+mod shell;
+mod socks;
+mod sshd;
+mod transfer;

@@ -1,0 +1,227 @@
+//! An OpenSSH server for one test, on a port of its own, with its own keys and configuration.
+
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use guest::{
+    CommandOutcome, CommandRequest, Dialer, Guest, GuestConnections, GuestError, GuestKey,
+    GuestTarget, HostKeys, Limits,
+};
+
+/// The installation's key of the tests.
+pub const INSTALLATION: &[u8] = b"installation";
+
+static LEASES: AtomicU32 = AtomicU32::new(0);
+
+pub struct Sshd {
+    folder: tempfile::TempDir,
+    process: Child,
+    pub port: u16,
+    pub lease: String,
+    pub host_keys: HostKeys,
+}
+
+/// The user that the tests run as, and log in as.
+pub fn login() -> String {
+    let output = Command::new("id").arg("-un").output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+impl Sshd {
+    pub fn start() -> Self {
+        Self::with("")
+    }
+
+    /// With more lines of configuration, which win over those here.
+    pub fn with(configuration: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for kind in ["ed25519", "ecdsa"] {
+            let path = folder.path().join(format!("ssh_host_{kind}_key"));
+            let status = Command::new("ssh-keygen")
+                .args(["-q", "-N", "", "-t", kind, "-f"])
+                .arg(&path)
+                .status()
+                .unwrap();
+            assert!(status.success());
+        }
+        let lease = format!("lease-{}", LEASES.fetch_add(1, Ordering::Relaxed));
+        let line = GuestKey::derive(INSTALLATION, &lease)
+            .authorized_line(None)
+            .unwrap();
+        fs::write(folder.path().join("authorized_keys"), line + "\n").unwrap();
+        // Debian's sshd wants its folder, and makes none.
+        let _ = fs::create_dir_all("/run/sshd");
+        let port = free_port();
+        let text = format!(
+            "{configuration}\nPort {port}\nListenAddress 127.0.0.1\nUsePAM no\nStrictModes no\n\
+             HostKey {path}/ssh_host_ed25519_key\nHostKey {path}/ssh_host_ecdsa_key\n\
+             AuthorizedKeysFile {path}/authorized_keys\nPidFile none\n\
+             Subsystem sftp internal-sftp\nPermitRootLogin prohibit-password\n",
+            path = folder.path().display()
+        );
+        fs::write(folder.path().join("sshd_config"), text).unwrap();
+        let process = start(folder.path(), port);
+        let mut sshd = Self {
+            folder,
+            process,
+            port,
+            lease,
+            host_keys: HostKeys::default(),
+        };
+        let public = |kind| {
+            let file = sshd.path().join(format!("ssh_host_{kind}_key.pub"));
+            fs::read_to_string(file).unwrap()
+        };
+        sshd.host_keys = HostKeys::from_public_keys(&(public("ed25519") + &public("ecdsa")));
+        sshd
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn target(&self) -> GuestTarget {
+        GuestTarget {
+            lease_id: self.lease.clone(),
+            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            port: self.port,
+            key: GuestKey::derive(INSTALLATION, &self.lease),
+            host_keys: self.host_keys,
+        }
+    }
+
+    pub fn guest(&self) -> Guest {
+        connections().guest(self.target())
+    }
+
+    /// Sends a signal to the server and all its connections.
+    pub fn signal_all(&self, signal: &str) {
+        for pid in descendants(self.process.id()) {
+            let _ = Command::new("kill")
+                .arg(signal)
+                .arg(pid.to_string())
+                .status();
+        }
+    }
+
+    /// Stops the server, not its connections.
+    pub fn stop(&mut self) {
+        let _ = self.process.kill();
+        self.process.wait().unwrap();
+    }
+
+    /// Starts the stopped server again.
+    pub fn start_again(&mut self) {
+        self.process = start(self.folder.path(), self.port);
+    }
+
+    /// The processes below the server: its connections and what runs in them.
+    pub fn processes(&self) -> Vec<u32> {
+        let mut all = descendants(self.process.id());
+        all.retain(|pid| *pid != self.process.id());
+        all
+    }
+}
+
+impl Drop for Sshd {
+    fn drop(&mut self) {
+        self.signal_all("-CONT");
+        self.signal_all("-KILL");
+        let _ = self.process.wait();
+    }
+}
+
+fn start(folder: &Path, port: u16) -> Child {
+    let log = fs::File::create(folder.join("log")).unwrap();
+    let process = Command::new("/usr/sbin/sshd")
+        .args(["-D", "-e", "-f"])
+        .arg(folder.join("sshd_config"))
+        .stdin(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    let by = Instant::now() + Duration::from_secs(10);
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        let log = || fs::read_to_string(folder.join("log")).unwrap();
+        assert!(Instant::now() < by, "sshd did not start: {}", log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    process
+}
+
+/// A process and all below it.
+pub fn descendants(root: u32) -> Vec<u32> {
+    let mut parents = Vec::new();
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let Some(pid) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse::<u32>().ok())
+        else {
+            continue;
+        };
+        let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else {
+            continue;
+        };
+        let after = stat.rsplit(')').next().unwrap_or_default();
+        if let Some(parent) = after
+            .split_whitespace()
+            .nth(1)
+            .and_then(|p| p.parse::<u32>().ok())
+        {
+            parents.push((pid, parent));
+        }
+    }
+    let mut found = vec![root];
+    let mut index = 0;
+    while index < found.len() {
+        let parent = found[index];
+        found.extend(
+            parents
+                .iter()
+                .filter(|(_, p)| *p == parent)
+                .map(|(pid, _)| *pid),
+        );
+        index += 1;
+    }
+    found
+}
+
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+pub fn connections() -> GuestConnections {
+    GuestConnections::with_login(Dialer::Direct, Limits::default(), login())
+}
+
+/// Runs a script and expects an outcome.
+pub async fn run(guest: &Guest, script: &str) -> CommandOutcome {
+    run_request(guest, CommandRequest::new(script))
+        .await
+        .unwrap()
+}
+
+pub async fn run_request(
+    guest: &Guest,
+    request: CommandRequest,
+) -> Result<CommandOutcome, GuestError> {
+    guest.open_command(false).await?.run(request, None).await
+}
+
+/// Waits until a condition holds.
+pub async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let by = Instant::now() + Duration::from_secs(10);
+    while !holds() {
+        assert!(Instant::now() < by, "not in time: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
