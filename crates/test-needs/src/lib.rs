@@ -28,13 +28,23 @@ pub enum TestNeed {
     Lxc,
     /// The processes of another user can be bounded: setpriv, prlimit, Perl and root.
     ProcessLimits,
+    /// OpenSSH's client with its programs for files and keys.
+    SshClient,
+    /// Python 3 is installed.
+    Python3,
+    /// curl is installed.
+    Curl,
+    /// Ordinary users may make namespaces.
+    Namespaces,
+    /// bubblewrap is installed and may make namespaces.
+    Bubblewrap,
 }
 
 use TestNeed::*;
 
 impl TestNeed {
     /// All needs.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 13] = [
         Postgresql,
         Pgbouncer,
         Bash,
@@ -43,6 +53,11 @@ impl TestNeed {
         Dtach,
         Lxc,
         ProcessLimits,
+        SshClient,
+        Python3,
+        Curl,
+        Namespaces,
+        Bubblewrap,
     ];
 
     /// The `cfg` that is set where the need is met.
@@ -56,6 +71,11 @@ impl TestNeed {
             Dtach => "has_dtach",
             Lxc => "has_lxc",
             ProcessLimits => "has_process_limits",
+            SshClient => "has_ssh_client",
+            Python3 => "has_python3",
+            Curl => "has_curl",
+            Namespaces => "has_namespaces",
+            Bubblewrap => "has_bubblewrap",
         }
     }
 
@@ -77,6 +97,20 @@ impl TestNeed {
                     .into_iter()
                     .all(program_exists)
                     && is_root()
+            }
+            SshClient => ["ssh", "scp", "sftp", "ssh-keygen"]
+                .into_iter()
+                .all(program_exists),
+            Python3 => program_exists("python3"),
+            Curl => program_exists("curl"),
+            Namespaces => namespaces_are_allowed(),
+            Bubblewrap => {
+                let status = Command::new("bwrap")
+                    .args(["--unshare-all", "--disable-userns", "--unshare-user"])
+                    .args(["--ro-bind", "/", "/", "--proc", "/proc", "true"])
+                    .stderr(Stdio::null())
+                    .status();
+                status.is_ok_and(|status| status.success())
             }
         }
     }
