@@ -175,7 +175,7 @@ impl Handler for Connection {
         _originator: &str,
         _originator_port: u32,
         reply: ChannelOpenHandle,
-        session: &mut Session,
+        _session: &mut Session,
     ) -> Result<(), Self::Error> {
         let port = u16::try_from(port).unwrap_or(0);
         if !self.options.may_open(host, port) {
@@ -185,7 +185,7 @@ impl Handler for Connection {
             return Ok(());
         }
         let own = self.order.address.clone();
-        let open = forward::open(channel, host.to_owned(), port, own, reply, session.handle());
+        let open = forward::open(channel, host.to_owned(), port, own, reply);
         tokio::spawn(open);
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Channels that lead to a port of the container (`direct-tcpip`, `ssh -L`).
 
-use russh::server::{ChannelOpenHandle, Handle, Msg};
+use russh::server::{ChannelOpenHandle, Msg};
 use russh::{Channel, ChannelOpenFailure};
 
 use super::server::to_localhost;
@@ -13,7 +13,6 @@ pub(super) async fn open(
     port: u16,
     own_address: String,
     reply: ChannelOpenHandle,
-    handle: Handle,
 ) {
     let is_here = ["localhost", "127.0.0.1", "::1", own_address.as_str()].contains(&host.as_str());
     let connected = match is_here {
@@ -26,10 +25,8 @@ pub(super) async fn open(
     // Small messages go at once; a failure costs only speed.
     let _ = server.set_nodelay(true);
     reply.accept().await;
-    let id = channel.id();
+    // The channel is closed when its stream is dropped.
     let mut client = channel.into_stream();
     // Either side may break off.
     let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
-    // The client may have gone already.
-    let _ = handle.close(id).await;
 }

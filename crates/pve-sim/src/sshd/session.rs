@@ -5,7 +5,7 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,6 +26,9 @@ const SFTP_SERVER: &str = "/usr/lib/openssh/sftp-server";
 
 /// Bytes that are read from a program at a time.
 const BUFFER: usize = 32 << 10;
+
+/// Bytes between a client and the simulator's own SFTP server.
+const PIPE: usize = 512 << 10;
 
 /// The channel data type of the standard error.
 const STDERR: u32 = 1;
@@ -295,8 +298,8 @@ async fn serve_pipes(mut child: Child, channel: Channel<Msg>, report: Report) {
     input.abort();
 }
 
-/// Writes what the client sends until it sends no more. A program that has closed its input gets
-/// none of it.
+/// Writes what the client sends until it sends no more, and closes the input then. A program that
+/// has closed its input gets none of it.
 async fn feed(mut channel: ChannelReadHalf, mut program: Option<impl AsyncWrite + Unpin>) {
     while let Some(message) = channel.wait().await {
         match (message, &mut program) {
@@ -309,9 +312,13 @@ async fn feed(mut channel: ChannelReadHalf, mut program: Option<impl AsyncWrite 
                     program = None;
                 }
             }
-            (ChannelMsg::Eof, _) => program = None,
+            (ChannelMsg::Eof, _) => break,
             _ => {}
         }
+    }
+    if let Some(mut input) = program {
+        // It may have been closed by the program.
+        let _ = input.shutdown().await;
     }
 }
 
@@ -351,9 +358,20 @@ async fn serve_terminal(terminal: Terminal, channel: Channel<Msg>, report: Repor
     control.close();
 }
 
-async fn serve_sftp(channel: Channel<Msg>, home: std::path::PathBuf, report: Report) {
-    sftp::serve(channel.into_stream(), home).await;
+async fn serve_sftp(channel: Channel<Msg>, home: PathBuf, report: Report) {
+    // A pipe in between, because the channel is to be open when the status is sent.
+    let (pipe, served) = tokio::io::duplex(PIPE);
+    let (mut answers, requests) = tokio::io::split(pipe);
+    let (input, output) = channel.split();
+    let mut writer = output.make_writer();
+    let input = tokio::spawn(feed(input, Some(requests)));
+    let copy_answers = async {
+        // A client that has gone reads nothing.
+        let _ = tokio::io::copy(&mut answers, &mut writer).await;
+    };
+    tokio::join!(sftp::serve(served, home), copy_answers);
     report.exit(ExitStatus::from_raw(0)).await;
     report.end_of_output().await;
     report.close().await;
+    input.abort();
 }

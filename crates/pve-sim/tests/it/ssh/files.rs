@@ -12,7 +12,6 @@ const SIZE: usize = 5 << 20;
 
 async fn scp(place: &Place, legacy: bool, words: &[&str]) {
     let mut command = place.openssh("scp").await;
-    command.arg("-v");
     if legacy {
         command.arg("-O");
     }
