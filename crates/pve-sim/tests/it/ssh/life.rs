@@ -10,7 +10,7 @@ async fn sleeper(place: &Place, seconds: u32) {
     let client = place.client().await;
     let script = format!("sleep {seconds} </dev/null >/dev/null 2>&1 &");
     client.output(&script).await;
-    assert_eq!(processes_with(&seconds.to_string()), 1);
+    eventually("it sleeps", || processes_with(&seconds.to_string()) == 1).await;
     drop(client);
     // It outlives the command and the connection.
     let other = place.client().await;
