@@ -4,6 +4,7 @@
 
 mod socks;
 
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +27,10 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The pause after a connection that could not be accepted, as where no descriptors are left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a guest may take no connection before one is dropped, and the pause between two tries.
+const HAND_OVER_TIMEOUT: Duration = Duration::from_secs(60);
+const HAND_OVER_PAUSE: Duration = Duration::from_millis(20);
 
 /// The container behind an address.
 struct Found {
@@ -115,8 +120,17 @@ async fn lead(
         defects: found.defects,
     };
     let client = client.into_std()?;
-    // It waits where the guest takes nothing.
-    tokio::task::spawn_blocking(move || guest.hand_over(&client, &order)).await?
+    let handed_over = async {
+        loop {
+            match guest.hand_over(&client, &order) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    tokio::time::sleep(HAND_OVER_PAUSE).await;
+                }
+                done => return done,
+            }
+        }
+    };
+    tokio::time::timeout(HAND_OVER_TIMEOUT, handed_over).await?
 }
 
 /// The answer about an address that no running container has.

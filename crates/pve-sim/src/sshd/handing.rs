@@ -45,10 +45,10 @@ pub(crate) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     )?)
 }
 
-/// Sends a connection; may wait while the guest does not take any.
+/// Sends a connection. Never waits, because a tenant may keep the guest from taking any.
 ///
 /// # Errors
-/// The guest has ended.
+/// The guest has ended, or has not taken what was sent before ([`io::ErrorKind::WouldBlock`]).
 pub(crate) fn send(
     socket: &OwnedFd,
     connection: impl AsFd,
@@ -60,7 +60,8 @@ pub(crate) fn send(
     let descriptors = [connection.as_fd()];
     control.push(SendAncillaryMessage::ScmRights(&descriptors));
     let parts = [IoSlice::new(&text)];
-    sendmsg(socket, &parts, &mut control, SendFlags::NOSIGNAL)?;
+    let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+    sendmsg(socket, &parts, &mut control, flags)?;
     Ok(())
 }
 
@@ -122,5 +123,21 @@ mod tests {
         client.read_to_string(&mut text).unwrap();
         assert_eq!(text, "hello");
         assert!(receive(inside.as_fd()).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_guest_that_takes_nothing_holds_nobody_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (outside, inside) = pair().unwrap();
+        let order = ConnectionOrder {
+            port: 22,
+            peer: listener.local_addr().unwrap(),
+            address: "10.0.0.5".into(),
+            answered: false,
+            defects: SshDefects::default(),
+        };
+        let refused = (0..100_000).find_map(|_| send(&outside, &listener, &order).err());
+        assert_eq!(refused.unwrap().kind(), io::ErrorKind::WouldBlock);
+        drop(inside);
     }
 }

@@ -36,10 +36,10 @@ pub(crate) struct GuestProcess {
 }
 
 impl GuestProcess {
-    /// Gives a connection to the guest. May wait for it.
+    /// Gives a connection to the guest.
     ///
     /// # Errors
-    /// The guest has ended.
+    /// The guest has ended, or takes none just now ([`io::ErrorKind::WouldBlock`]).
     pub(crate) fn hand_over(&self, client: &TcpStream, order: &ConnectionOrder) -> io::Result<()> {
         let socket = self.socket().clone();
         let socket = socket.ok_or_else(|| io::Error::other("the container has stopped"))?;
