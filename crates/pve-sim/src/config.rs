@@ -68,6 +68,13 @@ pub struct SimConfig {
     /// How long a terminal proxy waits for its connection, and then for the ticket (real time, not
     /// scaled).
     pub terminal_window: Duration,
+    /// Where the proxy listens that leads to the containers (SOCKS 5); port 0 takes a free one.
+    pub guest_proxy: SocketAddr,
+    /// The program `pve-sim`, which runs in containers as their SSH server; `None` is this program
+    /// itself, or the one that was built beside it.
+    pub guest_program: Option<PathBuf>,
+    /// Try bubblewrap before plain namespaces to confine shells.
+    pub prefer_bubblewrap: bool,
     /// Whether consoles accept API tokens, as they do from pve-container 6.1.3 on; before, only
     /// users with a password got one.
     pub console_tokens: bool,
@@ -270,6 +277,9 @@ impl Default for SimConfig {
             terminal_defects: TerminalDefects::NONE,
             rootfs_dir: None,
             terminal_window: Duration::from_secs(10),
+            guest_proxy: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            guest_program: None,
+            prefer_bubblewrap: false,
             console_tokens: true,
             seed: 402,
         }

@@ -16,6 +16,7 @@ use crate::config::SimConfig;
 use crate::encoding;
 use crate::faults::Faults;
 use crate::manager;
+use crate::network;
 use crate::server;
 use crate::snapshot::{ContainerSnapshot, RequestRecord, TaskSnapshot};
 use crate::state::{self, SavedState};
@@ -28,6 +29,7 @@ pub struct Sim {
     pub(crate) cluster: Arc<Cluster>,
     identity: Identity,
     address: SocketAddr,
+    guest_proxy: SocketAddr,
 }
 
 impl Sim {
@@ -64,6 +66,10 @@ impl Sim {
             .await
             .with_context(|| format!("listen on {}", config.listen))?;
         let address = listener.local_addr()?;
+        let guests = TcpListener::bind(config.guest_proxy)
+            .await
+            .with_context(|| format!("listen on {} for the proxy", config.guest_proxy))?;
+        let guest_proxy = guests.local_addr()?;
         let tls = config.tls.then(|| identity.server_config()).transpose()?;
         let state_file = config.state_file.clone();
         let cluster = Arc::new(Cluster::new(config, secrets, identity.fingerprint()?));
@@ -82,10 +88,12 @@ impl Sim {
             cluster.spawn(stop_powered_off(cluster.clone(), powered_off));
         }
         cluster.spawn(server::serve(cluster.clone(), listener, tls));
+        cluster.spawn(network::serve(cluster.clone(), guests));
         Ok(Self {
             cluster,
             identity,
             address,
+            guest_proxy,
         })
     }
 
@@ -104,6 +112,13 @@ impl Sim {
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The address of the SOCKS 5 proxy that leads to the containers by the addresses that they
+    /// report.
+    #[must_use]
+    pub fn guest_proxy(&self) -> SocketAddr {
+        self.guest_proxy
     }
 
     /// PEM of the CA that signed the server's certificate.

@@ -12,7 +12,7 @@ use super::messages::{ClientMessage, MessageReader};
 use super::websocket::{self, ClientFrame};
 use crate::cluster::Cluster;
 use crate::faults::FaultKind;
-use crate::terminal::{ContainerSize, DtachSession, TerminalInput, WaitingProxy, login_prompt};
+use crate::terminal::{DtachSession, GuestOrder, TerminalInput, WaitingProxy, login_prompt};
 use crate::wire::Reset;
 
 /// dtach's output when a client attaches: it clears the screen.
@@ -131,28 +131,21 @@ impl Relay {
     /// The container's session, or a login prompt where it is configured to have one; `None` if the
     /// container is stopped.
     async fn session(&self, vmid: u32) -> Option<Arc<DtachSession>> {
-        let (hostname, shell, size) = {
+        let (order, shell) = {
             let world = self.cluster.world();
             let container = world.containers.get(&vmid).filter(|one| one.running())?;
-            (
-                container.hostname(),
-                container.text("cmode") == Some("shell"),
-                ContainerSize {
-                    cores: container.number("cores"),
-                    memory_mib: container.memory_mib(),
-                    disk_bytes: container.disk_bytes(),
-                },
-            )
+            let shell = container.text("cmode") == Some("shell");
+            (GuestOrder::new(container), shell)
         };
         if !shell || self.fault == Some(FaultKind::LoginPrompt) {
-            return Some(login_prompt(&hostname));
+            return Some(login_prompt(&order.hostname));
         }
         let host_network = Arc::new(ContainerInterface {
             cluster: Arc::downgrade(&self.cluster),
             vmid,
         });
         let terminals = &self.cluster.terminals;
-        let session = terminals.session(vmid, &hostname, size, host_network).await;
+        let session = terminals.session(&order, host_network).await;
         let session = session
             .inspect_err(|error| tracing::warn!(%error, "a shell cannot be started"))
             .ok()?;

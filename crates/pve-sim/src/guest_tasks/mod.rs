@@ -102,12 +102,14 @@ pub(crate) async fn ask_to_halt(worker: &Worker, vmid: u32, timeout: Duration) -
 
 /// Stops a container at once.
 pub(crate) fn halt(worker: &Worker, vmid: u32) -> Result<(), WorkerFailure> {
-    worker.cluster.terminals.end(vmid);
     let now = worker.cluster.clock.now();
-    with(worker, vmid, |container| {
+    let stopped = with(worker, vmid, |container| {
         container.stop(now);
         Ok(())
-    })
+    });
+    // After the stop, so that no connection can start the container's programs once more.
+    worker.cluster.terminals.end(vmid);
+    stopped
 }
 
 /// Changes the container; fails with Proxmox's text if it does not exist any more.

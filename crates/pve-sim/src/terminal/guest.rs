@@ -51,6 +51,9 @@ const LARGEST: u64 = 2 << 20;
 /// Files and links of one folder of the host that are copied.
 const MOST_ENTRIES: usize = 2000;
 
+/// As in every Debian: a shell that runs a command for SSH reads the file as well.
+const GUARD: &str = "[ -z \"$PS1\" ] && return\n";
+
 /// The shell's greeting.
 const WELCOME: &str = "This is a simulated container: it has the host's programs, which cannot be \
                        changed, and no network.";
@@ -76,7 +79,7 @@ fn files(hostname: &str) -> [(&'static str, String); 9] {
             "etc/os-release",
             "PRETTY_NAME=\"Debian GNU/Linux 12 (simulated)\"\nNAME=\"Debian GNU/Linux\"\nVERSION_ID=\"12\"\nID=debian\n".into(),
         ),
-        ("etc/bash.bashrc", format!("{prompt}echo \"{WELCOME}\"\n")),
+        ("etc/bash.bashrc", format!("{GUARD}{prompt}echo \"{WELCOME}\"\n")),
         ("root/.profile", prompt.into()),
     ]
 }

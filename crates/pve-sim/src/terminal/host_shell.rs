@@ -38,6 +38,12 @@ pub(super) fn fill_home(home: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// In a home: the folder of programs that come first, and the mark of a container that was powered
+/// off.
+pub(super) fn marks(home: &Path) -> (PathBuf, PathBuf) {
+    (home.join(PROGRAMS), home.join(POWERED_OFF))
+}
+
 /// The shell as an ordinary user, never as root.
 pub(super) fn command(shell: &Path, home: &Path) -> CommandBuilder {
     let mut arguments = host_user::ordinary_user();

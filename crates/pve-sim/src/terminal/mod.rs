@@ -11,21 +11,26 @@ mod host_user;
 mod limits;
 mod login;
 mod lxc;
+mod network_end;
 mod pty;
 mod rootfs;
 mod session;
 mod toy;
 
 use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::{OnceCell, mpsc, oneshot};
 
 use crate::config::{ShellMode, SimConfig};
+use crate::first_files::FirstFiles;
+use crate::world::container::Container;
 use confine::Confinement;
-pub(crate) use limits::ContainerSize;
 use limits::Limits;
+pub(crate) use limits::{ContainerSize, end_children};
 pub(crate) use login::begin as login_prompt;
+use network_end::GuestProcess;
 use rootfs::RootFolders;
 pub(crate) use session::{DtachSession, TerminalInput};
 pub(crate) use toy::HostNetwork;
@@ -41,9 +46,37 @@ pub(crate) struct Terminals {
     real: lxc::LxcContainers,
     ports: Mutex<ConsolePorts>,
     sessions: Mutex<HashMap<u32, Arc<DtachSession>>>,
+    /// The network ends of containers that were connected to since their start.
+    guests: Mutex<HashMap<u32, Arc<GuestProcess>>>,
+    guest_program: Option<PathBuf>,
+    prefer_bubblewrap: bool,
     /// Receives the numbers of containers that were powered off from inside.
     power_off: mpsc::UnboundedSender<u32>,
     powered_off: Mutex<Option<mpsc::UnboundedReceiver<u32>>>,
+}
+
+/// What is known about a container whose programs are to be started.
+#[derive(Clone)]
+pub(crate) struct GuestOrder {
+    pub(crate) vmid: u32,
+    pub(crate) hostname: String,
+    size: ContainerSize,
+    pub(crate) first_files: FirstFiles,
+}
+
+impl GuestOrder {
+    pub(crate) fn new(container: &Container) -> Self {
+        Self {
+            vmid: container.vmid,
+            hostname: container.hostname(),
+            size: ContainerSize {
+                cores: container.number("cores"),
+                memory_mib: container.memory_mib(),
+                disk_bytes: container.disk_bytes(),
+            },
+            first_files: container.first_files.clone(),
+        }
+    }
 }
 
 /// How this host confines shells.
@@ -80,6 +113,9 @@ impl Terminals {
             real: lxc::LxcContainers::default(),
             ports: Mutex::default(),
             sessions: Mutex::default(),
+            guests: Mutex::default(),
+            guest_program: config.guest_program.clone(),
+            prefer_bubblewrap: config.prefer_bubblewrap,
         }
     }
 
@@ -151,7 +187,7 @@ impl Terminals {
         self.roots.remove("probe");
         let points = confine::mount_points();
         let probe = self.roots.prepare("probe", "probe", &points).ok()?;
-        let found = confine::find(&probe).await;
+        let found = confine::find(&probe, self.prefer_bubblewrap).await;
         self.roots.remove("probe");
         found
     }
@@ -164,8 +200,11 @@ impl Terminals {
             .take()
     }
 
-    /// Ends a container's session, as its stop does.
+    /// Ends a container's session and its network end, as its stop does.
     pub(crate) fn end(&self, vmid: u32) {
+        if let Some(guest) = self.guests().remove(&vmid) {
+            guest.end();
+        }
         if let Some(session) = self.sessions().remove(&vmid) {
             session.end();
         }
@@ -206,20 +245,82 @@ impl Terminals {
         for (_, session) in self.sessions().drain() {
             session.end();
         }
+        for (_, guest) in self.guests().drain() {
+            guest.end();
+        }
         self.real.stop_all();
         if let Some(Some(confined)) = self.confinement.get() {
             confined.limits.close();
         }
     }
 
+    /// The container's network end, begun if there is none; `None` where the toy answers, and for
+    /// real containers.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub(crate) async fn guest(
+        self: &Arc<Self>,
+        order: &GuestOrder,
+    ) -> std::io::Result<Option<Arc<GuestProcess>>> {
+        match self.mode {
+            ShellMode::HostForTests(_) => {}
+            ShellMode::Confined if self.confinement().await.is_some() => {}
+            ShellMode::Confined | ShellMode::Toy | ShellMode::Lxc => return Ok(None),
+        }
+        if let Some(guest) = self.running_guest(order.vmid) {
+            return Ok(Some(guest));
+        }
+        let (terminals, order) = (self.clone(), order.clone());
+        let begun = tokio::task::spawn_blocking(move || terminals.begin_guest(&order));
+        begun.await.map_err(std::io::Error::other)?.map(Some)
+    }
+
+    /// The container's network end, if it runs.
+    pub(crate) fn running_guest(&self, vmid: u32) -> Option<Arc<GuestProcess>> {
+        let guests = self.guests();
+        guests.get(&vmid).filter(|guest| guest.runs()).cloned()
+    }
+
+    fn begin_guest(&self, order: &GuestOrder) -> std::io::Result<Arc<GuestProcess>> {
+        let program = network_end::find_program(self.guest_program.as_deref());
+        let program = program.ok_or_else(|| {
+            std::io::Error::other("the program pve-sim was not built beside this one")
+        })?;
+        let mut guests = self.guests();
+        if let Some(guest) = guests.get(&order.vmid).filter(|guest| guest.runs()) {
+            return Ok(guest.clone());
+        }
+        let guest = match (&self.mode, self.confinement.get()) {
+            (ShellMode::HostForTests(shell), _) => {
+                let power_off = self.power_off_of(order.vmid);
+                network_end::begin_plain(order, shell, &self.roots, &program, power_off)?
+            }
+            (_, Some(Some(ConfinedShells { way, limits }))) => {
+                network_end::begin_confined(order, *way, limits, &self.roots, &program)?
+            }
+            _ => return Err(std::io::Error::other("this host cannot confine it")),
+        };
+        guests.insert(order.vmid, guest.clone());
+        Ok(guest)
+    }
+
+    /// What tells that a container was powered off from inside.
+    fn power_off_of(&self, vmid: u32) -> impl Fn() + Send + 'static {
+        let listener = self.power_off.clone();
+        move || {
+            // Without a listener the simulator is stopping.
+            let _ = listener.send(vmid);
+        }
+    }
+
     /// The container's session, begun if there is none.
     pub(crate) async fn session(
         self: &Arc<Self>,
-        vmid: u32,
-        hostname: &str,
-        size: ContainerSize,
+        order: &GuestOrder,
         host_network: Arc<dyn HostNetwork>,
     ) -> std::io::Result<Arc<DtachSession>> {
+        let (vmid, hostname) = (order.vmid, order.hostname.as_str());
         if self.mode == ShellMode::Lxc {
             let (terminals, hostname) = (self.clone(), hostname.to_owned());
             let command =
@@ -238,14 +339,10 @@ impl Terminals {
             return Ok(session.clone());
         }
         let name = vmid.to_string();
-        let listener = self.power_off.clone();
-        let power_off = move || {
-            // Without a listener the simulator is stopping.
-            let _ = listener.send(vmid);
-        };
+        let power_off = self.power_off_of(vmid);
         let session = match (&self.mode, confinement) {
             (ShellMode::HostForTests(shell), _) => {
-                let home = self.roots.plain(&name)?;
+                let home = self.roots.plain_with(&name, &order.first_files)?;
                 let command = host_shell::command(shell, &home);
                 let session = pty::begin(command, limits::end_tree)?.0;
                 if let Some(screen) = session.attach() {
@@ -255,8 +352,9 @@ impl Terminals {
             }
             (ShellMode::Confined, Some(ConfinedShells { way, limits })) => {
                 let points = confine::mount_points();
-                let root = self.roots.prepare(&name, hostname, &points)?;
-                let bounds = limits.bounds(&name, size)?;
+                let files = &order.first_files;
+                let root = self.roots.prepare_with(&name, hostname, &points, files)?;
+                let bounds = limits.bounds(&name, order.size)?;
                 let command = way.shell(&root, hostname, &bounds);
                 let (session, pid) = pty::begin(command, limits::end_tree)?;
                 limits.guard(name, Arc::downgrade(&session), pid, root, bounds);
@@ -300,6 +398,12 @@ impl Terminals {
         self.ports
             .lock()
             .expect("no code panics while it holds the port table")
+    }
+
+    fn guests(&self) -> MutexGuard<'_, HashMap<u32, Arc<GuestProcess>>> {
+        self.guests
+            .lock()
+            .expect("no code panics while it holds the table of network ends")
     }
 
     fn sessions(&self) -> MutexGuard<'_, HashMap<u32, Arc<DtachSession>>> {

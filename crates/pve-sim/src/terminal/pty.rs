@@ -93,7 +93,7 @@ pub(super) fn begin(
 
 /// Gives this thread, and the processes that it starts, a session keyring of its own. An inherited
 /// keyring can be read from inside any namespace, and would show the operator's keys to a tenant.
-fn new_session_keyring() -> std::io::Result<()> {
+pub(super) fn new_session_keyring() -> std::io::Result<()> {
     let Err(error) = keyutils::Keyring::join_anonymous_session() else {
         return Ok(());
     };

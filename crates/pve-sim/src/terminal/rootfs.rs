@@ -20,6 +20,7 @@ use super::guest;
 use super::host_shell;
 use super::host_user::{NOBODY, is_root};
 use crate::encoding;
+use crate::first_files::FirstFiles;
 
 /// The root folders of all containers.
 pub(super) struct RootFolders {
@@ -50,7 +51,21 @@ impl RootFolders {
         hostname: &str,
         mount_points: &[String],
     ) -> io::Result<PathBuf> {
-        let root = self.make(name, |fresh| guest::build(fresh, hostname))?;
+        self.prepare_with(name, hostname, mount_points, &FirstFiles::default())
+    }
+
+    /// The same with the files that the container's create put there.
+    pub(super) fn prepare_with(
+        &self,
+        name: &str,
+        hostname: &str,
+        mount_points: &[String],
+        first_files: &FirstFiles,
+    ) -> io::Result<PathBuf> {
+        let root = self.make(name, |fresh| {
+            guest::build(fresh, hostname)?;
+            first_files.lay(&fresh.join("etc/ssh"), &fresh.join("root"))
+        })?;
         for point in mount_points {
             if !is_folder(&root.join(point))? {
                 return Err(io::Error::other(format!(
@@ -62,8 +77,16 @@ impl RootFolders {
     }
 
     /// The home of an unconfined shell, made if there is none.
-    pub(super) fn plain(&self, name: &str) -> io::Result<PathBuf> {
-        self.make(name, host_shell::fill_home)
+    pub(super) fn plain_with(&self, name: &str, first_files: &FirstFiles) -> io::Result<PathBuf> {
+        self.make(name, |fresh| {
+            host_shell::fill_home(fresh)?;
+            first_files.lay(&fresh.join("etc/ssh"), fresh)
+        })
+    }
+
+    /// The folder that they are in.
+    pub(super) fn folder(&self) -> io::Result<PathBuf> {
+        self.base()
     }
 
     /// The folder of this name; if there is none, it appears at once with all that `fill` puts into
@@ -339,7 +362,7 @@ mod tests {
         let (_place, roots, _host) = beside_a_host();
         for root in [
             roots.prepare("100", "web", &[]).unwrap(),
-            roots.plain("101").unwrap(),
+            roots.plain_with("101", &FirstFiles::default()).unwrap(),
         ] {
             assert_eq!(root.metadata().unwrap().uid(), NOBODY);
             for (path, owner, _) in listing(&root) {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::history::Span;
 use super::meter::Meter;
 use crate::encoding;
+use crate::first_files::FirstFiles;
 use crate::schema::{format, property};
 
 /// The name server that the host itself asks: the router of its network.
@@ -38,6 +39,8 @@ pub(crate) struct Container {
     pub(crate) snapshots: BTreeMap<String, Snapshot>,
     #[serde(default)]
     pub(crate) meter: Meter,
+    #[serde(default)]
+    pub(crate) first_files: FirstFiles,
 }
 
 /// A snapshot of a container.
@@ -83,6 +86,7 @@ impl Container {
             ignores_shutdown: false,
             snapshots: BTreeMap::new(),
             meter: Meter::default(),
+            first_files: FirstFiles::default(),
         }
     }
 

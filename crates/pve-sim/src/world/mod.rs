@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::access::Access;
 use crate::config::SimConfig;
+use crate::ssh_defects::SshDefects;
 use accounts::accounts;
 use container::Container;
 use firewall::Firewall;
@@ -40,6 +41,9 @@ pub(crate) struct World {
     pub(crate) templates: BTreeMap<String, Template>,
     /// Interfaces that a customer's programs have added to a container.
     pub(crate) more_interfaces: BTreeMap<u32, Vec<MoreInterface>>,
+    /// Addresses, with their prefix, that containers have taken without being given them.
+    pub(crate) claimed_addresses: BTreeMap<u32, String>,
+    pub(crate) ssh_defects: BTreeMap<u32, SshDefects>,
     pub(crate) containers: BTreeMap<u32, Container>,
     pub(crate) access: Access,
     pub(crate) tasks: Tasks,
@@ -142,6 +146,8 @@ impl World {
             storages: config.storages.iter().map(storage).collect(),
             templates: config.templates.iter().map(template).collect(),
             more_interfaces: BTreeMap::new(),
+            claimed_addresses: BTreeMap::new(),
+            ssh_defects: BTreeMap::new(),
             containers: BTreeMap::new(),
             access: accounts(config, secrets),
             tasks: Tasks::new(config.seed),
@@ -194,6 +200,11 @@ impl World {
         history
     }
 
+    /// What is wrong with a container's SSH server.
+    pub(crate) fn ssh_defects(&self, vmid: u32) -> SshDefects {
+        self.ssh_defects.get(&vmid).cloned().unwrap_or_default()
+    }
+
     /// Stores the history of a container, which the next container of its number shows too.
     pub(crate) fn keep_history(&mut self, vmid: u32, history: History) {
         self.past.entry(vmid).or_default().append(history);
@@ -212,6 +223,8 @@ impl World {
         self.listed_on.remove(&vmid);
         self.access.pool_of_guest.remove(&vmid);
         self.more_interfaces.remove(&vmid);
+        self.claimed_addresses.remove(&vmid);
+        self.ssh_defects.remove(&vmid);
         self.access.forget_path(&format!("/vms/{vmid}"));
     }
 }

@@ -17,6 +17,7 @@ mod meters;
 mod operator;
 mod shells;
 mod socket;
+mod ssh;
 mod tasks;
 mod terminal;
 mod transport;

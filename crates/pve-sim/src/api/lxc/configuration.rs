@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::encoding;
 use crate::response::ErrorResponse;
 use crate::schema::{Params, format};
+use crate::sshd::is_key;
 use crate::world::container::complete_network;
 
 /// The configuration file that the worker will write, without disk and lock.
@@ -68,26 +68,13 @@ pub(super) fn stored(name: &str, value: &Value) -> Value {
     value.clone()
 }
 
-/// As `ssh-keygen -l` sees it: type, base64 body, comment.
+/// As `ssh-keygen -l` sees it: options that may be missing, then a key.
 pub(super) fn valid_ssh_keys(text: &str) -> Result<(), ErrorResponse> {
-    let valid = |line: &str| {
-        let mut parts = line.split_whitespace();
-        let kind = parts.next().unwrap_or_default();
-        let body = parts.next().and_then(encoding::unbase64);
-        let named = ["ssh-", "ecdsa-", "sk-"]
-            .iter()
-            .any(|start| kind.starts_with(start));
-        // The body repeats the type, after its length.
-        let body_agrees = body.is_some_and(|body| {
-            body.len() > 4 + kind.len() && &body[4..4 + kind.len()] == kind.as_bytes()
-        });
-        named && body_agrees
-    };
     let mut lines = text.lines().filter(|line| {
         let line = line.trim();
         !line.is_empty() && !line.starts_with('#')
     });
-    if lines.all(valid) {
+    if lines.all(is_key) {
         return Ok(());
     }
     Err(ErrorResponse::died("SSH public key validation error"))

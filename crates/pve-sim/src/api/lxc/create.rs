@@ -12,6 +12,7 @@ use super::rootfs::RootDisk;
 use crate::api::MethodCall;
 use crate::encoding;
 use crate::faults::FaultKind;
+use crate::first_files::{FirstFiles, ShownKey};
 use crate::guest_tasks::{NESTING_WARNING, fork_start};
 use crate::response::{ErrorResponse, HandlerResult};
 use crate::schema::Params;
@@ -29,6 +30,7 @@ struct CreatePlan {
     disk: RootDisk,
     pool: Option<String>,
     start: bool,
+    public_keys: Option<String>,
 }
 
 pub(crate) fn create(call: &MethodCall<'_>) -> HandlerResult {
@@ -148,6 +150,7 @@ fn checked(
         disk,
         pool: pool.map(str::to_owned),
         start: params.flag("start"),
+        public_keys: params.text("ssh-public-keys").map(str::to_owned),
     })
 }
 
@@ -204,23 +207,14 @@ async fn build(
     worker.sleep(Duration::from_millis(1500)).await;
     worker.log(format!("Total bytes read: {} (512MiB, 220MiB/s)", size * 4));
     worker.log("Detected container architecture: amd64");
-    for kind in ["rsa", "ecdsa", "ed25519"] {
-        worker.log(format!(
-            "Creating SSH host key 'ssh_host_{kind}_key' - this may take some time ..."
-        ));
-        worker.sleep(Duration::from_millis(300)).await;
-        let digest = encoding::base64(&encoding::random::<32>());
-        worker.log(format!(
-            "done: SHA256:{} root@CT{vmid}",
-            digest.trim_end_matches('=')
-        ));
-    }
+    let first_files = first_files(worker, plan, &config).await?;
 
     let mut world = worker.cluster.world();
     let rootfs = plan.disk.volume(&world, vmid);
     let lacks_nesting = match world.containers.get_mut(&vmid) {
         Some(container) => {
             container.config = config;
+            container.first_files = first_files;
             container.config.insert("rootfs".into(), json!(rootfs));
             container.lacks_nesting()
         }
@@ -234,6 +228,56 @@ async fn build(
         worker.warn(NESTING_WARNING);
     }
     Ok(())
+}
+
+/// Makes the files that a create adds to the template's, and logs the host keys in an order that no
+/// client can rely on, as Proxmox takes them from a Perl hash.
+async fn first_files(
+    worker: &Worker,
+    plan: &CreatePlan,
+    config: &BTreeMap<String, Value>,
+) -> Result<FirstFiles, WorkerFailure> {
+    let mut files = FirstFiles::default();
+    files.has_sshd = has_sshd(&plan.template);
+    files.public_keys.clone_from(&plan.public_keys);
+    if !has_etc_ssh(&plan.template) {
+        return Ok(files);
+    }
+    let hostname = config.get("hostname").and_then(Value::as_str);
+    let hostname = hostname.unwrap_or("localhost");
+    let hostname = hostname.split('.').next().unwrap_or_default();
+    let comment = format!("root@{hostname}");
+    let mut shown = files
+        .make_host_keys(&comment)
+        .map_err(|error| WorkerFailure::Died(format!("SSH host keys: {error}")))?;
+    // Proxmox makes an RSA key as well; the simulated server has none, so that nobody meets it.
+    let digest = encoding::base64(&encoding::random::<32>());
+    shown.push(ShownKey {
+        name: "ssh_host_rsa_key".into(),
+        fingerprint: format!("SHA256:{}", digest.trim_end_matches('=')),
+    });
+    shown.sort_by_cached_key(|_| encoding::random::<4>());
+    for key in shown {
+        worker.log(format!(
+            "Creating SSH host key '{}' - this may take some time ...",
+            key.name
+        ));
+        worker.sleep(Duration::from_millis(300)).await;
+        worker.log(format!("done: {} {comment}", key.fingerprint));
+    }
+    Ok(files)
+}
+
+/// Whether a template has an SSH server: those of Proxmox's own build do.
+fn has_sshd(template: &str) -> bool {
+    ["debian", "ubuntu", "devuan", "proxmox"]
+        .iter()
+        .any(|name| template.contains(name))
+}
+
+/// Whether a template has the folder `/etc/ssh`, which clients of SSH need as well.
+fn has_etc_ssh(template: &str) -> bool {
+    !template.contains("alpine")
 }
 
 fn no_room(plan: &CreatePlan) -> String {

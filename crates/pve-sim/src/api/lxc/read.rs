@@ -133,7 +133,8 @@ pub(crate) fn interfaces(call: &MethodCall<'_>) -> HandlerResult {
     )];
     if let Some(mac) = container.mac() {
         let link_local = link_local(&mac);
-        let ipv4 = container.ipv4(up_for, delay);
+        let claimed = world.claimed_addresses.get(&container.vmid).cloned();
+        let ipv4 = claimed.or_else(|| container.ipv4(up_for, delay));
         let mut addresses = Vec::new();
         if let Some(address) = &ipv4 {
             addresses.push(("inet", address.as_str()));

@@ -32,6 +32,7 @@ pub(super) fn write_connection(sim: &Sim, path: &Path) -> anyhow::Result<()> {
         "consolePassword": sim.console_password(),
         "rootPassword": sim.root_password(),
         "node": sim.node(),
+        "guestProxy": format!("socks5h://{}", sim.guest_proxy()),
     });
     write_private(path, &serde_json::to_vec_pretty(&text)?)
 }

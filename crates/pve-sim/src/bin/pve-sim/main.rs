@@ -1,6 +1,7 @@
 //! `pve-sim`: the simulator as a process. `options` reads the command line, `handover` writes its
 //! address and credentials for other programs, `health` asks a running one. SIGINT and SIGTERM end
-//! it, after its state was written where a state file is configured.
+//! it, after its state was written where a state file is configured. As `pve-sim guest` the program is
+//! the network end of one container, which the simulator starts by itself.
 
 mod handover;
 mod health;
@@ -16,8 +17,16 @@ use tracing_subscriber::EnvFilter;
 
 use options::Options;
 
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_some_and(|first| first == "guest") {
+        return pve_sim::run_guest(arguments);
+    }
+    serve_cluster()
+}
+
 #[tokio::main]
-async fn main() -> ExitCode {
+async fn serve_cluster() -> ExitCode {
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -55,6 +64,7 @@ async fn serve(options: Options) -> anyhow::Result<()> {
         url = sim.url(),
         shell = shell.as_str(),
         token = sim.token_id(),
+        guest_proxy = %sim.guest_proxy(),
         "the simulated Proxmox VE is up"
     );
     tokio::select! {

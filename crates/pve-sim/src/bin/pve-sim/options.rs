@@ -76,6 +76,14 @@ struct Arguments {
         hide_env_values = true
     )]
     shell: Option<String>,
+    /// Where the SOCKS 5 proxy to the containers listens [default: a free port of 127.0.0.1]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "PVE_SIM_GUEST_PROXY",
+        hide_env_values = true
+    )]
+    guest_proxy: Option<String>,
     /// Serve HTTP instead of HTTPS
     #[arg(long)]
     plain_http: bool,
@@ -115,6 +123,11 @@ fn read(arguments: Arguments) -> anyhow::Result<Options> {
         config.listen = listen
             .parse()
             .with_context(|| format!("--listen {listen} is no address such as 127.0.0.1:8006"))?;
+    }
+    if let Some(proxy) = given(arguments.guest_proxy) {
+        config.guest_proxy = proxy.parse().with_context(|| {
+            format!("--guest-proxy {proxy} is no address such as 127.0.0.1:1080")
+        })?;
     }
     if let Some(scale) = given(arguments.time_scale) {
         config.time_scale = scale
@@ -175,11 +188,13 @@ mod tests {
             "--shell",
             "toy",
             "--plain-http",
+            "--guest-proxy=127.0.0.1:2",
             "--connection-file=",
             "--nodes=c,d",
         ]);
         let read = read.unwrap();
         assert_eq!(read.config.listen.port(), 1);
+        assert_eq!(read.config.guest_proxy.port(), 2);
         assert_eq!(read.config.nodes, ["c", "d"], "the last one counts");
         assert_eq!(read.config.rootfs_dir, Some("/x/state.rootfs".into()));
         assert_eq!(read.config.shell, ShellMode::Toy);
@@ -192,6 +207,7 @@ mod tests {
         for bad in [
             &["--lisen", "127.0.0.1:1"][..],
             &["--listen"],
+            &["--guest-proxy", "1080"],
             &["--listen", "nowhere"],
             &["--time-scale", "-1"],
             &["--shell", "bash"],

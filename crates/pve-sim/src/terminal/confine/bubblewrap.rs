@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use super::{MASKED_FILES, MASKED_FOLDERS, own_system};
+use super::{GUEST, MASKED_FILES, MASKED_FOLDERS, own_system};
 
 /// Bytes that a container may put into `/dev/shm`.
 const SHARED_MEMORY: &str = "16777216";
 
 /// The words before a command that is to run in the root folder.
-pub(super) fn arguments(root: &Path, hostname: &str) -> Vec<String> {
+pub(super) fn arguments(root: &Path, hostname: &str, program: Option<&Path>) -> Vec<String> {
     let root = root.display().to_string();
     let mut arguments: Vec<String> = [
         "bwrap",
@@ -51,6 +51,11 @@ pub(super) fn arguments(root: &Path, hostname: &str) -> Vec<String> {
     // Files in `/dev` would be in the host's memory, without a limit.
     let devices = ["--dev", "/dev", "--size", SHARED_MEMORY, "--tmpfs"];
     arguments.extend(devices.map(String::from));
-    arguments.extend(["/dev/shm", "--remount-ro", "/dev", "--chdir", "/root"].map(String::from));
+    arguments.push("/dev/shm".into());
+    if let Some(program) = program {
+        let program = program.display().to_string();
+        arguments.extend(["--ro-bind".into(), program, GUEST.into()]);
+    }
+    arguments.extend(["--remount-ro", "/dev", "--chdir", "/root"].map(String::from));
     arguments
 }

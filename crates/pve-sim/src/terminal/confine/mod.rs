@@ -9,6 +9,7 @@ mod namespaces;
 #[cfg(test)]
 mod tests;
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -50,6 +51,9 @@ echo 19 2>/dev/null >/proc/self/autogroup || :
 exec nice -n 19 "$@"
 "#;
 
+/// Where the container's own server is inside: in a folder that no tenant can change.
+const GUEST: &str = "/dev/guest";
+
 /// How long the check may take. On a busy host it takes seconds to set namespaces up, and after
 /// a failure the toy shell answers.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
@@ -75,8 +79,12 @@ pub(super) enum Confinement {
 }
 
 /// The first kind of confinement that works on this host, tried on a root folder.
-pub(super) async fn find(root: &Path) -> Option<Confinement> {
-    for way in [Confinement::Namespaces, Confinement::Bubblewrap] {
+pub(super) async fn find(root: &Path, prefer_bubblewrap: bool) -> Option<Confinement> {
+    let mut ways = [Confinement::Namespaces, Confinement::Bubblewrap];
+    if prefer_bubblewrap {
+        ways.reverse();
+    }
+    for way in ways {
         if way.works(root).await {
             return Some(way);
         }
@@ -103,6 +111,29 @@ impl Confinement {
             command.env(name, value);
         }
         command.cwd("/");
+        command
+    }
+
+    /// The container's own server, which is `program`, a file of the host. It leads a session of its
+    /// own, so that nothing inside can reach the terminal that the simulator was started from.
+    pub(super) fn guest(
+        self,
+        root: &Path,
+        hostname: &str,
+        bounds: &Bounds,
+        program: &Path,
+        words: &[OsString],
+    ) -> std::process::Command {
+        let inner = [GUEST, "guest"];
+        let mut command = std::process::Command::new("setsid");
+        command
+            .args(self.arguments_with(root, hostname, bounds, Some(program), &inner))
+            .args(words)
+            .env_clear()
+            .envs(ENVIRONMENT.iter().copied())
+            // Reserved address space counts where the kernel limits each process.
+            .env("MALLOC_ARENA_MAX", "1")
+            .current_dir("/");
         command
     }
 
@@ -136,6 +167,18 @@ impl Confinement {
         bounds: &Bounds,
         inner: &[&str],
     ) -> Vec<String> {
+        self.arguments_with(root, hostname, bounds, None, inner)
+    }
+
+    /// The same; `program` is there inside as [`GUEST`].
+    fn arguments_with(
+        self,
+        root: &Path,
+        hostname: &str,
+        bounds: &Bounds,
+        program: Option<&Path>,
+        inner: &[&str],
+    ) -> Vec<String> {
         let group = bounds.group.as_ref().map(|group| group.path());
         let group = group.map_or_else(String::new, |path| path.display().to_string());
         let mut arguments = ["sh", "-c", JOIN_GROUP, "sh", &group]
@@ -143,11 +186,14 @@ impl Confinement {
             .to_vec();
         arguments.extend(ordinary_user());
         arguments.extend(match self {
-            Self::Namespaces => namespaces::arguments(root, hostname),
-            Self::Bubblewrap => bubblewrap::arguments(root, hostname),
+            Self::Namespaces => namespaces::arguments(root, hostname, program),
+            Self::Bubblewrap => bubblewrap::arguments(root, hostname, program),
         });
         arguments.push("prlimit".into());
-        arguments.extend(bounds.rlimits.iter().cloned());
+        arguments.extend(match program {
+            Some(_) => bounds.rlimits_of_server(),
+            None => bounds.rlimits.clone(),
+        });
         arguments.extend(inner.iter().copied().map(String::from));
         arguments
     }

@@ -2,15 +2,15 @@
 
 use std::path::Path;
 
-use super::{MASKED_FILES, MASKED_FOLDERS, own_system};
+use super::{GUEST, MASKED_FILES, MASKED_FOLDERS, own_system};
 
 /// Builds the file system and gives up everything that was needed for that. Below the root folder
 /// nothing but mount points is named before the root has changed, since the tenant may have put
 /// links there.
 const BUILD: &str = r#"
 set -e
-root=$1 name=$2 folders=$3 masked_files=$4 masked_folders=$5
-shift 5
+root=$1 name=$2 folders=$3 masked_files=$4 masked_folders=$5 program=$6 guest=$7
+shift 7
 mount --make-rprivate /
 mount --bind "$root" "$root"
 cd "$root"
@@ -29,7 +29,7 @@ echo 250 1000 32 16 2>/dev/null >proc/sys/kernel/sem || :
 echo 32 2>/dev/null >proc/sys/user/max_inotify_instances || :
 echo 10000 2>/dev/null >proc/sys/user/max_inotify_watches || :
 # The loopback interface is all that there is of a network; ping says so by itself if it may ask.
-ip link set lo up 2>/dev/null || :
+ip link set lo up 2>/dev/null || ifconfig lo up 2>/dev/null || busybox ip link set lo up 2>/dev/null || :
 echo 0 0 2>/dev/null >proc/sys/net/ipv4/ping_group_range || :
 for entry in sys sysrq-trigger irq bus; do
   if [ -e "proc/$entry" ]; then
@@ -51,6 +51,15 @@ for device in null zero full random urandom tty; do
 done
 mkdir dev/shm
 mount -t tmpfs -o nosuid,nodev,mode=1777,size=16m tmpfs dev/shm
+# Terminals of the container's own, of which each has memory of the kernel.
+mkdir dev/pts
+mount -t devpts -o nosuid,noexec,newinstance,ptmxmode=0666,mode=620,max=64 devpts dev/pts
+ln -s pts/ptmx dev/ptmx
+if [ -n "$program" ]; then
+  : >".$guest"
+  mount --bind "$program" ".$guest"
+  mount -o remount,bind,ro,nosuid,nodev ".$guest"
+fi
 ln -s /proc/self/fd dev/fd
 ln -s fd/0 dev/stdin
 ln -s fd/1 dev/stdout
@@ -64,7 +73,7 @@ exec setpriv --bounding-set=-all --inh-caps=-all --no-new-privs "$@"
 "#;
 
 /// The words before a command that is to run in the root folder.
-pub(super) fn arguments(root: &Path, hostname: &str) -> Vec<String> {
+pub(super) fn arguments(root: &Path, hostname: &str, program: Option<&Path>) -> Vec<String> {
     let mut folders = own_system();
     folders.push("/usr".into());
     let mut arguments: Vec<String> = [
@@ -92,6 +101,8 @@ pub(super) fn arguments(root: &Path, hostname: &str) -> Vec<String> {
         folders.join(" "),
         MASKED_FILES.join(" "),
         MASKED_FOLDERS.join(" "),
+        program.map_or_else(String::new, |program| program.display().to_string()),
+        GUEST.to_owned(),
     ]);
     arguments
 }

@@ -15,7 +15,8 @@ use std::sync::{Arc, Weak};
 use super::rootfs::RootFolders;
 use super::session::DtachSession;
 use cgroup::{ControlGroup, ControlGroups};
-pub(super) use processes::{end_tree, kill};
+pub(crate) use processes::end_children;
+pub(super) use processes::{end_family, end_tree, kill, signal_tree};
 pub(crate) use quota::ContainerSize;
 use quota::{HostSize, Quota};
 use watch::{GuardedShell, LimitWatch};
@@ -38,6 +39,25 @@ pub(super) struct Bounds {
 }
 
 impl Bounds {
+    /// Arguments of `prlimit` for the container's server, which has several open files for each
+    /// of the programs that it starts.
+    pub(super) fn rlimits_of_server(&self) -> Vec<String> {
+        let most = quota::open_files_of_server();
+        let files = |argument: &String| argument.starts_with(quota::OPEN_FILES);
+        let others = self.rlimits.iter().filter(|argument| !files(argument));
+        let mut rlimits: Vec<String> = others.cloned().collect();
+        rlimits.push(format!("{}{most}", quota::OPEN_FILES));
+        rlimits
+    }
+
+    /// How many files one program may have open, where that is less than the server may.
+    pub(super) fn open_files(&self) -> Option<u64> {
+        let mut all = self.rlimits.iter();
+        let most = all.find_map(|argument| argument.strip_prefix(quota::OPEN_FILES))?;
+        let most = most.parse().ok()?;
+        (most < quota::open_files_of_server()).then_some(most)
+    }
+
     /// For the command that checks whether shells can be confined.
     pub(super) fn for_a_probe() -> Self {
         let quota = Quota::new(ContainerSize::default(), &HostSize::read());

@@ -5,10 +5,15 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::quota::kibibytes;
+
+/// How often processes that go on to start others are killed, and the pause after each time.
+const ROUNDS: u32 = 100;
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// The children of every process of the host.
 pub(super) struct ProcessTree(HashMap<u32, Vec<u32>>);
@@ -118,6 +123,39 @@ pub(in crate::terminal) fn kill(id: u32) {
     if let Some(pid) = i32::try_from(id).ok().and_then(Pid::from_raw) {
         // It may have gone by itself just now.
         let _ = kill_process(pid, Signal::KILL);
+    }
+}
+
+/// Kills what a process has started, but not the process itself; whether there was anything.
+pub(crate) fn end_children(top: u32) -> bool {
+    let mut any = false;
+    for id in ProcessTree::read().tree(top).into_iter().skip(1) {
+        if runs(id) {
+            any = true;
+            kill(id);
+        }
+    }
+    any
+}
+
+/// Kills a process that adopts orphans, and what it has started, also what starts meanwhile.
+pub(in crate::terminal) fn end_family(top: u32) {
+    for _ in 0..ROUNDS {
+        if !end_children(top) {
+            break;
+        }
+        std::thread::sleep(PAUSE);
+    }
+    kill(top);
+}
+
+/// Sends a signal to a process and to all below it.
+pub(in crate::terminal) fn signal_tree(top: u32, signal: Signal) {
+    for id in ProcessTree::read().tree(top) {
+        if let Some(pid) = i32::try_from(id).ok().and_then(Pid::from_raw) {
+            // It may have gone by itself just now.
+            let _ = kill_process(pid, signal);
+        }
     }
 }
 

@@ -17,6 +17,12 @@ const FILES: u64 = 50_000;
 /// no other limit counts.
 const OPEN_FILES_UNCOUNTED: u64 = 256;
 
+/// Limit of open files of a container's own server.
+const OPEN_FILES_OF_SERVER: u64 = 1024;
+
+/// The argument of `prlimit` for open files, without the number.
+pub(super) const OPEN_FILES: &str = "--nofile=";
+
 /// Sockets of one container there: each may hold 200 KB on their way to another.
 const SOCKETS: u64 = 1000;
 
@@ -40,6 +46,12 @@ impl Default for ContainerSize {
             disk_bytes: 8 * GIB,
         }
     }
+}
+
+/// How many files a container's own server may have open.
+pub(super) fn open_files_of_server() -> u64 {
+    let inherited = getrlimit(Resource::Nofile).maximum;
+    inherited.map_or(OPEN_FILES_OF_SERVER, |most| most.min(OPEN_FILES_OF_SERVER))
 }
 
 /// The host's own size.

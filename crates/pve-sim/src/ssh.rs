@@ -1,0 +1,28 @@
+//! What a test may change about the containers' network ends: the defects of their SSH servers, and
+//! addresses that a tenant takes.
+
+use crate::sim::Sim;
+use crate::ssh_defects::SshDefects;
+
+impl Sim {
+    /// Sets what is wrong with a container's SSH server; holds for connections that come from now
+    /// on, and `frozen` for all.
+    pub fn set_ssh_defects(&self, vmid: u32, defects: SshDefects) {
+        let frozen = defects.frozen;
+        self.cluster.world().ssh_defects.insert(vmid, defects);
+        if let Some(guest) = self.cluster.terminals.running_guest(vmid) {
+            guest.freeze(frozen);
+        }
+    }
+
+    /// Lets a container report this IPv4 address (with prefix) in the place of its own, as its root
+    /// can with `ip addr add`; `None` ends that. The network still leads to the container that was
+    /// given the address, and to this one only if there is none.
+    pub fn claim_address(&self, vmid: u32, address: Option<&str>) {
+        let mut world = self.cluster.world();
+        match address {
+            Some(address) => world.claimed_addresses.insert(vmid, address.to_owned()),
+            None => world.claimed_addresses.remove(&vmid),
+        };
+    }
+}

@@ -1,0 +1,32 @@
+//! Channels that lead to a port of the container (`direct-tcpip`, `ssh -L`).
+
+use russh::server::{ChannelOpenHandle, Msg};
+use russh::{Channel, ChannelOpenFailure};
+
+use super::server::to_localhost;
+
+/// Connects, answers, and copies until both sides have ended. A container of the simulator reaches
+/// nothing but itself.
+pub(super) async fn open(
+    channel: Channel<Msg>,
+    host: String,
+    port: u16,
+    own_address: String,
+    reply: ChannelOpenHandle,
+) {
+    let is_here = ["localhost", "127.0.0.1", "::1", own_address.as_str()].contains(&host.as_str());
+    let connected = match is_here {
+        true => to_localhost(port).await.ok(),
+        false => None,
+    };
+    let Some(mut server) = connected else {
+        return reply.reject(ChannelOpenFailure::ConnectFailed).await;
+    };
+    // Small messages go at once; a failure costs only speed.
+    let _ = server.set_nodelay(true);
+    reply.accept().await;
+    // The channel is closed when its stream is dropped.
+    let mut client = channel.into_stream();
+    // Either side may break off.
+    let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+}
