@@ -40,6 +40,12 @@ impl Installation {
         crypto::hex(&crypto::hmac_sign(self.key.as_bytes(), text.as_bytes()))
     }
 
+    /// The SSH key of the service for a lease's container. It is stored nowhere, and ends with the
+    /// lease.
+    pub fn guest_key(&self, lease_id: &LeaseId) -> ::guest::GuestKey {
+        ::guest::GuestKey::derive(self.key.as_bytes(), lease_id.as_str())
+    }
+
     /// The password that is made for a lease whose customer gave none: 20 letters and digits, about
     /// 115 bits.
     pub fn password(&self, lease_id: &LeaseId) -> String {

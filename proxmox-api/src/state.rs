@@ -4,6 +4,7 @@
 
 use std::{ops::Deref, sync::Arc, time::Duration};
 
+use ::guest::GuestConnections;
 use api_types::Tariff;
 use service::{caller::RateLimit, clock::Clock};
 use tokio::sync::Notify;
@@ -19,6 +20,7 @@ use x402::facilitator::{
 use crate::{
     config::{Config, FacilitatorChoice, PaymentConfig},
     failed_payments::FailedPayments,
+    ids::LeaseId,
     installation::Installation,
     locks::Locks,
     memory::{
@@ -26,11 +28,13 @@ use crate::{
         backoff::Backoff,
         consoles::OpenConsoles,
         fences::{RecentFence, UnfencedNodes},
+        guest_routes::GuestRoutes,
         host_alarms::HostAlarms,
         known_guests::KnownGuests,
         lease_counts::RecentCounts,
         link_waits::LinkWaits,
         locations::RecentLocations,
+        parked_shells::ParkedShells,
         seen_off::SeenOff,
     },
     payment_machine::Checkpoint,
@@ -102,6 +106,12 @@ pub struct Parts {
     pub retries: Backoff,
     /// When the links of containers may be put up.
     pub link_waits: LinkWaits,
+    /// The SSH connections into containers.
+    pub guests: GuestConnections,
+    /// What was found out about SSH into containers.
+    pub guest_routes: GuestRoutes,
+    /// Shells whose console's connection was lost.
+    pub parked_shells: ParkedShells,
     /// The open consoles, and the room for more.
     pub consoles: OpenConsoles,
     /// Wakes the expiry worker when a deadline was added or moved.
@@ -200,6 +210,9 @@ impl App {
             link_waits: LinkWaits::default(),
             unfenced_nodes: UnfencedNodes::default(),
             fence: RecentFence::default(),
+            guests: GuestConnections::new(config.guest.dialer.clone(), ::guest::Limits::default()),
+            guest_routes: GuestRoutes::default(),
+            parked_shells: ParkedShells::default(),
             consoles,
             deadlines_moved: Notify::new(),
             links_moved: Notify::new(),
@@ -211,6 +224,14 @@ impl App {
     /// Unix seconds, as the store counts them.
     pub fn now(&self) -> i64 {
         i64::try_from(self.clock.unix_seconds()).unwrap_or(i64::MAX)
+    }
+
+    /// Closes the SSH connections into a container that is stopped, changed or removed, and forgets
+    /// what was found out about them.
+    pub fn forget_guest(&self, id: &LeaseId) {
+        self.guests.forget(id.as_str());
+        self.guest_routes.forget(id);
+        self.parked_shells.forget(id);
     }
 
     /// The current rates.

@@ -157,6 +157,10 @@ error_codes! {
     NotFound = "not_found", 404, false;
     /// There is no such lease.
     LeaseNotFound = "lease_not_found", 404, false;
+    /// The container has no such file.
+    FileNotFound = "file_not_found", 404, false;
+    /// The container has no such background command.
+    CommandNotFound = "command_not_found", 404, false;
     /// The route does not know this method.
     MethodNotAllowed = "method_not_allowed", 405, false;
     /// The client took too long to send its request.
@@ -173,6 +177,10 @@ error_codes! {
     PaymentInProgress = "payment_in_progress", 409, true;
     /// The container's terminal is in use: by a command, by an open console, or by a program that was left running in it.
     ConsoleInUse = "console_in_use", 409, true;
+    /// The file at the path, or the one above it, is not of a kind that allows this.
+    FileConflict = "file_conflict", 409, false;
+    /// This needs SSH into the container, which it does not offer; the lease's `access` says why.
+    SshUnavailable = "ssh_unavailable", 409, false;
     /// The lease is over and its container is gone.
     LeaseEnded = "lease_ended", 410, false;
     /// The body is larger than is read.
@@ -205,6 +213,8 @@ error_codes! {
     Unavailable = "unavailable", 503, true;
     /// The work took longer than is waited for.
     Timeout = "timeout", 504, true;
+    /// The container's disk is full.
+    DiskFull = "disk_full", 507, false;
 }
 
 impl fmt::Display for ErrorCode {

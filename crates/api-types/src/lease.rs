@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
+    management::GuestRoute,
     money::Usdc,
     price::{Price, Size},
     time::Timestamp,
@@ -219,6 +220,21 @@ pub struct RenewResponse {
     pub payment: PaymentReceipt,
 }
 
+/// The way that commands, consoles and files take into a container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct GuestAccess {
+    /// The way that is used now.
+    pub via: GuestRoute,
+    /// Why SSH is not used, in a sentence; absent where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Whether `POST /lease/{lease}/access` can set SSH up in the container.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub can_set_up: bool,
+}
+
 /// A lease as its owner sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -234,6 +250,9 @@ pub struct LeaseView {
     /// What keeps the container from being used now, in a sentence; absent where nothing does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notice: Option<String>,
+    /// The way into the container; absent where it does not run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<GuestAccess>,
     /// The container's number on Proxmox (VMID).
     pub ctid: u32,
     /// The name of the container.

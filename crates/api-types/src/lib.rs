@@ -13,8 +13,10 @@
 mod any_json;
 pub mod catalog;
 pub mod chat;
+pub mod commands;
 pub mod demo;
 pub mod error;
+pub mod files;
 pub mod lease;
 pub mod limits;
 pub mod management;
@@ -33,16 +35,18 @@ pub use chat::{
     AgentInfo, ChatEvent, ChatMessage, ChatRequest, ChatResponse, ChatRole, ChatSecrets,
     PaymentRequest, SuspendedCall, SuspendedLease,
 };
+pub use commands::{CommandList, CommandOutput, CommandSignal, CommandState, CommandView};
 pub use demo::{FaucetRequest, FaucetResponse};
 pub use error::{ErrorBody, ErrorCode, ErrorDetails, ErrorEnvelope, FieldError};
+pub use files::{DirectoryView, FileAction, FileChange, FileKind, FileView, WrittenFile};
 pub use lease::{
-    LeaseRequest, LeaseResponse, LeaseStatus, LeaseView, ListResponse, PaymentReceipt,
+    GuestAccess, LeaseRequest, LeaseResponse, LeaseStatus, LeaseView, ListResponse, PaymentReceipt,
     RenewRequest, RenewResponse,
 };
 pub use limits::{Bounds, Limits};
 pub use management::{
     ConsoleControl, ConsoleOpened, ConsoleOpening, ConsoleResponse, ConsoleType, ExecRequest,
-    ExecResponse, OpenConsole,
+    ExecResponse, GuestRoute, OpenConsole,
 };
 pub use money::{Overflow, ParseUsdcError, Usdc};
 pub use payment::{PaymentState, PaymentView, PaymentsResponse};

@@ -209,8 +209,48 @@ impl Limits {
                 "timeoutSeconds",
                 " seconds",
             );
+            found.require(
+                !request.background,
+                "timeoutSeconds",
+                "must be absent for a background command, which has no time limit",
+            );
         }
+        self.validate_surroundings(request, &mut found);
         found.result()
+    }
+
+    /// Checks input, environment, folder and user of a command.
+    fn validate_surroundings(&self, request: &ExecRequest, found: &mut Findings) {
+        found.require(
+            request.stdin.is_none() || request.stdin_base64.is_none(),
+            "stdinBase64",
+            "must be absent where stdin is given",
+        );
+        let room = self.command_bytes as usize;
+        let names = request.env.keys().all(|name| is_variable_name(name));
+        let message =
+            "has a name that is no variable's: letters, digits and _ only, no digit first";
+        found.require(names, "env", message);
+        let clean = !request.env.values().any(|value| value.contains('\0'));
+        found.require(clean, "env", "must not contain a NUL character");
+        let size: usize = request
+            .env
+            .iter()
+            .map(|(name, value)| name.len() + value.len() + 2)
+            .sum();
+        let message = format!("has to be at most {room} bytes in all");
+        found.require(size <= room, "env", message);
+        if let Some(folder) = &request.cwd {
+            found.require(
+                is_absolute_path(folder),
+                "cwd",
+                "has to be an absolute path of at most 4095 bytes without a NUL character",
+            );
+        }
+        if let Some(user) = &request.user {
+            let message = "has to be the name of a user: 1 to 32 letters, digits, `.`, `_` and `-`";
+            found.require(is_user_name(user), "user", message);
+        }
     }
 
     fn is_password(&self, text: &str) -> bool {
@@ -219,6 +259,22 @@ impl Limits {
         let printable = text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
         printable && self.password_length.contains(length)
     }
+}
+
+/// Linux takes paths of at most 4,095 bytes.
+pub fn is_absolute_path(text: &str) -> bool {
+    text.starts_with('/') && text.len() <= 4095 && !text.contains('\0')
+}
+
+fn is_variable_name(text: &str) -> bool {
+    let inside = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    !text.is_empty() && text.bytes().all(inside) && !text.as_bytes()[0].is_ascii_digit()
+}
+
+/// What `useradd` takes, and dots.
+fn is_user_name(text: &str) -> bool {
+    let inside = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    (1..=32).contains(&text.len()) && text.bytes().all(inside) && !text.starts_with('-')
 }
 
 fn is_label(text: &str, longest: usize) -> bool {

@@ -1,5 +1,7 @@
 //! Bodies of the management routes: running a command in a container, and opening its console.
 
+use std::collections::BTreeMap;
+
 use secret::Secret;
 use serde::{Deserialize, Serialize};
 
@@ -20,9 +22,40 @@ pub struct ExecRequest {
     /// How long the command may run, in seconds; the server's default where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_seconds: Option<u32>,
-    /// Ends whatever was left running in the container's session before, when it is found busy.
+    /// Ends whatever was left running in the container's terminal before, when it is found busy.
+    /// It changes nothing where commands run over SSH.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub force: bool,
+    /// Text for the command's standard input; needs SSH, see the lease's `access`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stdin: Option<String>,
+    /// The same as bytes in base64, in place of `stdin`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stdin_base64: Option<String>,
+    /// Variables of the command's environment; needs SSH.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// The folder in which the command runs, an absolute path; needs SSH.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cwd: Option<String>,
+    /// The user of the container as which the command runs, root where absent; needs SSH.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Leaves the command running in the container and answers at once with its `commandId`; needs
+    /// SSH. It has no time limit, and its output is kept in the container.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub background: bool,
+}
+
+/// The way into a container that a command or a console took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum GuestRoute {
+    /// The container's own SSH server: many commands and consoles at once, and files.
+    Ssh,
+    /// The container's terminal, which is one for all.
+    Terminal,
 }
 
 /// The answer of `POST /management/exec/{ctid}`.
@@ -32,8 +65,14 @@ pub struct ExecRequest {
 pub struct ExecResponse {
     /// The container's number on Proxmox (VMID).
     pub ctid: u32,
-    /// The Proxmox task that carried the command; the account in it is left out.
+    /// The Proxmox task that carried the command, without the account in it; empty over SSH.
     pub upid: String,
+    /// The way into the container that the command took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<GuestRoute>,
+    /// The id of a command that was left running in the background.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command_id: Option<String>,
     /// Standard output followed by standard error.
     pub output: String,
     /// Standard output as text; what is no UTF-8 is replaced.
@@ -142,6 +181,9 @@ pub struct OpenConsole {
     /// A ticket to come back with when this connection is lost.
     #[serde(serialize_with = "secret::serialize_exposed")]
     pub resume: Secret,
+    /// The way into the container: over SSH each console is a shell of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<GuestRoute>,
 }
 
 #[cfg(test)]

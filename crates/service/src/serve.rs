@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tower::ServiceExt as _;
 
+pub use body::BodyTimeout;
 use limits::Connections;
 pub use limits::ServerLimits;
 use linger::{LingeringStream, Unread};
@@ -250,8 +251,10 @@ async fn attend(
     let unread = Unread::default();
     let stream = LingeringStream::new(stream, unread.clone());
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let mut request = request.map(|body| body::within(limits.body, body, &unread));
+        let timeout = BodyTimeout::default();
+        let mut request = request.map(|body| body::within(limits.body, body, &timeout, &unread));
         request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(timeout);
         let (response, unread) = (app.clone().oneshot(request), unread.clone());
         async move {
             let mut response = response.await?;

@@ -2,6 +2,7 @@
 //! variable's name and an example.
 
 mod console;
+mod guest;
 mod network;
 mod offer;
 mod payments;
@@ -19,6 +20,7 @@ use service::env::{Env, Problems, Secret};
 use url::Url;
 
 pub use console::ConsoleConfig;
+pub use guest::GuestConfig;
 pub use network::{FencePolicy, NetworkConfig};
 pub use payments::{FacilitatorChoice, PaymentConfig};
 pub use proxmox::{ConsoleAccount, ProxmoxConfig, TlsTrust};
@@ -77,6 +79,8 @@ pub struct Config {
     pub tenants: TenantConfig,
     /// Limits of an open console.
     pub console: ConsoleConfig,
+    /// The way into containers by SSH.
+    pub guest: GuestConfig,
 }
 
 impl Config {
@@ -109,6 +113,7 @@ impl Config {
         let proxmox = ProxmoxConfig::read(&mut env);
         let tenants = TenantConfig::read(&mut env);
         let console = ConsoleConfig::read(&mut env);
+        let guest = GuestConfig::read(&mut env);
         env.finish_with(|| {
             Some(Self {
                 listen: SocketAddr::new(bind, port),
@@ -132,6 +137,7 @@ impl Config {
                 proxmox: proxmox?,
                 tenants,
                 console,
+                guest,
             })
         })
     }

@@ -11,13 +11,14 @@ use futures_util::{
     SinkExt as _, StreamExt as _,
     stream::{SplitSink, SplitStream},
 };
-use pve::{
-    Terminal,
-    terminal::{TerminalReader, TerminalWriter},
-};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::{MAX_FRAME, end::ConsoleEnd, meter::Meter};
+use super::{
+    MAX_FRAME,
+    end::ConsoleEnd,
+    meter::Meter,
+    stream::{ConsoleReader, ConsoleStream, ConsoleWriter},
+};
 use crate::{ids::LeaseId, memory::consoles::Seat, state::App, store::LeaseState};
 
 /// Between two pings to the client and to the machines, which give up after five quiet minutes.
@@ -26,27 +27,26 @@ const PING: Duration = Duration::from_secs(20);
 const DEAD: Duration = Duration::from_secs(60);
 /// A client that takes nothing for so long is gone.
 const SEND: Duration = Duration::from_secs(60);
-/// What the terminal's multiplexer says last when the shell in it has ended.
-const SHELL_OVER: &[u8] = b"[EOF - dtach terminating]";
 
 /// A client's two ends.
 pub(super) type ToClient = SplitSink<WebSocket, Message>;
 pub(super) type FromClient = SplitStream<WebSocket>;
 
-/// Carries bytes until there is a reason to stop.
+/// Carries bytes until there is a reason to stop. The stream stays whole, for a client that comes
+/// back.
 pub(super) async fn carry(
     app: &App,
     lease_id: &LeaseId,
     seat: &mut Seat,
     (to_client, from_client): (&mut ToClient, &mut FromClient),
-    terminal: Terminal,
+    stream: &mut ConsoleStream,
     meter: &Meter,
 ) -> ConsoleEnd {
-    let (reader, writer) = terminal.split();
+    let (reader, writer) = (&mut stream.reader, &stream.writer);
     let max_bytes = app.config.console.max_bytes;
     tokio::select! {
-        end = show(reader, &writer, to_client, meter, max_bytes) => end,
-        end = take(from_client, &writer, meter) => end,
+        end = show(reader, writer, to_client, meter, max_bytes) => end,
+        end = take(from_client, writer, meter) => end,
         end = watch(app, lease_id, meter) => end,
         loss = seat.pushed() => loss.into(),
     }
@@ -54,26 +54,22 @@ pub(super) async fn carry(
 
 /// From the terminal to the client.
 async fn show(
-    mut terminal: TerminalReader,
-    writer: &TerminalWriter,
+    container: &mut ConsoleReader,
+    writer: &ConsoleWriter,
     client: &mut ToClient,
     meter: &Meter,
     max_bytes: u64,
 ) -> ConsoleEnd {
     let mut pings = interval(PING);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut tail = Tail::default();
     loop {
-        let message = tokio::select! {
-            read = terminal.read() => match read {
-                Ok(Some(bytes)) => {
+        let (message, is_shown) = tokio::select! {
+            read = container.read() => match read {
+                Ok(bytes) => {
                     meter.show_bytes(bytes.len());
-                    tail.keep(&bytes);
-                    Message::Binary(bytes)
+                    (Message::Binary(bytes), true)
                 }
-                Ok(None) if tail.shows(SHELL_OVER) => return ConsoleEnd::ShellOver,
-                Ok(None) => return ConsoleEnd::StreamOver,
-                Err(error) => return error.into(),
+                Err(end) => return end,
             },
             _ = pings.tick() => {
                 if meter.silence() > DEAD {
@@ -81,11 +77,12 @@ async fn show(
                 }
                 // Behind what is typed and not yet taken a sign of life is of no use.
                 let _ = timeout(Duration::from_secs(1), writer.ping()).await;
-                Message::Ping(Bytes::new())
+                (Message::Ping(Bytes::new()), false)
             }
         };
         match timeout(SEND, client.send(message)).await {
             Ok(Ok(())) if meter.is_over(max_bytes) => return ConsoleEnd::TooMuch,
+            Ok(Ok(())) if is_shown => container.sent(),
             Ok(Ok(())) => {}
             _ => return ConsoleEnd::ClientLost,
         }
@@ -93,8 +90,8 @@ async fn show(
 }
 
 /// From the client to the terminal.
-async fn take(client: &mut FromClient, terminal: &TerminalWriter, meter: &Meter) -> ConsoleEnd {
-    let mut typing = terminal.paced();
+async fn take(client: &mut FromClient, container: &ConsoleWriter, meter: &Meter) -> ConsoleEnd {
+    let mut typing = container.typing();
     while let Some(Ok(message)) = client.next().await {
         meter.hear();
         let done = match message {
@@ -102,14 +99,14 @@ async fn take(client: &mut FromClient, terminal: &TerminalWriter, meter: &Meter)
             Message::Binary(bytes) => {
                 meter.type_bytes(bytes.len());
                 meter.hold_back(true);
-                let done = typing.write(&bytes).await;
+                let done = typing.write(bytes).await;
                 meter.hold_back(false);
                 done
             }
             Message::Text(text) => match serde_json::from_str::<ConsoleControl>(&text) {
                 Ok(control) if is_size(control.resize) => {
                     let (columns, rows) = control.resize;
-                    terminal.resize(columns, rows).await
+                    container.resize(columns, rows).await
                 }
                 _ => return ConsoleEnd::NotUnderstood,
             },
@@ -120,9 +117,8 @@ async fn take(client: &mut FromClient, terminal: &TerminalWriter, meter: &Meter)
             Message::Close(_) => return ConsoleEnd::ClientLeft,
             Message::Ping(_) | Message::Pong(_) => Ok(()),
         };
-        if done.is_err() {
-            // Nothing can be typed any more once the terminal's connection is gone.
-            return ConsoleEnd::StreamOver;
+        if let Err(end) = done {
+            return end;
         }
     }
     ConsoleEnd::ClientLost
@@ -162,41 +158,6 @@ pub(super) async fn expiry(app: &App, lease_id: &LeaseId) -> Result<Option<i64>,
         Err(error) => {
             tracing::error!(%error, "the lease of a console cannot be read");
             Err(())
-        }
-    }
-}
-
-/// The last bytes that were shown.
-#[derive(Default)]
-struct Tail(Vec<u8>);
-
-impl Tail {
-    fn keep(&mut self, bytes: &[u8]) {
-        let rest = &bytes[bytes.len().saturating_sub(64)..];
-        self.0.extend_from_slice(rest);
-        let excess = self.0.len().saturating_sub(64);
-        self.0.drain(..excess);
-    }
-
-    fn shows(&self, text: &[u8]) -> bool {
-        self.0.windows(text.len()).any(|window| window == text)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_shells_end_is_seen_however_it_is_cut() {
-        for cut in 1..40 {
-            let mut tail = Tail::default();
-            for piece in b"logout\r\n[EOF - dtach terminating]\r\n".chunks(cut) {
-                tail.keep(piece);
-            }
-            assert!(tail.shows(SHELL_OVER), "{cut}");
-            tail.keep(&[b'x'; 64]);
-            assert!(!tail.shows(SHELL_OVER));
         }
     }
 }

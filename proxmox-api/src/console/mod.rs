@@ -1,13 +1,14 @@
 //! Consoles: a customer's WebSocket on one side, the container's terminal on the other. [`ticket`]
 //! admits a connection, [`visit`] serves it from its first message to its close frame, `bridge`
-//! copies the bytes, `end` has the reasons for closing, `takeover` asks other replicas to give a
-//! console up. `memory::consoles` has the open consoles, `crate::terminals` the lock of each
+//! copies the bytes, `end` has the reasons for closing, `stream` is the container's end, a shell over SSH or the
+//! terminal, `takeover` asks other replicas to give a terminal up. `memory::consoles` has the open consoles, `crate::terminals` the lock of each
 //! terminal. Neither Proxmox's address nor its ticket goes to the client.
 
 mod bridge;
 mod end;
 mod meter;
 pub mod page;
+mod stream;
 pub mod takeover;
 pub mod ticket;
 mod visit;

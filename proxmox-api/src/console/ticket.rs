@@ -11,7 +11,14 @@ use crate::{
 /// Seconds within which a bought ticket has to be used.
 pub const TICKET_SECONDS: i64 = 30;
 /// Seconds for which a lost connection can be resumed.
-const RESUME_SECONDS: i64 = 120;
+pub const RESUME_SECONDS: u32 = 120;
+/// How tickets begin that resume a console.
+const RESUME_PREFIX: &str = "resume_";
+
+/// Whether a ticket resumes a console that was open before.
+pub fn is_resume(token: &str) -> bool {
+    token.starts_with(RESUME_PREFIX)
+}
 
 /// The change that makes a bought ticket good from now on, and its end, Unix seconds.
 pub fn keep_ticket(app: &App, token: &str, ticket: ConsoleTicket) -> (Change, i64) {
@@ -49,7 +56,8 @@ pub async fn restore(app: &App, token: &str) -> Result<(), StoreError> {
 pub struct ResumeTicket {
     /// The ticket.
     pub token: String,
-    hash: String,
+    /// The hash under which it is stored.
+    pub hash: String,
 }
 
 impl ResumeTicket {
@@ -58,7 +66,7 @@ impl ResumeTicket {
     /// # Errors
     /// The store failed.
     pub async fn give(app: &App, ticket: ConsoleTicket, until: i64) -> Result<Self, StoreError> {
-        let token = crypto::random_hex(32);
+        let token = format!("{RESUME_PREFIX}{}", crypto::random_hex(32));
         let hash = crypto::sha256_hex(&token);
         app.store
             .keep_console_ticket(&hash, ticket, until, app.now())
@@ -68,7 +76,7 @@ impl ResumeTicket {
 
     /// The console has closed: the ticket ends soon if the connection was lost, else now.
     pub async fn close(self, app: &App, lost: bool) {
-        let end = app.now() + if lost { RESUME_SECONDS } else { 0 };
+        let end = app.now() + if lost { RESUME_SECONDS.into() } else { 0 };
         if let Err(error) = app.store.end_console_ticket(&self.hash, end).await {
             tracing::error!(%error, "the ticket of a console cannot be ended");
         }

@@ -2,26 +2,27 @@
 
 use std::time::Duration;
 
+use ::guest::{Guest, GuestError, ShellRequest};
 use api_types::{ConsoleOpened, ConsoleOpening, ErrorCode, OpenConsole, Secret};
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures_util::{SinkExt as _, StreamExt as _};
-use pve::terminal::ConsoleSession;
 use serde_json::json;
-use service::{concurrency::ConcurrencyPermit, semaphore::ResizablePermit};
+use service::{concurrency::ConcurrencyPermit, crypto, semaphore::ResizablePermit};
 use tokio::time::{sleep, timeout};
 
 use super::{
     bridge::{FromClient, ToClient, carry, expiry, is_size},
     end::ConsoleEnd,
     meter::Meter,
+    stream::ConsoleStream,
     takeover,
     ticket::{self, ResumeTicket},
 };
 use crate::{
     error::ApiError,
     ids::Wallet,
-    lease::container::locate,
-    memory::{consoles::Seat, locations::ContainerLocation},
+    lease::{container::locate, guest::connect},
+    memory::{consoles::Seat, locations::ContainerLocation, parked_shells::ParkedShell},
     state::App,
     store::{ConsoleTicket, Lease},
     timestamp::timestamp,
@@ -68,6 +69,10 @@ struct AdmittedVisit {
     lease: Lease,
     location: ContainerLocation,
     ticket: ConsoleTicket,
+    /// The shell of the connection before, if this one resumes it and it is still there.
+    parked: Option<ParkedShell>,
+    /// It resumes a console that was open before.
+    resumes: bool,
     expires_at: i64,
     size: (u16, u16),
 }
@@ -104,10 +109,13 @@ async fn enter(
         return Err(ConsoleEnd::Full);
     };
     let location = locate::find(app, &lease).await.map_err(unreached)?;
+    let token = opening.ticket.expose();
     let entrance = AdmittedVisit {
         lease,
         location,
         ticket,
+        parked: app.parked_shells.take(&crypto::sha256_hex(token)),
+        resumes: ticket::is_resume(token),
         expires_at,
         size,
     };
@@ -146,24 +154,69 @@ async fn first_message(client: &mut FromClient) -> Result<ConsoleOpening, Consol
         .unwrap_or(Err(ConsoleEnd::NoTicket))
 }
 
+/// Says in the terminal that the shell is another one than before.
+const NEW_SHELL: &str = "\r\nThe shell of the lost connection is gone; this is a new one.\r\n";
+
+/// The container's end of the console: the parked shell, or a new one over SSH, or else the
+/// container's terminal.
+async fn open_stream(
+    app: &App,
+    entrance: &AdmittedVisit,
+    guest: Option<&Guest>,
+) -> Result<ConsoleStream, ConsoleEnd> {
+    let (cols, rows) = entrance.size;
+    if let Some(guest) = guest {
+        let request = ShellRequest {
+            cols,
+            rows,
+            ..ShellRequest::default()
+        };
+        match guest.open_shell(&request).await {
+            Ok(shell) => return Ok(shell.into()),
+            Err(GuestError::TooMany) => return Err(ConsoleEnd::Full),
+            Err(error) => {
+                tracing::warn!(lease.id = entrance.lease.lease_id.as_str(), %error, "no shell can be opened over SSH; the terminal is used");
+            }
+        }
+    }
+    let lease_id = &entrance.lease.lease_id;
+    let opened = takeover::open(app, lease_id, &entrance.location, entrance.size).await;
+    opened.map(ConsoleStream::from).map_err(|error| {
+        tracing::warn!(lease.id = lease_id.as_str(), error = %error, "the terminal of a console cannot be opened");
+        error.into()
+    })
+}
+
 async fn run_console(
     app: &App,
-    entrance: AdmittedVisit,
+    mut entrance: AdmittedVisit,
     to_client: &mut ToClient,
     from_client: &mut FromClient,
 ) -> ConsoleEnd {
     let lease_id = &entrance.lease.lease_id;
-    let mut seat = app.consoles.take(lease_id).await;
-    let opened = tokio::select! {
-        opened = takeover::open(app, lease_id, &entrance.location, entrance.size) => opened,
-        loss = seat.pushed() => return loss.into(),
+    let parked = entrance.parked.take().map(ConsoleStream::from);
+    let guest = match parked {
+        Some(_) => None,
+        None => connect::ssh(app, &entrance.lease).await.ok(),
     };
-    let session = match opened {
-        Ok(session) => session,
-        Err(error) => {
-            tracing::warn!(lease.id = lease_id.as_str(), error = %error, "the terminal of a console cannot be opened");
-            return error.into();
+    let mut seat = match parked.is_some() || guest.is_some() {
+        true => app.consoles.take_own(lease_id).await,
+        false => app.consoles.take(lease_id).await,
+    };
+    let is_new_shell = entrance.resumes && guest.is_some();
+    let opened = match parked {
+        Some(stream) => {
+            let (cols, rows) = entrance.size;
+            stream.writer.resize(cols, rows).await.map(|()| stream)
         }
+        None => tokio::select! {
+            opened = open_stream(app, &entrance, guest.as_ref()) => opened,
+            loss = seat.pushed() => return loss.into(),
+        },
+    };
+    let mut stream = match opened {
+        Ok(stream) => stream,
+        Err(end) => return end,
     };
     let resume = ResumeTicket::give(app, entrance.ticket.clone(), entrance.expires_at).await;
     let resume = match resume {
@@ -175,8 +228,26 @@ async fn run_console(
         .await;
     let meter = Meter::new(app);
     let clients = (to_client, from_client);
-    let end = serve(app, &entrance, &mut seat, &resume, clients, session, &meter).await;
+    let opened = OpenedConsole {
+        stream: &mut stream,
+        seat: &mut seat,
+        resume: &resume,
+        is_new_shell,
+    };
+    let end = serve(app, &entrance, opened, clients, &meter).await;
+    // The container's terminal is free again from here on.
+    let shell = match end {
+        ConsoleEnd::ClientLost => stream.into_parked(lease_id),
+        _ => {
+            drop(stream);
+            None
+        }
+    };
     let end = refine_end(app, &entrance, end).await;
+    if let Some(shell) = shell {
+        let keep = Duration::from_secs(ticket::RESUME_SECONDS.into());
+        app.parked_shells.park(&resume.hash, shell, keep);
+    }
     metrics::gauge!("consoles_open").decrement(1);
     let data = json!({
         "reason": end.word(), "typedBytes": meter.typed(), "shownBytes": meter.shown(), "seconds": meter.seconds(),
@@ -186,14 +257,20 @@ async fn run_console(
     end
 }
 
-/// The terminal is free again when this returns.
+/// A console whose container's end is open.
+struct OpenedConsole<'a> {
+    stream: &'a mut ConsoleStream,
+    seat: &'a mut Seat,
+    resume: &'a ResumeTicket,
+    /// The client came back to another shell than it had.
+    is_new_shell: bool,
+}
+
 async fn serve(
     app: &App,
     entrance: &AdmittedVisit,
-    seat: &mut Seat,
-    resume: &ResumeTicket,
+    console: OpenedConsole<'_>,
     (to_client, from_client): (&mut ToClient, &mut FromClient),
-    session: ConsoleSession,
     meter: &Meter,
 ) -> ConsoleEnd {
     let opened = ConsoleOpened {
@@ -201,19 +278,23 @@ async fn serve(
             ctid: entrance.lease.vmid.get(),
             hostname: entrance.lease.hostname.clone(),
             expires_at: timestamp(entrance.expires_at),
-            resume: Secret::new(resume.token.as_str()),
+            resume: Secret::new(console.resume.token.as_str()),
+            via: Some(console.stream.route()),
         },
     };
     let text = serde_json::to_string(&opened).expect("it consists of texts and numbers");
     if to_client.send(Message::Text(text.into())).await.is_err() {
         return ConsoleEnd::ClientLost;
     }
-    let ConsoleSession { terminal, guard } = session;
+    if console.is_new_shell {
+        let told = Message::Binary(NEW_SHELL.into());
+        if to_client.send(told).await.is_err() {
+            return ConsoleEnd::ClientLost;
+        }
+    }
     let clients = (to_client, from_client);
     let lease_id = &entrance.lease.lease_id;
-    let end = carry(app, lease_id, seat, clients, terminal, meter).await;
-    drop(guard);
-    end
+    carry(app, lease_id, console.seat, clients, console.stream, meter).await
 }
 
 /// A terminal also ends because its container does. The real termproxy drops what it has not passed

@@ -1,8 +1,10 @@
-//! The open consoles of this process: one per lease, the newest. A new console takes the seat of
-//! the one before, whose connection may be dead without having noticed.
+//! The open consoles of this process. A container has one terminal: a new console in it takes the
+//! seat of the one before, whose connection may be dead without having noticed. Consoles over SSH
+//! have a shell and a seat of their own each.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -30,10 +32,15 @@ const LEAVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The open consoles; clones share them.
 #[derive(Clone)]
 pub struct OpenConsoles {
-    seats: Arc<Mutex<HashMap<LeaseId, Occupant>>>,
+    seats: Arc<Mutex<HashMap<SeatKey, Occupant>>>,
+    /// The number of the last seat of its own.
+    last: Arc<AtomicU64>,
     room: ResizableSemaphore,
     unproven: ConcurrencyLimit,
 }
+
+/// A lease, and 0 for its container's terminal, or the number of a console with a seat of its own.
+type SeatKey = (LeaseId, u64);
 
 struct Occupant {
     number: u64,
@@ -53,7 +60,7 @@ pub enum SeatLoss {
 
 /// A lease's console, from its opening until it is dropped.
 pub struct Seat {
-    lease_id: LeaseId,
+    key: SeatKey,
     number: u64,
     consoles: OpenConsoles,
     pushed: oneshot::Receiver<SeatLoss>,
@@ -65,6 +72,7 @@ impl OpenConsoles {
     pub fn new(shares: &Shares) -> Self {
         Self {
             seats: Arc::default(),
+            last: Arc::default(),
             room: ResizableSemaphore::new(shares.share_of(ROOM)),
             unproven: ConcurrencyLimit::new(UNPROVEN, UNPROVEN_PER_NETWORK),
         }
@@ -84,22 +92,32 @@ impl OpenConsoles {
         self.room.try_acquire()
     }
 
-    /// Takes a lease's seat, after the console before has left.
+    /// Takes a seat that no other console takes over.
+    pub async fn take_own(&self, lease_id: &LeaseId) -> Seat {
+        let number = self.last.fetch_add(1, Ordering::Relaxed) + 1;
+        self.take_seat((lease_id.clone(), number)).await
+    }
+
+    /// Takes the seat at the terminal of a lease's container, after the console before has left.
     pub async fn take(&self, lease_id: &LeaseId) -> Seat {
+        self.take_seat((lease_id.clone(), 0)).await
+    }
+
+    async fn take_seat(&self, key: SeatKey) -> Seat {
         let (push, pushed) = oneshot::channel();
         let (gone, is_gone) = oneshot::channel();
         let (number, before) = {
             let mut seats = self.seats();
-            let number = seats.get(lease_id).map_or(0, |before| before.number + 1);
+            let number = seats.get(&key).map_or(0, |before| before.number + 1);
             let occupant = Occupant {
                 number,
                 push: Some(push),
                 gone: is_gone,
             };
-            (number, seats.insert(lease_id.clone(), occupant))
+            (number, seats.insert(key.clone(), occupant))
         };
         let seat = Seat {
-            lease_id: lease_id.clone(),
+            key,
             number,
             consoles: self.clone(),
             pushed,
@@ -115,12 +133,12 @@ impl OpenConsoles {
         seat
     }
 
-    /// Asks the console of a lease to leave, because another one was opened at another replica.
+    /// Asks the console in the terminal of a lease's container to leave, because another one was opened at another replica.
     pub fn give_up(&self, lease_id: &LeaseId) {
         // The seat stays theirs until they have left.
         let push = self
             .seats()
-            .get_mut(lease_id)
+            .get_mut(&(lease_id.clone(), 0))
             .and_then(|found| found.push.take());
         if let Some(push) = push {
             let _ = push.send(SeatLoss::TakenOver);
@@ -144,7 +162,7 @@ impl OpenConsoles {
         }
     }
 
-    fn seats(&self) -> MutexGuard<'_, HashMap<LeaseId, Occupant>> {
+    fn seats(&self) -> MutexGuard<'_, HashMap<SeatKey, Occupant>> {
         self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -164,10 +182,10 @@ impl Drop for Seat {
     fn drop(&mut self) {
         let mut seats = self.consoles.seats();
         if seats
-            .get(&self.lease_id)
+            .get(&self.key)
             .is_some_and(|now| now.number == self.number)
         {
-            seats.remove(&self.lease_id);
+            seats.remove(&self.key);
         }
     }
 }
@@ -205,6 +223,25 @@ mod tests {
         drop(first);
         assert_eq!(consoles.seats().len(), 1, "not the seat of the next one");
         drop(next);
+    }
+
+    #[tokio::test]
+    async fn consoles_with_seats_of_their_own_leave_each_other_alone() {
+        let consoles = OpenConsoles::new(&Shares::default());
+        let lease = "lease-1".into();
+        let mut terminal = consoles.take(&lease).await;
+        let (mut one, mut other) = (
+            consoles.take_own(&lease).await,
+            consoles.take_own(&lease).await,
+        );
+        consoles.give_up(&lease);
+        assert_eq!(terminal.pushed().await, SeatLoss::TakenOver);
+        let waiting = async { tokio::join!(one.pushed(), other.pushed()) };
+        let closing = async { tokio::join!(waiting, consoles.close_all()).0 };
+        assert_eq!(
+            closing.await,
+            (SeatLoss::ServiceStops, SeatLoss::ServiceStops)
+        );
     }
 
     #[tokio::test]

@@ -1,13 +1,16 @@
 //! The HTTP routes: one file per resource, each with its own `router()`. Free routes call `lease`,
 //! `store` and `proxmox`; paid routes come from the registry of operations, behind `paywall::paid`.
 
+pub mod access;
 pub mod catalog;
+pub mod commands;
 pub mod console;
 pub mod cors;
 pub mod demo;
 pub mod destroy;
 pub mod discovery;
 pub mod docs;
+pub mod files;
 mod lease_selector;
 pub mod leases;
 pub mod limited;
@@ -35,12 +38,15 @@ use crate::{App, error::ApiError, operations, paywall::body};
 pub fn router(app: &App) -> Router<App> {
     let paid = operations::ALL.iter().map(|operation| (operation.route)());
     paid.fold(Router::new(), Router::merge)
+        .merge(access::router(app))
         .merge(catalog::router())
+        .merge(commands::router(app))
         .merge(console::router(app))
         .merge(demo::router(app))
         .merge(destroy::router())
         .merge(discovery::router(app))
         .merge(docs::router(app))
+        .merge(files::router(app))
         .merge(leases::router())
         .merge(payments::router())
         .merge(power::router())

@@ -45,7 +45,7 @@ pub use events::{AuditEvent, EventSubject, NewEvent, log_event};
 pub use lease_state::LeaseState;
 pub use leases::{
     AddressPool, Claim, ClaimLimits, ClaimOutcome, DueEnd, HeldContainer, HeldPower, Lease,
-    PaidLease, ProbeClaim, Renewal, RenewalOutcome, WarnedLease,
+    MadeContainer, PaidLease, ProbeClaim, Renewal, RenewalOutcome, WarnedLease,
 };
 pub use maintenance::{
     Backup, BackupError, CopyError, CopyStep, Observer, TableFigures, backup, copy,

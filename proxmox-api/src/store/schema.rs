@@ -54,7 +54,7 @@ impl SchemaStep {
 }
 
 /// The steps of the schema.
-pub(super) const STEPS: [SchemaStep; 13] = [
+pub(super) const STEPS: [SchemaStep; 14] = [
     SchemaStep::of_each(
         include_str!("../../migrations/0001_initial.sql"),
         include_str!("../../migrations/postgres/0001_initial.sql"),
@@ -98,4 +98,5 @@ pub(super) const STEPS: [SchemaStep; 13] = [
         include_str!("../../migrations/postgres/0012_bounded.sql"),
     ),
     SchemaStep::of_both(include_str!("../../migrations/0013_ends.sql")),
+    SchemaStep::of_both(include_str!("../../migrations/0014_guest_ssh.sql")),
 ];

@@ -47,6 +47,7 @@ mod sessions;
 mod settlement;
 mod shared_limits;
 mod sold;
+mod ssh;
 mod stats;
 mod storm;
 mod support;

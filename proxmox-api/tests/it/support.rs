@@ -73,6 +73,8 @@ impl TestApp {
             ("PVE_TOKEN_SECRET", sim.token_secret()),
             ("PVE_FINGERPRINT", sim.fingerprint()),
             ("PVE_NODE", sim.node()),
+            // The simulated containers of most tests have no SSH server.
+            ("GUEST_SSH", "false".to_owned()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into();

@@ -19,9 +19,7 @@ fn refused(change: impl FnOnce(&mut LeaseRequest)) -> Vec<String> {
 fn exec(command: &str) -> ExecRequest {
     ExecRequest {
         command: command.to_owned(),
-        extra_args: Vec::new(),
-        timeout_seconds: None,
-        force: false,
+        ..ExecRequest::default()
     }
 }
 
@@ -264,4 +262,37 @@ fn limits_can_be_changed_one_by_one() {
         limits.validate_lease(&request).unwrap_err()[0].field,
         "cores"
     );
+}
+
+#[test]
+fn a_commands_surroundings_are_checked_all_at_once() {
+    let mut request = ExecRequest {
+        command: "true".into(),
+        stdin: Some(String::new()),
+        stdin_base64: Some(String::new()),
+        cwd: Some("etc".into()),
+        user: Some("-x".into()),
+        background: true,
+        timeout_seconds: Some(5),
+        ..ExecRequest::default()
+    };
+    request.env.insert("1A".into(), "a\0".into());
+    let refused = Limits::default().validate_exec(&request).unwrap_err();
+    let fields: Vec<&str> = refused.iter().map(|found| found.field.as_str()).collect();
+    assert_eq!(
+        fields,
+        ["timeoutSeconds", "stdinBase64", "env", "env", "cwd", "user"]
+    );
+    let mut large = ExecRequest {
+        command: "true".into(),
+        ..ExecRequest::default()
+    };
+    large.env.insert("A".into(), "x".repeat(200 * 1024));
+    let refused = Limits::default().validate_exec(&large).unwrap_err();
+    assert_eq!(refused[0].field, "env");
+    large.env.insert("A".into(), "x".into());
+    large.cwd = Some("/var/tmp".into());
+    large.user = Some("www-data".into());
+    large.stdin_base64 = Some("AA==".into());
+    assert!(Limits::default().validate_exec(&large).is_ok());
 }

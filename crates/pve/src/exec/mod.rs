@@ -94,7 +94,8 @@ impl OutputSink {
         Self(Arc::new(sink))
     }
 
-    fn send(&self, stream: OutputStream, bytes: &[u8]) {
+    /// Passes a chunk on; an empty one is left out.
+    pub fn send(&self, stream: OutputStream, bytes: &[u8]) {
         if !bytes.is_empty() {
             (self.0)(stream, bytes);
         }

@@ -22,7 +22,9 @@ pub(in crate::config) static PROXMOX: Group = Group {
         &PVE_RATE_MBIT_PER_CORE,
         &PVE_SECURITY_GROUP,
         &PVE_FENCE,
+        &GUEST_SSH,
         &GUEST_SSH_SOURCE,
+        &GUEST_PROXY,
         &PVE_POOL,
         &PVE_VMID_RANGE,
         &PVE_CREATES_PER_NODE,
@@ -132,6 +134,18 @@ pub(in crate::config) static GUEST_SSH_SOURCE: Variable = Variable::optional(
     "192.168.1.20",
     "The address, or network, from which containers see this service or its proxy: it may reach their port 22.",
 );
+pub(in crate::config) static GUEST_SSH: Variable = Variable::with_default(
+    "GUEST_SSH",
+    "true",
+    "Whether a key of the service is laid into new containers, by which commands, consoles and files use SSH; without it, or where it does not work, they use the container's terminal.",
+);
+pub(in crate::config) static GUEST_PROXY: Variable = Variable::optional(
+    "GUEST_PROXY",
+    "this machine has a route to the containers",
+    "socks5h://192.168.1.21:1080",
+    "The SOCKS5 proxy by which port 22 of containers is reached, with USER:PASSWORD@ before the host if it asks for them. It need not be trusted: the containers' host keys are checked behind it.",
+)
+.secret();
 pub(in crate::config) static PVE_POOL: Variable = Variable::with_default(
     "PVE_POOL",
     "infra402",

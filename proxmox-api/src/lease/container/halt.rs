@@ -90,6 +90,7 @@ pub async fn halt_for_good(
     location: &ContainerLocation,
 ) -> Result<(), ContainerError> {
     app.locations.forget(location.vmid);
+    app.forget_guest(&lease.lease_id);
     let error = match halt_by(app, location, HA_TIMEOUT, BACKGROUND_POLL).await {
         Err(error @ (ContainerError::Locked(_) | ContainerError::Proxmox(_))) => error,
         halted => return halted,

@@ -15,12 +15,13 @@ use crate::{
     ids::LeaseId,
     lease::{
         container::marker::{self, Marker},
+        guest::{connect, host_keys},
         network::fence,
     },
     memory::fences::{Fence, SETTLES_AFTER},
     progress::Progress,
     state::App,
-    store::{Lease, LeaseState},
+    store::{Lease, LeaseState, MadeContainer},
 };
 
 /// Numbers or nodes that are tried.
@@ -87,10 +88,10 @@ pub async fn create(
         let permit = app.proxmox.create_permit(&container.node).await;
         let outcome = match attempt(app, container, fence).await? {
             CreateAttempt::Task(upid) => {
-                let mac = wait_until_created(app, container, &upid, deadline).await?;
+                let made = wait_until_created(app, container, &upid, deadline).await?;
                 drop(permit);
                 let (id, now) = (&container.lease.lease_id, app.now());
-                if !app.store.container_made(id, mac.as_deref(), now).await? {
+                if !app.store.container_made(id, made, now).await? {
                     return Err(unexpected_state(
                         id,
                         LeaseState::CreateSent,
@@ -268,13 +269,13 @@ async fn find_creation(app: &App, container: &NewContainer) -> Option<Upid> {
     }
 }
 
-/// Waits for the creation's end; the hardware address of what was made.
+/// Waits for the creation's end, and reads what is known of the container then.
 async fn wait_until_created(
     app: &App,
     container: &NewContainer,
     upid: &Upid,
     deadline: Instant,
-) -> Result<Option<String>, ApiError> {
+) -> Result<MadeContainer, ApiError> {
     let left = deadline.saturating_duration_since(Instant::now());
     match app
         .proxmox
@@ -295,7 +296,16 @@ async fn wait_until_created(
         .config(&container.node, container.vmid)
         .await?;
     if marker::read_all(config.description.as_deref()).contains(&marker_of(app, container)) {
-        return Ok(config.property("net0", "hwaddr").map(str::to_owned));
+        let has_ssh_key = takes_ssh_key(app, container);
+        let host_keys = match has_ssh_key {
+            true => host_keys::of_creation(app, upid).await,
+            false => None,
+        };
+        return Ok(MadeContainer {
+            mac: config.property("net0", "hwaddr").map(str::to_owned),
+            has_ssh_key,
+            host_keys: host_keys.map(|keys| keys.to_string()),
+        });
     }
     tracing::error!(
         lease.id = container.lease.lease_id.as_str(),
@@ -325,6 +335,24 @@ fn marker_of(app: &App, container: &NewContainer) -> Marker {
     )
 }
 
+/// Whether the service's SSH key goes into the container. An image of the OCI kind has no SSH
+/// server, and perhaps no home of root, without which Proxmox fails to lay a key.
+fn takes_ssh_key(app: &App, container: &NewContainer) -> bool {
+    let is_oci_image = container.template.ends_with(".tar");
+    app.config.guest.ssh && app.proxmox.config.bridge.is_some() && !is_oci_image
+}
+
+/// The lines of root's `authorized_keys`: the service's, then the customer's.
+fn authorized_keys(app: &App, container: &NewContainer) -> Option<String> {
+    let ours = takes_ssh_key(app, container)
+        .then(|| connect::authorized_line(app, &container.lease.lease_id));
+    let lines: Vec<String> = ours
+        .into_iter()
+        .chain(container.ssh_public_key.clone())
+        .collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
 fn create_request(app: &App, container: &NewContainer, fence: Fence) -> CreateContainer {
     let config = &app.proxmox.config;
     // Without any, containers get the host's, which are behind the fence.
@@ -349,7 +377,7 @@ fn create_request(app: &App, container: &NewContainer, fence: Fence) -> CreateCo
         nameservers,
         cpulimit: Some(f64::from(container.size.cores)),
         password_hash: container.password_hash.clone(),
-        ssh_public_keys: container.ssh_public_key.clone(),
+        ssh_public_keys: authorized_keys(app, container),
         pool: Some(config.pool.clone()),
         description: Some(marker_of(app, container).text()),
         ..CreateContainer::new(container.vmid, &container.template, rootfs)

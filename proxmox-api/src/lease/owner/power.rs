@@ -14,6 +14,7 @@ use crate::{
     error::ApiError,
     lease::{
         container::{address, error::ContainerError, halt, locate, lock, start},
+        guest::connect,
         network::traffic,
     },
     state::App,
@@ -112,6 +113,7 @@ async fn work(app: App, lease: Lease, power: Power) -> Result<Lease, ApiError> {
         return Err(lock::refusal(held_by));
     }
     app.locations.forget(vmid);
+    app.forget_guest(&lease.lease_id);
     match power {
         Power::Off => halt::halt(&app, &location).await.map_err(stop_error)?,
         Power::On => {
@@ -120,6 +122,9 @@ async fn work(app: App, lease: Lease, power: Power) -> Result<Lease, ApiError> {
                 .map_err(start_error)?;
             let until = Instant::now() + ADDRESS_TIMEOUT;
             address::store_address(&app, &lease, (node, vmid), until).await?;
+            if let Some(lease) = app.store.lease(&lease.lease_id).await? {
+                connect::try_after_start(&app, &lease);
+            }
         }
     }
     store_power(&app, &lease, power, asked).await?;

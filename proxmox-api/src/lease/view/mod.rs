@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Instant};
 use crate::{
     error::ApiError,
     ids::{LeaseId, Wallet},
-    lease::{container::lock, network::traffic},
+    lease::{container::lock, guest::connect, network::traffic},
     memory::alarms::Trouble,
     payment_machine::PaymentState,
     proxmox::{ContainerUsage, RecentUsage},
@@ -16,7 +16,7 @@ use crate::{
     store::{Lease, LeaseState, PaidLease, StoreError, Traffic},
     timestamp::timestamp,
 };
-use api_types::{LeaseStatus, LeaseView, ListResponse, Usdc};
+use api_types::{GuestAccess, LeaseStatus, LeaseView, ListResponse, Usdc};
 use pve::Vmid;
 
 /// The state of a lease and of its payment in the contract's words.
@@ -50,6 +50,8 @@ pub fn status_alone(state: LeaseState) -> LeaseStatus {
 /// What Proxmox shows of a lease's container now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LiveState {
+    /// The way into it, where it runs.
+    access: Option<GuestAccess>,
     /// Its state, such as `running`.
     state: Option<&'static str>,
     /// The node that it is on.
@@ -66,6 +68,7 @@ pub fn view(lease: &Lease, live: LiveState, paid: u64) -> LeaseView {
         status: status(lease.state, lease.payment),
         live_status: live.state.map(str::to_owned),
         notice: live.notice,
+        access: live.access,
         ctid: lease.vmid.get(),
         hostname: lease.hostname.clone(),
         node: live.node.unwrap_or_else(|| lease.node.to_string()),
@@ -249,7 +252,9 @@ fn live_state(
     if lock.is_some() {
         app.locations.forget(lease.vmid);
     }
+    let runs = found.is_some_and(|usage| usage.state == pve::ContainerState::Running);
     LiveState {
+        access: runs.then(|| connect::access(app, lease)),
         state: Some(found.map_or("missing", |usage| usage.state.as_str())),
         node: found.map(|usage| usage.node.to_string()),
         notice: notice(trouble, lock.as_deref(), found.is_some())

@@ -1,28 +1,35 @@
-//! `POST /management/exec/{ctid}`: a command in a leased container. The shell is opened before the
-//! payment is settled, so that a terminal in use or a stopped container costs nothing.
+//! `POST /management/exec/{ctid}`: a command in a leased container. The way into the container is
+//! opened before the payment is settled, so that a terminal in use or a stopped container costs
+//! nothing.
 
-mod output;
+mod documentation;
 mod words;
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use api_types::{ErrorCode, ExecRequest, ExecResponse, FieldError, Price, Tariff};
+use api_types::{ErrorCode, ExecRequest, ExecResponse, FieldError, GuestRoute, Price, Tariff};
 use axum::http::Method;
-use pve::{ExecOutcome, Shell};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use pve::ExecOutcome;
 use serde_json::json;
 
 use super::{answer, call_price, lease_in_path};
 use crate::{
     error::ApiError,
     ids::{LeaseId, PaymentId},
-    lease::{container::locate, owner::access::active},
-    openapi::{ABOUT_TERMINAL, Content, Documentation, Documented},
+    lease::{
+        guest::{
+            background,
+            command::{self, CommandChannel, GuestCommand, OpeningOptions},
+            text,
+        },
+        owner::access::active,
+    },
     payment::{
         Delivery, Operation, OperationRequest, PaymentFlow, PaymentJob, RetryPolicy, SettledPayment,
     },
     paywall::body,
-    proxmox::first_contact,
     state::App,
     store::{Change, Lease, Payment, StoreError, StoredAnswer},
     timestamp::timestamp,
@@ -32,18 +39,17 @@ use crate::{
 const DEFAULT_SECONDS: u32 = 30;
 /// How much of each output is returned, in bytes; the rest is counted.
 const OUTPUT_LIMIT: usize = 64 * 1024;
-/// How long to wait for other commands on the same container.
-const TERMINAL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A command for a container.
 #[derive(Debug)]
 pub struct Exec {
     lease: Lease,
-    script: String,
-    seconds: u32,
+    command: GuestCommand,
+    /// It goes on in the container after the answer.
+    background: bool,
     force: bool,
-    /// Found before the money moved; used once.
-    shell: Mutex<Option<Shell>>,
+    /// Opened before the money moved; used once.
+    channel: Mutex<Option<CommandChannel>>,
 }
 
 impl Operation for Exec {
@@ -68,12 +74,22 @@ impl Operation for Exec {
                 message,
             )]));
         }
+        let stdin = input(request.stdin, request.stdin_base64.as_deref())?;
+        let seconds = request.timeout_seconds.unwrap_or(DEFAULT_SECONDS);
         Ok(Self {
             lease: lease_in_path(app, call).await?,
-            script,
-            seconds: request.timeout_seconds.unwrap_or(DEFAULT_SECONDS),
+            command: GuestCommand {
+                script,
+                stdin,
+                env: request.env.into_iter().collect(),
+                cwd: request.cwd,
+                user: request.user,
+                timeout: Duration::from_secs(seconds.into()),
+                limit_bytes: OUTPUT_LIMIT,
+            },
+            background: request.background,
             force: request.force,
-            shell: Mutex::default(),
+            channel: Mutex::default(),
         })
     }
 
@@ -91,7 +107,7 @@ impl Operation for Exec {
 
     async fn admit(&self, app: &App, job: &PaymentJob) -> Result<(), ApiError> {
         // An absent body learns the price; it names nothing that could be run.
-        if self.script.is_empty() {
+        if self.command.script.is_empty() {
             let field = FieldError::new("command", "must not be empty");
             return Err(ApiError::invalid(vec![field]));
         }
@@ -99,9 +115,9 @@ impl Operation for Exec {
         Ok(())
     }
 
-    async fn prepare(&self, app: &App, _job: &PaymentJob) -> Result<(), ApiError> {
-        let shell = self.find_shell(app).await?;
-        *self.held() = Some(shell);
+    async fn prepare(&self, app: &App, job: &PaymentJob) -> Result<(), ApiError> {
+        let channel = self.open(app, job).await?;
+        *self.held() = Some(channel);
         Ok(())
     }
 
@@ -112,43 +128,54 @@ impl Operation for Exec {
         paid: &SettledPayment,
     ) -> Result<Delivery, ApiError> {
         let held = self.held().take();
-        let shell = match held {
-            Some(shell) => shell,
+        let channel = match held {
+            Some(channel) => channel,
             // The request came again after a failure: the lease may have ended in between.
             None => {
                 active(app, &self.lease.lease_id, &job.payer).await?;
-                self.find_shell(app).await?
+                self.open(app, job).await?
             }
         };
         job.progress.step("running");
-        let task = shell.task().map(words::without_account);
-        let request = pve::ExecRequest {
-            timeout: Duration::from_secs(self.seconds.into()),
-            limit_bytes: OUTPUT_LIMIT,
-            ..pve::ExecRequest::new(self.script.clone())
-        };
-        let sink = job
-            .progress
-            .is_listened()
-            .then(|| output::sink(job.progress.clone()));
+        let task = channel.task().map(words::without_account);
+        let route = channel.route();
         let id = &job.payment_id;
+        let command_id = self.background.then(|| background::command_id(id));
+        let command = match &command_id {
+            Some(command_id) => background::begin_request(command_id, &self.command),
+            None => self.command.clone(),
+        };
+        let sink = (job.progress.is_listened() && !self.background)
+            .then(|| text::sink(job.progress.clone()));
         if !paid.begun && !app.store.begin_performance(id, app.now()).await? {
-            return Err(begun_before());
+            return Err(begun_before(command_id));
         }
-        let outcome = match shell.run(request, sink).await {
+        let outcome = match channel.run(command, sink).await {
             Ok(outcome) => outcome,
             // Only a lost connection leaves open whether it ran.
-            Err(error @ pve::ExecError::Lost(_)) => return Err(error.into()),
-            Err(error) => {
+            Err(failure) if failure.may_have_run => {
+                return Err(naming(failure.error, command_id));
+            }
+            Err(failure) => {
                 app.store.take_performance_back(id).await?;
-                return Err(error.into());
+                return Err(failure.error);
             }
         };
+        if self.background && outcome.exit_code != 0 {
+            app.store.take_performance_back(id).await?;
+            return Err(not_begun(&outcome));
+        }
         let data = json!({
             "exitCode": outcome.exit_code, "timedOut": outcome.timed_out, "stdoutBytes": outcome.stdout_bytes,
-            "stderrBytes": outcome.stderr_bytes, "paymentId": job.payment_id,
+            "stderrBytes": outcome.stderr_bytes, "paymentId": job.payment_id, "background": self.background,
         });
-        let response = self.response(outcome, task.unwrap_or_default(), app.now());
+        let answered = Answered {
+            outcome,
+            route,
+            upid: task.unwrap_or_default(),
+            command_id,
+        };
+        let response = self.response(answered, app.now());
         Ok(Delivery {
             changes: vec![Change::event(&self.lease.lease_id, "command_run", data)],
             ..answer(200, &response)?.into()
@@ -168,30 +195,85 @@ impl Operation for Exec {
     }
 }
 
+/// What ran, and by which way.
+struct Answered {
+    outcome: ExecOutcome,
+    route: GuestRoute,
+    upid: String,
+    command_id: Option<String>,
+}
+
+/// The bytes for a command's standard input.
+fn input(text: Option<String>, base64: Option<&str>) -> Result<Vec<u8>, ApiError> {
+    match (text, base64) {
+        (Some(text), _) => Ok(text.into_bytes()),
+        (None, Some(base64)) => STANDARD.decode(base64).map_err(|_| {
+            let field = FieldError::new("stdinBase64", "has to be base64");
+            ApiError::invalid(vec![field])
+        }),
+        (None, None) => Ok(Vec::new()),
+    }
+}
+
 /// A command is never run again for a payment: what the first run did cannot be known.
-fn begun_before() -> ApiError {
+fn begun_before(command_id: Option<String>) -> ApiError {
     let message = "The command was begun before and may have run; it is not run again.";
-    ApiError::new(ErrorCode::HypervisorError, message).with("mayHaveRun", true)
+    let error = ApiError::new(ErrorCode::HypervisorError, message).with("mayHaveRun", true);
+    naming(error, command_id)
+}
+
+/// The same error, with the id under which a background command can be looked for.
+fn naming(error: ApiError, command_id: Option<String>) -> ApiError {
+    match command_id {
+        Some(command_id) => error.with("commandId", command_id.as_str()).advise(format!(
+            "look for it: GET /lease/{{lease}}/commands/{command_id}"
+        )),
+        None => error,
+    }
+}
+
+/// The container could not begin a background command.
+fn not_begun(outcome: &ExecOutcome) -> ApiError {
+    let said = String::from_utf8_lossy(&outcome.stderr);
+    tracing::info!(
+        exit_code = outcome.exit_code,
+        error = said.lines().next().unwrap_or_default(),
+        "a container did not begin a background command"
+    );
+    let message =
+        "The container could not begin the command: its disk is full or cannot be written.";
+    ApiError::new(ErrorCode::LeaseConflict, message).advise("make room on its disk")
 }
 
 impl Exec {
-    async fn find_shell(&self, app: &App) -> Result<Shell, ApiError> {
-        let location = first_contact(locate::find_for_sale(app, &self.lease)).await?;
-        let consoles = &app.proxmox.consoles;
-        let shell = consoles.shell(&location.node, location.vmid, self.force, TERMINAL_TIMEOUT);
-        Ok(shell.await?)
+    async fn open(&self, app: &App, job: &PaymentJob) -> Result<CommandChannel, ApiError> {
+        let options = OpeningOptions {
+            needs_ssh: self.background,
+            streamed: job.progress.is_listened() && !self.background,
+            force: self.force,
+        };
+        command::open(app, &self.lease, &self.command, options).await
     }
 
-    fn held(&self) -> std::sync::MutexGuard<'_, Option<Shell>> {
-        self.shell.lock().unwrap_or_else(PoisonError::into_inner)
+    fn held(&self) -> std::sync::MutexGuard<'_, Option<CommandChannel>> {
+        self.channel.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn response(&self, outcome: ExecOutcome, upid: String, now: i64) -> ExecResponse {
-        let (stdout, stdout_base64) = output::text(outcome.stdout, outcome.stdout_bytes);
-        let (stderr, stderr_base64) = output::text(outcome.stderr, outcome.stderr_bytes);
+    fn response(&self, answered: Answered, now: i64) -> ExecResponse {
+        let Answered {
+            outcome,
+            route,
+            upid,
+            command_id,
+        } = answered;
+        let ended = !outcome.timed_out && command_id.is_none();
+        let (stdout, stdout_base64) = text::text(outcome.stdout, outcome.stdout_bytes);
+        let (stderr, stderr_base64) = text::text(outcome.stderr, outcome.stderr_bytes);
         ExecResponse {
             ctid: self.lease.vmid.get(),
             upid,
+            via: Some(route),
+            command_id,
             // It is stored without: both streams are in it already.
             output: String::new(),
             stdout,
@@ -200,7 +282,7 @@ impl Exec {
             stderr_base64,
             stdout_bytes: outcome.stdout_bytes,
             stderr_bytes: outcome.stderr_bytes,
-            exit_code: (!outcome.timed_out).then_some(outcome.exit_code),
+            exit_code: ended.then_some(outcome.exit_code),
             timed_out: outcome.timed_out,
             truncated: outcome.truncated,
             network_ready_at: self
@@ -208,41 +290,6 @@ impl Exec {
                 .network_ready_at
                 .filter(|at| *at > now)
                 .map(timestamp),
-        }
-    }
-}
-
-impl Documented for Exec {
-    fn documentation() -> Documentation {
-        let said = "Linux box 6.8.12-4-pve x86_64 GNU/Linux\n";
-        Documentation {
-            id: "execCommand",
-            tag: "Containers",
-            details: "Runs in the container's shell as root, without input. With \
-                `Accept: text/event-stream` the output is told as it comes. A container has one \
-                session: while it is used, others are told to come back.",
-            request: Some(Content::json(&ExecRequest {
-                command: "uname -a".into(),
-                ..ExecRequest::default()
-            })),
-            answered: "The command ended, or its time was over.",
-            response: Content::json(&ExecResponse {
-                ctid: 40200,
-                upid: "UPID:pve:0002B5E1:0134A7C2:6AB32D80:vncproxy:40200::".into(),
-                output: said.into(),
-                stdout: said.into(),
-                stderr: String::new(),
-                stdout_base64: None,
-                stderr_base64: None,
-                stdout_bytes: said.len() as u64,
-                stderr_bytes: 0,
-                exit_code: Some(0),
-                timed_out: false,
-                truncated: false,
-                network_ready_at: None,
-            }),
-            held: None,
-            refusals: ABOUT_TERMINAL,
         }
     }
 }

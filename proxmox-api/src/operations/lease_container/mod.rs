@@ -28,6 +28,7 @@ use crate::{
     lease::{
         container::{address, start},
         ending::{held, remove, unpaid},
+        guest::connect,
         making::{
             create::{self, NewContainer},
             probe::probe,
@@ -189,6 +190,7 @@ impl Operation for LeaseContainer {
                 .set_ip(&self.lease_id, &ip.to_string(), app.now())
                 .await?;
         }
+        connect::try_after_start(app, &self.lease(app).await?);
         create::step(app, &self.lease_id, LeaseState::Created, LeaseState::Probed).await
     }
 

@@ -15,6 +15,17 @@ use crate::store::lease_state::LeaseState;
 /// The reason of the debt for the unused part of a lease.
 const LOST: &str = "container_lost";
 
+/// What is known of a container that was just made.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MadeContainer {
+    /// The hardware address of its interface; `None` without a network.
+    pub mac: Option<String>,
+    /// Whether the service's SSH key was laid into it.
+    pub has_ssh_key: bool,
+    /// The fingerprints of its SSH host keys, where the host printed them.
+    pub host_keys: Option<String>,
+}
+
 /// A payment for a lease: amount in atomic units, and the minutes that it bought.
 struct Purchase {
     payment_id: PaymentId,
@@ -23,24 +34,43 @@ struct Purchase {
 }
 
 impl Store {
-    /// The container of a lease that is `create_sent` exists, with this hardware address. False: the lease is elsewhere.
+    /// The container of a lease that is `create_sent` exists, as `made` says. False: the lease is elsewhere.
     /// # Errors
     /// The database failed.
     pub async fn container_made(
         &self,
         id: &LeaseId,
-        mac: Option<&str>,
+        made: MadeContainer,
         now: i64,
     ) -> Result<bool, StoreError> {
-        let (id, mac) = (id.clone(), mac.map(str::to_owned));
+        let id = id.clone();
         self.write(ChangeLock::Lease(id.clone()), move |db| {
             let (from, to) = (LeaseState::CreateSent, LeaseState::Created);
             if !move_lease(db, &id, from, to, now)? {
                 return Ok(false);
             }
-            let sql = "UPDATE leases SET mac = ?2 WHERE lease_id = ?1";
-            db.execute(sql, values![id, mac])?;
+            let sql =
+                "UPDATE leases SET mac = ?2, ssh_key = ?3, host_keys = ?4 WHERE lease_id = ?1";
+            let MadeContainer {
+                mac,
+                has_ssh_key,
+                host_keys,
+            } = &made;
+            db.execute(sql, values![id, *mac, i64::from(*has_ssh_key), *host_keys])?;
             Ok(true)
+        })
+        .await
+    }
+
+    /// The service's SSH key is in the lease's container by now, which has these host keys.
+    /// # Errors
+    /// The database failed.
+    pub async fn set_ssh_access(&self, id: &LeaseId, host_keys: &str) -> Result<(), StoreError> {
+        let (id, host_keys) = (id.clone(), host_keys.to_owned());
+        self.write(ChangeLock::None, move |db| {
+            let sql = "UPDATE leases SET ssh_key = 1, host_keys = ?2 WHERE lease_id = ?1 AND state <> 'destroyed'";
+            db.execute(sql, values![id, host_keys])?;
+            Ok(())
         })
         .await
     }

@@ -26,6 +26,7 @@ use super::{
 use crate::ids::{LeaseId, Minutes, PaymentId, Wallet};
 pub use addresses::ProbeClaim;
 pub(super) use addresses::free_address;
+pub use containers::MadeContainer;
 pub(super) use counts::EndedLeases;
 pub use ends::{DueEnd, WarnedLease};
 pub use held::{HeldContainer, HeldPower};

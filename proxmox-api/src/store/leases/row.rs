@@ -82,6 +82,10 @@ pub struct Lease {
     pub address: Option<String>,
     /// From when its network can be used, Unix seconds, where that was not from the start.
     pub network_ready_at: Option<i64>,
+    /// Whether the service's SSH key was laid into its container.
+    pub has_ssh_key: bool,
+    /// The fingerprints of its SSH host keys, as `guest::HostKeys` writes them, where known.
+    pub host_keys: Option<String>,
 }
 
 /// The row of a claim. The pattern names every field, so that none is left out here.
@@ -127,7 +131,7 @@ pub(in crate::store) fn cells_of<'a>(claim: &'a Claim, given: &'a Given) -> Vec<
 }
 
 pub(super) const COLUMNS: &str = "lease_id, vmid, node, owner, state, sku, hostname, cores, memory_mb, disk_gb, minutes, ip, expires_at,
-    destroy_at, payment_id, created_at, template, client, address, network_ready_at,
+    destroy_at, payment_id, created_at, template, client, address, network_ready_at, ssh_key, host_keys,
     CASE WHEN state IN ('provisioning', 'create_sent', 'created', 'probed', 'undoing') THEN
         (SELECT payments.state FROM payments WHERE payments.payment_id = leases.payment_id) END
         AS payment_state";
@@ -155,6 +159,8 @@ pub(super) fn read_lease(row: &Row<'_>) -> Result<Lease, StoreError> {
         client: row.get("client")?,
         address: row.get("address")?,
         network_ready_at: row.get("network_ready_at")?,
+        has_ssh_key: row.get::<i64>("ssh_key")? != 0,
+        host_keys: row.get("host_keys")?,
     })
 }
 
@@ -184,6 +190,8 @@ impl Lease {
             client: None,
             address: None,
             network_ready_at: None,
+            has_ssh_key: false,
+            host_keys: None,
         }
     }
 }

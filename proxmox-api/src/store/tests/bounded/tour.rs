@@ -76,12 +76,17 @@ async fn lease(store: &Store) {
     let everything = (500..=531).map(vmid).collect();
     let none = store.reassign_lease(&third, &elsewhere, 500..=531, everything, NOW);
     assert_eq!(none.await.unwrap(), None);
+    let made = MadeContainer {
+        mac: Some("aa:bb".into()),
+        has_ssh_key: true,
+        host_keys: None,
+    };
     for number in [1, 2] {
         let id = LeaseId::from(format!("lease-{number}"));
         let pay = PaymentId::from(format!("pay-{number}"));
         let sent = store.move_lease(&id, Provisioning, CreateSent, NOW);
         assert!(sent.await.unwrap());
-        let made = store.container_made(&id, Some("aa:bb"), NOW);
+        let made = store.container_made(&id, made.clone(), NOW);
         assert!(made.await.unwrap());
         store.keep_link_down(&id, NOW + 60).await.unwrap();
         assert!(store.move_lease(&id, Created, Probed, NOW).await.unwrap());
@@ -105,6 +110,10 @@ async fn look_after(store: &Store) {
     assert!(store.set_ip(&id, "10.0.0.9", NOW).await.unwrap());
     assert!(store.mac_of(&id).await.unwrap().is_some());
     store.set_mac(&id, "aa:cc").await.unwrap();
+    store.set_ssh_access(&id, "ed25519=SHA256:x").await.unwrap();
+    let lease = store.lease(&id).await.unwrap().unwrap();
+    assert_eq!(lease.host_keys.as_deref(), Some("ed25519=SHA256:x"));
+    assert!(lease.has_ssh_key);
     assert!(store.set_node(&id, &node("pve3"), NOW).await.unwrap());
     assert_eq!(store.links_kept_down().await.unwrap().len(), 2);
     assert!(store.is_link_kept_down(&id).await.unwrap());

@@ -1,0 +1,305 @@
+//! Commands that go on in a container after the request that began them. All of their state is
+//! files in the container: so they outlive our restart, any replica finds them, and beginning one
+//! twice begins it once.
+//!
+//! `/var/lib/infra402/commands/ID` has `script`, `input`, `head` (the beginning of the command
+//! line), `begun`, `keeper` (process id and start time of the process that waits for the command),
+//! `group` (the command's process group), `stdout`, `stderr`, and at the end `ended` and `status`.
+
+mod record;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use ::guest::{CommandOutcome, CommandRequest, Guest, GuestError};
+use api_types::{CommandOutput, CommandSignal, CommandState, CommandView, ErrorCode};
+use tokio::time::{Instant, sleep};
+
+use self::record::CommandRecord;
+use super::{command::GuestCommand, text};
+use crate::{error::ApiError, ids::PaymentId};
+
+/// The commands' folder in the container.
+const FOLDER: &str = "/var/lib/infra402/commands";
+/// Commands that are kept in a container; the oldest that have ended are removed first.
+const MOST_COMMANDS: usize = 100;
+/// How much of each output one answer has, in bytes.
+pub const OUTPUT_LIMIT: usize = 64 * 1024;
+/// How much of a command line is shown, in bytes.
+const HEAD_BYTES: usize = 200;
+/// How long our own scripts may take in a container.
+const SCRIPT_TIMEOUT: Duration = Duration::from_secs(20);
+/// Pauses between two looks at a command that is waited for.
+const LOOK_FIRST: Duration = Duration::from_millis(100);
+const LOOK_MOST: Duration = Duration::from_secs(1);
+
+/// Makes the command's folder, which only one of several requests for it can, and starts its
+/// keeper. The shell that runs this leads its process group, so `setsid` forks and the request
+/// ends at once. A command that is started by `&` would ignore SIGINT.
+const BEGIN: &str = r#"umask 077
+mkdir -p "$folder" && cd "$folder" || exit 73
+for old in $(ls -1t | tail -n "+$most"); do
+    if [ -e "$old/status" ]; then rm -rf "./$old"; fi
+done
+mkdir "$id" 2>/dev/null || { [ -d "$id" ] && exit 0; exit 73; }
+if cd "$id" && head -c "$script_bytes" >script && cat >input && printf %s "$head" >head &&
+    printf %s "$start" >start && printf %s "$keeper" >run && date +%s >begun; then
+    exec setsid sh ./run </dev/null >/dev/null 2>&1
+fi
+cd "$folder" && rm -rf "./$id"
+exit 73
+"#;
+
+/// Waits for the command and writes down how it ended. It is in another session than the command,
+/// so that a signal for the command's group does not reach it.
+const KEEPER: &str = r#"echo "$$ $(sed 's/.*) //' /proc/$$/stat | cut -d ' ' -f 20)" >keeper.new && mv keeper.new keeper
+trap : HUP TERM INT USR1 USR2
+setsid sh ./start <input >stdout 2>stderr
+code=$?
+date +%s >ended
+echo "$code" >status.new && mv status.new status
+"#;
+
+/// Prints a line for each command; [`record`] reads it.
+const SHOW: &str = r#"cd "$folder" 2>/dev/null || exit 0
+size() { if [ -e "$1" ]; then wc -c <"$1" | tr -d ' '; else echo 0; fi; }
+ended() { if [ -e "$1/status" ]; then state=ended status=$(cat "$1/status") ended=$(cat "$1/ended"); fi; }
+for id in ${ids:-$(ls -1)}; do
+    [ -e "$id/begun" ] || continue
+    state=lost status=- ended=-
+    if read -r pid start 2>/dev/null <"$id/keeper"; then
+        now=$(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null | cut -d ' ' -f 20)
+        if [ "$now" = "$start" ]; then state=running; fi
+    elif [ "$(($(date +%s) - $(cat "$id/begun")))" -lt 10 ]; then
+        state=running
+    fi
+    ended "$id"
+    echo "$id $state $status $(cat "$id/begun") $ended $(size "$id/stdout") $(size "$id/stderr") $(base64 <"$id/head" | tr -d '\n')"
+done
+"#;
+
+/// The id of the command that a payment begins.
+pub fn command_id(payment_id: &PaymentId) -> String {
+    let text = payment_id.as_str();
+    format!("cmd_{}", text.strip_prefix("pay_").unwrap_or(text))
+}
+
+/// Whether it can be a command's id. It becomes part of a path in the container.
+fn is_command_id(text: &str) -> bool {
+    let inside = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    text.starts_with("cmd_") && text.len() <= 80 && text.bytes().all(inside)
+}
+
+/// The command under `id`, as the request that begins it. Sent twice, it is begun once.
+pub fn begin_request(id: &str, command: &GuestCommand) -> GuestCommand {
+    let mut stdin = command.script.clone().into_bytes();
+    let script_bytes = stdin.len();
+    stdin.extend_from_slice(&command.stdin);
+    let script = format!(
+        "folder={FOLDER} id={} most={} script_bytes={script_bytes} head={} start={} keeper={}\n{BEGIN}",
+        quoted(id),
+        MOST_COMMANDS + 1,
+        quoted(head_of(&command.script)),
+        quoted(&start_script(command)),
+        quoted(KEEPER),
+    );
+    GuestCommand {
+        script,
+        stdin,
+        timeout: SCRIPT_TIMEOUT,
+        limit_bytes: OUTPUT_LIMIT,
+        ..GuestCommand::default()
+    }
+}
+
+/// What runs the customer's script: in its folder, with its variables, as its user. `setpriv` keeps
+/// the process; where it is missing `su` does the same.
+fn start_script(command: &GuestCommand) -> String {
+    let mut text = "echo $$ >group.new && mv group.new group\nscript=$(cat script)\n".to_owned();
+    let user = command.user.as_deref();
+    if let Some(user) = user {
+        text += &format!(
+            "u={user} && i=$(id -u \"$u\") && g=$(id -g \"$u\") || exit 125\n\
+             eval \"HOME=~$u\"; USER=$u LOGNAME=$u; export HOME USER LOGNAME\n"
+        );
+    }
+    for (name, value) in &command.env {
+        text += &format!("export {name}={}\n", quoted(value));
+    }
+    text += &match &command.cwd {
+        Some(folder) => format!("cd -- {} || exit 125\n", quoted(folder)),
+        None => "cd -- \"$HOME\" 2>/dev/null || cd /\n".to_owned(),
+    };
+    text += match user {
+        Some(_) => {
+            "if setpriv --reuid=\"$i\" --regid=\"$g\" --init-groups true 2>/dev/null; then\n\
+             exec setpriv --reuid=\"$i\" --regid=\"$g\" --init-groups sh -c \"$script\"\n\
+             fi\nexec su -s /bin/sh -c \"$script\" -- \"$u\"\n"
+        }
+        None => "exec sh -c \"$script\"\n",
+    };
+    text
+}
+
+/// All background commands of a container, the youngest first.
+///
+/// # Errors
+/// The container does not answer.
+pub async fn list(guest: &Guest) -> Result<Vec<CommandView>, ApiError> {
+    let outcome = run(guest, format!("folder={FOLDER} ids=\n{SHOW}"), 256 * 1024).await?;
+    let text = String::from_utf8_lossy(&outcome.stdout);
+    let mut commands: Vec<CommandRecord> = text.lines().filter_map(CommandRecord::read).collect();
+    commands.sort_by(|one, other| {
+        let key = |record: &CommandRecord| (record.begun, record.id.clone());
+        key(other).cmp(&key(one))
+    });
+    Ok(commands.into_iter().map(CommandRecord::view).collect())
+}
+
+/// Which part of a command's output is wanted.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OutputRange {
+    /// From which byte of standard output on.
+    pub stdout: u64,
+    /// From which byte of standard error on.
+    pub stderr: u64,
+    /// How long to wait for output or the command's end.
+    pub wait: Duration,
+}
+
+/// A command and its output from the offsets on; if there is none yet and it runs, after it has
+/// some or ends, but not longer than is wanted.
+///
+/// # Errors
+/// There is no such command, or the container does not answer.
+pub async fn show(guest: &Guest, id: &str, range: OutputRange) -> Result<CommandOutput, ApiError> {
+    let until = Instant::now() + range.wait;
+    let mut pause = LOOK_FIRST;
+    loop {
+        let record = find(guest, id).await?;
+        let has_output = record.stdout > range.stdout || record.stderr > range.stderr;
+        let left = until.saturating_duration_since(Instant::now());
+        if has_output || record.state != CommandState::Running || left.is_zero() {
+            return with_output(guest, record, range).await;
+        }
+        sleep(pause.min(left)).await;
+        pause = (pause * 2).min(LOOK_MOST);
+    }
+}
+
+/// Sends a signal to a command and all processes of its group.
+///
+/// # Errors
+/// There is no such command, or the container does not answer.
+pub async fn signal(
+    guest: &Guest,
+    id: &str,
+    signal: CommandSignal,
+) -> Result<CommandView, ApiError> {
+    let record = find(guest, id).await?;
+    if record.state == CommandState::Running {
+        let name = signal.name();
+        let script = format!(
+            "group=$(cat {FOLDER}/{id}/group) && kill -s {name} -- \"-$group\" 2>/dev/null || kill -s {name} \"$group\""
+        );
+        run(guest, script, OUTPUT_LIMIT).await?;
+    }
+    Ok(find(guest, id).await?.view())
+}
+
+async fn find(guest: &Guest, id: &str) -> Result<CommandRecord, ApiError> {
+    if !is_command_id(id) {
+        return Err(unknown());
+    }
+    let script = format!("folder={FOLDER} ids={id}\n{SHOW}");
+    let outcome = run(guest, script, OUTPUT_LIMIT).await?;
+    let text = String::from_utf8_lossy(&outcome.stdout);
+    text.lines()
+        .find_map(CommandRecord::read)
+        .ok_or_else(unknown)
+}
+
+async fn with_output(
+    guest: &Guest,
+    record: CommandRecord,
+    range: OutputRange,
+) -> Result<CommandOutput, ApiError> {
+    let part = |whole: u64, from: u64| {
+        let left = whole.saturating_sub(from);
+        left.min(OUTPUT_LIMIT as u64)
+    };
+    let (stdout_bytes, stderr_bytes) = (
+        part(record.stdout, range.stdout),
+        part(record.stderr, range.stderr),
+    );
+    let mut parts = (Vec::new(), Vec::new());
+    if stdout_bytes + stderr_bytes > 0 {
+        let script = format!(
+            "cd {FOLDER}/{} && tail -c +{} stdout | head -c {stdout_bytes} && tail -c +{} stderr | head -c {stderr_bytes} >&2",
+            record.id,
+            range.stdout + 1,
+            range.stderr + 1,
+        );
+        let outcome = run(guest, script, OUTPUT_LIMIT).await?;
+        parts = (outcome.stdout, outcome.stderr);
+        let running = record.state == CommandState::Running;
+        if running || range.stdout + stdout_bytes < record.stdout {
+            text::cut_to_characters(&mut parts.0);
+        }
+        if running || range.stderr + stderr_bytes < record.stderr {
+            text::cut_to_characters(&mut parts.1);
+        }
+    }
+    let offsets = (
+        range.stdout + parts.0.len() as u64,
+        range.stderr + parts.1.len() as u64,
+    );
+    let whole = |bytes: Vec<u8>| {
+        let length = bytes.len() as u64;
+        text::text(bytes, length)
+    };
+    let (stdout, stdout_base64) = whole(parts.0);
+    let (stderr, stderr_base64) = whole(parts.1);
+    Ok(CommandOutput {
+        command: record.view(),
+        stdout,
+        stderr,
+        stdout_base64,
+        stderr_base64,
+        stdout_offset: offsets.0,
+        stderr_offset: offsets.1,
+    })
+}
+
+/// Runs a script of ours as root. It changes nothing that cannot be repeated.
+async fn run(guest: &Guest, script: String, limit: usize) -> Result<CommandOutcome, ApiError> {
+    let request = CommandRequest {
+        timeout: SCRIPT_TIMEOUT,
+        limit_bytes: limit,
+        ..CommandRequest::new(script)
+    };
+    let outcome = guest.open_command(false).await?.run(request, None).await?;
+    if outcome.timed_out {
+        return Err(GuestError::Unreachable.into());
+    }
+    Ok(outcome)
+}
+
+fn unknown() -> ApiError {
+    let message = "The container has no background command with this id.";
+    ApiError::new(ErrorCode::CommandNotFound, message)
+}
+
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// The beginning of a command line.
+fn head_of(script: &str) -> &str {
+    let mut end = script.len().min(HEAD_BYTES);
+    while !script.is_char_boundary(end) {
+        end -= 1;
+    }
+    &script[..end]
+}

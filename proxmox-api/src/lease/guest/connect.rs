@@ -1,0 +1,201 @@
+//! Decides whether SSH or the terminal is used for a lease's container, and remembers why.
+
+use std::time::Duration;
+
+use ::guest::{Guest, GuestError, GuestTarget, HostKeys};
+use api_types::{GuestAccess, GuestRoute};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::host_keys;
+use crate::{
+    error::ApiError,
+    ids::LeaseId,
+    memory::guest_routes::{RouteTry, SshObstacle},
+    state::App,
+    store::Lease,
+};
+
+/// How long a connection with its login may take before the terminal is used.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// The port of the container's SSH server.
+const SSH_PORT: u16 = 22;
+/// How long a server that refuses connections after a start is waited for, and how often it is
+/// tried. A connection that is refused costs the server nothing.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+const START_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Why no SSH connection was made.
+#[derive(Debug)]
+pub enum NoSsh {
+    /// The terminal may be used.
+    Obstacle(SshObstacle),
+    /// Too many connections to the container are in use; another way would not help.
+    Full,
+}
+
+/// A connection into the lease's container by SSH.
+///
+/// # Errors
+/// There is none, for a reason that is remembered for a while.
+pub async fn ssh(app: &App, lease: &Lease) -> Result<Guest, NoSsh> {
+    let id = &lease.lease_id;
+    let target = target(app, lease).map_err(|obstacle| {
+        if obstacle == SshObstacle::NoHostKey {
+            learn_host_keys(app, lease);
+        }
+        NoSsh::Obstacle(obstacle)
+    })?;
+    if let Some(obstacle) = app.guest_routes.obstacle(id, app.clock.monotonic_millis()) {
+        return Err(NoSsh::Obstacle(obstacle));
+    }
+    let guest = app.guests.guest(target);
+    let begun = app.guest_routes.begin_try();
+    let found = match timeout(CONNECT_TIMEOUT, guest.probe()).await {
+        Ok(Ok(())) => Ok(guest),
+        Ok(Err(GuestError::TooMany)) => return Err(NoSsh::Full),
+        Ok(Err(error)) => Err(obstacle(&error)),
+        Err(_) => Err(SshObstacle::Unreachable),
+    };
+    remember(app, id, begun, found.as_ref().err().copied());
+    if let Err(SshObstacle::HostKeyChanged) = found {
+        host_keys::learn_later(app, lease);
+    }
+    found.map_err(NoSsh::Obstacle)
+}
+
+/// Asks the container for its host keys over its terminal, but not for every request.
+fn learn_host_keys(app: &App, lease: &Lease) {
+    let (id, now) = (&lease.lease_id, app.clock.monotonic_millis());
+    if app.guest_routes.obstacle(id, now) != Some(SshObstacle::NoHostKey) {
+        let begun = app.guest_routes.begin_try();
+        app.guest_routes
+            .remember(id, begun, Some(SshObstacle::NoHostKey), now);
+        host_keys::learn_later(app, lease);
+    }
+}
+
+/// The same for what only SSH can do.
+///
+/// # Errors
+/// There is no SSH, and why.
+pub async fn ssh_only(app: &App, lease: &Lease) -> Result<Guest, ApiError> {
+    ssh(app, lease).await.map_err(|refused| match refused {
+        NoSsh::Obstacle(obstacle) => super::error::ssh_unavailable(obstacle),
+        NoSsh::Full => GuestError::TooMany.into(),
+    })
+}
+
+/// Tries SSH until the container's server has had the time to start, so that the first command
+/// finds it ready. In a task of its own.
+pub fn try_after_start(app: &App, lease: &Lease) {
+    if target(app, lease).is_err() {
+        return;
+    }
+    let (app, id) = (app.clone(), lease.lease_id.clone());
+    tokio::spawn(async move { try_now(&app, &id).await });
+}
+
+/// Tries SSH, whatever was found out before, and while the container's server still starts.
+pub async fn try_now(app: &App, id: &LeaseId) {
+    let until = Instant::now() + START_TIMEOUT;
+    loop {
+        app.guest_routes.forget(id);
+        // Read again: its address or host keys may be others by now.
+        let Ok(Some(lease)) = app.store.lease(id).await else {
+            return;
+        };
+        let starts = matches!(
+            ssh(app, &lease).await,
+            Err(NoSsh::Obstacle(SshObstacle::Refused))
+        );
+        if !starts || Instant::now() >= until {
+            return;
+        }
+        sleep(START_INTERVAL).await;
+    }
+}
+
+/// Tries SSH once, whatever was found out before; the way that is used now.
+pub async fn try_once(app: &App, lease: &Lease) -> GuestAccess {
+    app.guest_routes.forget(&lease.lease_id);
+    // A refusal is remembered, and shown here.
+    let _ = ssh(app, lease).await;
+    access(app, lease)
+}
+
+/// The way into a running container, as its owner sees it. Nothing is tried for it.
+pub fn access(app: &App, lease: &Lease) -> GuestAccess {
+    let obstacle = match target(app, lease) {
+        Err(obstacle) => Some(obstacle),
+        Ok(_) => app.guest_routes.last(&lease.lease_id).flatten(),
+    };
+    GuestAccess {
+        via: match obstacle {
+            None => GuestRoute::Ssh,
+            Some(_) => GuestRoute::Terminal,
+        },
+        reason: obstacle.map(|obstacle| obstacle.sentence().to_owned()),
+        can_set_up: obstacle.is_some_and(SshObstacle::can_be_removed),
+    }
+}
+
+/// Whom to connect to, and how to know them.
+fn target(app: &App, lease: &Lease) -> Result<GuestTarget, SshObstacle> {
+    if !app.config.guest.ssh {
+        return Err(SshObstacle::Disabled);
+    }
+    if !lease.has_ssh_key {
+        return Err(SshObstacle::NoKey);
+    }
+    let keys = lease.host_keys.as_deref().map(HostKeys::parse);
+    let Some(Ok(host_keys)) = keys else {
+        return Err(SshObstacle::NoHostKey);
+    };
+    if lease.network_ready_at.is_some_and(|at| at > app.now()) {
+        return Err(SshObstacle::NoNetwork);
+    }
+    let address = lease.address.as_ref().or(lease.ip.as_ref());
+    let address = address.and_then(|address| address.parse().ok());
+    Ok(GuestTarget {
+        lease_id: lease.lease_id.to_string(),
+        address: address.ok_or(SshObstacle::NoAddress)?,
+        port: SSH_PORT,
+        key: app.installation.guest_key(&lease.lease_id),
+        host_keys,
+    })
+}
+
+/// The line of `authorized_keys` that lets the service into a lease's container.
+pub fn authorized_line(app: &App, id: &LeaseId) -> String {
+    let source = app.proxmox.config.network.ssh_source;
+    let source = source.map(|source| source.to_string());
+    let line = app
+        .installation
+        .guest_key(id)
+        .authorized_line(source.as_deref());
+    line.expect("a network of the configuration is a source that sshd reads")
+}
+
+fn remember(app: &App, id: &LeaseId, begun: RouteTry, found: Option<SshObstacle>) {
+    if app.guest_routes.last(id) != Some(found) {
+        let obstacle = found.map(SshObstacle::sentence);
+        tracing::info!(
+            lease.id = id.as_str(),
+            obstacle,
+            "the way into a container was found out"
+        );
+    }
+    let now = app.clock.monotonic_millis();
+    app.guest_routes.remember(id, begun, found, now);
+}
+
+fn obstacle(error: &GuestError) -> SshObstacle {
+    match error {
+        GuestError::Refused => SshObstacle::Refused,
+        GuestError::NotSsh => SshObstacle::NotSsh,
+        GuestError::HostKeyMismatch => SshObstacle::HostKeyChanged,
+        GuestError::AuthRefused => SshObstacle::LoginRefused,
+        GuestError::NoHostKey => SshObstacle::NoHostKey,
+        _ => SshObstacle::Unreachable,
+    }
+}

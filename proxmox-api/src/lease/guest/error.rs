@@ -1,0 +1,66 @@
+//! What a failure inside a container means for its owner.
+
+use ::guest::GuestError;
+use api_types::{ErrorCode, FieldError};
+
+use crate::{error::ApiError, memory::guest_routes::SshObstacle};
+
+/// What needs SSH is refused because there is none.
+pub(super) fn ssh_unavailable(obstacle: SshObstacle) -> ApiError {
+    let message = format!("This needs SSH into the container. {}", obstacle.sentence());
+    let error = ApiError::new(ErrorCode::SshUnavailable, message);
+    if obstacle.can_be_removed() {
+        error.advise("set SSH up: POST /lease/{lease}/access, free with a session")
+    } else {
+        error
+    }
+}
+
+impl From<GuestError> for ApiError {
+    fn from(error: GuestError) -> Self {
+        let conflict = |message: &str| Self::new(ErrorCode::FileConflict, message);
+        match error {
+            GuestError::Refused => ssh_unavailable(SshObstacle::Refused),
+            GuestError::Unreachable => ssh_unavailable(SshObstacle::Unreachable),
+            GuestError::NotSsh => ssh_unavailable(SshObstacle::NotSsh),
+            GuestError::HostKeyMismatch => ssh_unavailable(SshObstacle::HostKeyChanged),
+            GuestError::AuthRefused => ssh_unavailable(SshObstacle::LoginRefused),
+            GuestError::TooMany => {
+                let message = "Too many connections into the container are in use.";
+                Self::new(ErrorCode::RateLimited, message).retry_after(5)
+            }
+            GuestError::NoSuchUser => {
+                Self::invalid(vec![FieldError::new("user", "is no user of the container")])
+            }
+            GuestError::NoSuchDirectory => Self::invalid(vec![FieldError::new(
+                "cwd",
+                "is no folder of the container that the user may enter",
+            )]),
+            GuestError::InvalidCommand(what) => {
+                Self::invalid(vec![FieldError::new("command", what)])
+            }
+            GuestError::InvalidPath(what) => Self::invalid(vec![FieldError::new("path", what)]),
+            GuestError::NotFound => Self::new(
+                ErrorCode::FileNotFound,
+                "The container has no file at this path.",
+            ),
+            GuestError::Permission => conflict("The container does not allow this with the file."),
+            GuestError::NotADirectory => conflict("A part of the path is no directory."),
+            GuestError::IsADirectory => conflict("There is a directory at this path."),
+            GuestError::NotEmpty => {
+                conflict("The directory is not empty; `recursive=true` removes what is in it too.")
+            }
+            GuestError::Exists => conflict("There is a file at this path already."),
+            GuestError::NoSpace => Self::new(ErrorCode::DiskFull, "The container's disk is full.")
+                .advise("make room on it, and send the request again"),
+            other => {
+                let may_have_run = other.may_have_run();
+                tracing::warn!(error = %other, "the connection into a container was lost");
+                let message = "The connection into the container was lost.";
+                Self::new(ErrorCode::HypervisorError, message)
+                    .with("mayHaveRun", may_have_run)
+                    .retry_after(2)
+            }
+        }
+    }
+}

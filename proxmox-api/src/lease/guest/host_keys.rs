@@ -1,0 +1,81 @@
+//! Learns the SSH host keys of a container: from the log of the task that made it, or else from
+//! its own files over the terminal, which Proxmox connects to this very container. A key that was
+//! merely shown by whoever answers at the address is never believed.
+
+use std::time::Duration;
+
+use ::guest::HostKeys;
+use pve::{ExecRequest, Upid};
+
+use crate::{error::ApiError, lease::container::locate, state::App, store::Lease};
+
+/// Lines of the log that are read. The keys are near its end, and a large template's log is long.
+const LOG_LINES: u64 = 1000;
+/// Prints the public host keys.
+const SHOW_KEYS: &str = "cat /etc/ssh/ssh_host_ed25519_key.pub /etc/ssh/ssh_host_ecdsa_key.pub";
+/// How long a terminal in use is waited for.
+const TERMINAL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The host keys that Proxmox printed when it made the container; none for a template without SSH.
+pub async fn of_creation(app: &App, task: &Upid) -> Option<HostKeys> {
+    match app.proxmox.client.task_log(task, 0, LOG_LINES).await {
+        Ok(log) => {
+            let lines = log.lines.iter().map(|line| line.t.as_str());
+            Some(HostKeys::from_task_log(lines)).filter(|keys| !keys.is_empty())
+        }
+        Err(error) => {
+            let cause = error.safe_text();
+            tracing::warn!(
+                error = cause,
+                "the log of a creation cannot be read; the container's host keys are asked for later"
+            );
+            None
+        }
+    }
+}
+
+/// Reads the host keys over the terminal and stores them, in a task of its own. The next command
+/// finds them.
+pub fn learn_later(app: &App, lease: &Lease) {
+    let (app, lease) = (app.clone(), lease.clone());
+    tokio::spawn(async move {
+        match read_from_terminal(&app, &lease).await {
+            // The same ones: whoever answers at the address is not the container.
+            Ok(Some(keys)) if lease.host_keys.as_deref() == Some(keys.to_string().as_str()) => {}
+            Ok(Some(keys)) => {
+                if let Err(error) = store(&app, &lease, &keys).await {
+                    tracing::error!(lease.id = lease.lease_id.as_str(), %error, "the host keys of a container cannot be stored");
+                }
+            }
+            Ok(None) => {}
+            Err(error) => {
+                tracing::info!(lease.id = lease.lease_id.as_str(), error = %error.message, "the host keys of a container cannot be read over its terminal");
+            }
+        }
+    });
+}
+
+/// Stores the host keys, and lets SSH be tried again.
+pub(super) async fn store(
+    app: &App,
+    lease: &Lease,
+    keys: &HostKeys,
+) -> Result<(), crate::store::StoreError> {
+    let id = &lease.lease_id;
+    app.store.set_ssh_access(id, &keys.to_string()).await?;
+    app.forget_guest(id);
+    Ok(())
+}
+
+async fn read_from_terminal(app: &App, lease: &Lease) -> Result<Option<HostKeys>, ApiError> {
+    let location = locate::find(app, lease).await?;
+    let request = ExecRequest {
+        lock_timeout: TERMINAL_TIMEOUT,
+        ..ExecRequest::new(SHOW_KEYS)
+    };
+    let consoles = &app.proxmox.consoles;
+    let outcome = consoles.exec(&location.node, location.vmid, request, None);
+    let outcome = outcome.await?;
+    let keys = HostKeys::from_public_keys(&String::from_utf8_lossy(&outcome.stdout));
+    Ok(Some(keys).filter(|keys| !keys.is_empty()))
+}

@@ -1,0 +1,133 @@
+//! Gives SSH to a container that lacks it, at its owner's wish and over its terminal: installs the
+//! distribution's server if there is none, lays the service's key, starts the server, and learns
+//! the host keys.
+
+use std::time::Duration;
+
+use ::guest::HostKeys;
+use api_types::{ErrorCode, GuestAccess};
+use pve::ExecRequest;
+use tokio::time::timeout;
+
+use super::{connect, host_keys};
+use crate::{
+    error::ApiError, lease::container::locate, lease::owner::access::active, state::App,
+    store::Lease,
+};
+
+/// How long the installation may take in the container.
+const INSTALL_TIMEOUT: Duration = Duration::from_secs(280);
+/// How long the owner waits; the work goes on after that.
+const OWNER_TIMEOUT: Duration = Duration::from_secs(25);
+/// How long a terminal in use is waited for.
+const TERMINAL_TIMEOUT: Duration = Duration::from_secs(5);
+/// The exit status for a container without a package manager that is known here.
+const NO_INSTALLER: i32 = 69;
+
+/// `line` is the service's line of `authorized_keys`. The last lines of the output are the public
+/// host keys.
+const SET_UP: &str = r#"{
+if ! [ -x /usr/sbin/sshd ] && ! command -v sshd; then
+    if command -v apt-get; then
+        export DEBIAN_FRONTEND=noninteractive
+        apt-get -qq update
+        apt-get -qq install -y --no-install-recommends openssh-server openssh-sftp-server
+    elif command -v dnf; then dnf -q -y install openssh-server
+    elif command -v apk; then apk add -q openssh-server openssh-sftp-server
+    elif command -v zypper; then zypper -nq install openssh-server
+    elif command -v pacman; then pacman -Sy --noconfirm --needed openssh
+    else exit 69
+    fi || exit 70
+fi
+ssh-keygen -A
+umask 077
+mkdir -p /root/.ssh && touch /root/.ssh/authorized_keys || exit 73
+grep -qxF -e "$line" /root/.ssh/authorized_keys ||
+    printf '\n%s\n' "$line" >>/root/.ssh/authorized_keys || exit 73
+if command -v systemctl; then
+    systemctl enable --now ssh.service || systemctl enable --now sshd.service ||
+        systemctl enable --now ssh.socket
+elif command -v rc-service; then
+    rc-update add sshd default
+    rc-service sshd start
+elif ! pgrep -x sshd; then
+    mkdir -p /run/sshd
+    $(command -v /usr/sbin/sshd || command -v sshd)
+fi
+} >/dev/null 2>/tmp/infra402-ssh.log </dev/null
+cat /etc/ssh/ssh_host_ed25519_key.pub /etc/ssh/ssh_host_ecdsa_key.pub 2>/dev/null
+exit 0
+"#;
+
+/// The result of the owner's wish.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SetUpOutcome {
+    /// It is done; the way that is used now.
+    Done(GuestAccess),
+    /// The container still installs its server.
+    Soon,
+}
+
+/// Sets SSH up in the container of an owner's lease.
+///
+/// # Errors
+/// The paid time does not run, the operator uses no SSH, the terminal is in use, or the container
+/// cannot do it.
+pub async fn set_up(app: &App, lease: &Lease) -> Result<SetUpOutcome, ApiError> {
+    if !app.config.guest.ssh {
+        let message = "The operator of this service does not use SSH into containers.";
+        return Err(ApiError::new(ErrorCode::SshUnavailable, message));
+    }
+    active(app, &lease.lease_id, &lease.owner).await?;
+    // In a task of its own: an owner who hangs up leaves no half-installed server.
+    let work = tokio::spawn(work(app.clone(), lease.clone()));
+    match timeout(OWNER_TIMEOUT, work).await {
+        Ok(Ok(done)) => done.map(SetUpOutcome::Done),
+        Ok(Err(error)) => {
+            tracing::error!(lease.id = lease.lease_id.as_str(), %error, "the work to set up SSH broke off");
+            let message = "It broke off half way; try again.";
+            Err(ApiError::new(ErrorCode::Internal, message))
+        }
+        Err(_) => Ok(SetUpOutcome::Soon),
+    }
+}
+
+async fn work(app: App, lease: Lease) -> Result<GuestAccess, ApiError> {
+    let location = locate::find(&app, &lease).await?;
+    let line = connect::authorized_line(&app, &lease.lease_id);
+    let request = ExecRequest {
+        timeout: INSTALL_TIMEOUT,
+        lock_timeout: TERMINAL_TIMEOUT,
+        ..ExecRequest::new(format!("line='{line}'\n{SET_UP}"))
+    };
+    let consoles = &app.proxmox.consoles;
+    let outcome = consoles.exec(&location.node, location.vmid, request, None);
+    let outcome = outcome.await?;
+    if outcome.exit_code != 0 || outcome.timed_out {
+        return Err(failed(&lease, outcome.exit_code));
+    }
+    let keys = HostKeys::from_public_keys(&String::from_utf8_lossy(&outcome.stdout));
+    if keys.is_empty() {
+        return Err(failed(&lease, outcome.exit_code));
+    }
+    host_keys::store(&app, &lease, &keys).await?;
+    app.record_event(&lease.lease_id, "ssh_set_up", serde_json::json!({}))
+        .await;
+    connect::try_now(&app, &lease.lease_id).await;
+    let lease = app.store.lease(&lease.lease_id).await?.unwrap_or(lease);
+    Ok(connect::access(&app, &lease))
+}
+
+fn failed(lease: &Lease, exit_code: i32) -> ApiError {
+    tracing::info!(
+        lease.id = lease.lease_id.as_str(),
+        exit_code,
+        "a container did not set SSH up"
+    );
+    let message = match exit_code {
+        NO_INSTALLER => "The container has no package manager that this service knows.",
+        _ => "The container could not set SSH up; /tmp/infra402-ssh.log in it says why.",
+    };
+    ApiError::new(ErrorCode::SshUnavailable, message)
+        .advise("install an SSH server in it and send the request again")
+}

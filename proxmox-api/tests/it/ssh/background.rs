@@ -1,0 +1,153 @@
+//! Background commands: they live in the container.
+
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::server::SshGuest;
+use crate::support::until;
+
+impl SshGuest {
+    async fn begin(&self, command: &str) -> String {
+        let body = json!({"command": command, "background": true});
+        let answer = self.guest.exec(body).await;
+        assert_eq!(answer.status, 200, "{:?}", answer.body);
+        assert_eq!(answer.body["exitCode"], Value::Null);
+        answer.body["commandId"].as_str().unwrap().to_owned()
+    }
+
+    async fn until_ended(&self, id: &str) {
+        until("the command ends", async || {
+            (self.show(id, "").await["state"] == "ended").then_some(())
+        })
+        .await;
+    }
+
+    async fn show(&self, id: &str, query: &str) -> Value {
+        let path = self.path(&format!("commands/{id}?{query}"));
+        let answer = self.session.get(&self.guest.app, &path).await;
+        assert_eq!(answer.status, 200, "{:?}", answer.body);
+        answer.body
+    }
+}
+
+#[tokio::test]
+#[cfg_attr(
+    not(has_sshd),
+    ignore = "needs OpenSSH's server (Debian: openssh-server)"
+)]
+#[cfg_attr(
+    all(has_sshd, not(has_mount)),
+    ignore = "needs the right to mount a file system"
+)]
+async fn a_background_command_outlives_the_service_and_is_read_from_any_offset() {
+    let mut ssh = SshGuest::start().await;
+    let begun = Instant::now();
+    let id = ssh
+        .begin("echo one; sleep 2; echo two; echo err >&2; exit 7")
+        .await;
+    let first = ssh.show(&id, "waitSeconds=20").await;
+    assert_eq!(
+        (&first["stdout"], &first["state"]),
+        (&json!("one\n"), &json!("running"))
+    );
+    assert!(begun.elapsed() < Duration::from_secs(15));
+    ssh.guest.app.restart().await;
+    ssh.session = ssh.guest.buyer.sign_in(&ssh.guest.app).await;
+    let offset = first["stdoutOffset"].as_u64().unwrap();
+    let rest = ssh
+        .show(&id, &format!("stdoutOffset={offset}&waitSeconds=20"))
+        .await;
+    assert_eq!(rest["stdout"], "two\n");
+    ssh.until_ended(&id).await;
+    let whole = ssh.show(&id, "").await;
+    assert_eq!(whole["stdout"], "one\ntwo\n");
+    assert_eq!(
+        (&whole["stderr"], &whole["exitCode"]),
+        (&json!("err\n"), &json!(7))
+    );
+    let listed = ssh.session.get(&ssh.guest.app, &ssh.path("commands")).await;
+    let commands = listed.body["commands"].as_array().unwrap();
+    assert_eq!(commands.len(), 1);
+    assert_eq!(commands[0]["commandId"], json!(id));
+    assert_eq!(
+        commands[0]["command"],
+        "echo one; sleep 2; echo two; echo err >&2; exit 7"
+    );
+}
+
+#[tokio::test]
+#[cfg_attr(
+    not(has_sshd),
+    ignore = "needs OpenSSH's server (Debian: openssh-server)"
+)]
+#[cfg_attr(
+    all(has_sshd, not(has_mount)),
+    ignore = "needs the right to mount a file system"
+)]
+async fn a_signal_reaches_the_whole_group_and_its_end_is_written_down() {
+    let ssh = SshGuest::start().await;
+    // What a shell starts by `&` ignores SIGINT.
+    for (signal, status, command) in [
+        ("INT", 130, "sleep 1000"),
+        ("TERM", 143, "sleep 1000 & sleep 1000"),
+        ("KILL", 137, "sleep 1000 & sleep 1000"),
+    ] {
+        let id = ssh.begin(command).await;
+        let path = ssh.path(&format!("commands/{id}?signal={signal}"));
+        let answer = ssh
+            .session
+            .call(&ssh.guest.app, Method::DELETE, &path)
+            .await;
+        assert_eq!(answer.status, 200, "{:?}", answer.body);
+        ssh.until_ended(&id).await;
+        assert_eq!(ssh.show(&id, "").await["exitCode"], status, "{signal}");
+    }
+    let left = ssh.guest.output("pgrep -fx 'sleep 1000' | wc -l").await;
+    assert_eq!(left.trim(), "0");
+}
+
+#[tokio::test]
+#[cfg_attr(
+    not(has_sshd),
+    ignore = "needs OpenSSH's server (Debian: openssh-server)"
+)]
+#[cfg_attr(
+    all(has_sshd, not(has_mount)),
+    ignore = "needs the right to mount a file system"
+)]
+async fn surroundings_and_input_are_those_of_the_request() {
+    let ssh = SshGuest::start().await;
+    let body = json!({
+        "command": "cat; pwd; id -un; echo \"$A\"", "background": true, "stdin": "in\n",
+        "cwd": "/tmp", "user": "nobody", "env": {"A": "it's"},
+    });
+    let answer = ssh.guest.exec(body).await;
+    assert_eq!(answer.status, 200, "{:?}", answer.body);
+    let id = answer.body["commandId"].as_str().unwrap();
+    ssh.until_ended(id).await;
+    assert_eq!(ssh.show(id, "").await["stdout"], "in\n/tmp\nnobody\nit's\n");
+}
+
+#[tokio::test]
+#[cfg_attr(
+    not(has_sshd),
+    ignore = "needs OpenSSH's server (Debian: openssh-server)"
+)]
+#[cfg_attr(
+    all(has_sshd, not(has_mount)),
+    ignore = "needs the right to mount a file system"
+)]
+async fn unknown_and_hostile_ids_name_no_command() {
+    let ssh = SshGuest::start().await;
+    for id in ["cmd_0", "cmd_..", "x", "cmd_%2e%2e%2fetc", "cmd_$(id)"] {
+        let path = ssh.path(&format!("commands/{id}"));
+        let answer = ssh.session.get(&ssh.guest.app, &path).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.code()),
+            (404, "command_not_found"),
+            "{id}"
+        );
+    }
+}

@@ -1,0 +1,7 @@
+//! Commands, consoles and files over SSH, with a real OpenSSH server in place of a container's.
+
+mod background;
+mod commands;
+mod consoles;
+mod files;
+pub mod server;
