@@ -74,7 +74,7 @@ impl Tool for ExecContainerCommand {
             command: arguments.command.trim().to_owned(),
             extra_args: arguments.extra_args,
             timeout_seconds: arguments.timeout_seconds,
-            force: false,
+            ..ExecRequest::default()
         };
         CallPlan {
             body: body_of(&request),
