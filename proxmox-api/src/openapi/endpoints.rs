@@ -5,7 +5,7 @@ use serde_json::json;
 use service::openapi::Endpoint;
 
 use super::{
-    examples, guest,
+    examples, guest, inside,
     route_parts::{ABOUT_LEASE, CTID, WalletSession as _, ctid},
 };
 use crate::store::LARGEST_PAGE;
@@ -14,6 +14,7 @@ use crate::store::LARGEST_PAGE;
 pub(super) fn free() -> Vec<Endpoint> {
     let mut all = leases();
     all.extend(guest::endpoints());
+    all.extend(inside::endpoints());
     all.extend(sessions());
     all.extend(offers());
     all.extend(service());

@@ -8,6 +8,7 @@ mod document;
 mod endpoints;
 pub(crate) mod examples;
 mod guest;
+mod inside;
 mod limits;
 mod paid;
 mod payment;
