@@ -29,7 +29,7 @@ pub struct Sim {
     pub(crate) cluster: Arc<Cluster>,
     identity: Identity,
     address: SocketAddr,
-    guest_proxy: SocketAddr,
+    pub(crate) guest_proxy: SocketAddr,
 }
 
 impl Sim {
@@ -112,13 +112,6 @@ impl Sim {
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.address
-    }
-
-    /// The address of the SOCKS 5 proxy that leads to the containers by the addresses that they
-    /// report.
-    #[must_use]
-    pub fn guest_proxy(&self) -> SocketAddr {
-        self.guest_proxy
     }
 
     /// PEM of the CA that signed the server's certificate.

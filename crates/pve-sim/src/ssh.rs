@@ -1,10 +1,19 @@
-//! What a test may change about the containers' network ends: the defects of their SSH servers, and
-//! addresses that a tenant takes.
+//! The way to the containers' network ends, and what a test may change about them: the defects of
+//! their SSH servers, and addresses that a tenant takes.
+
+use std::net::SocketAddr;
 
 use crate::sim::Sim;
 use crate::ssh_defects::SshDefects;
 
 impl Sim {
+    /// The address of the SOCKS 5 proxy that leads to the containers by the addresses that they
+    /// report.
+    #[must_use]
+    pub fn guest_proxy(&self) -> SocketAddr {
+        self.guest_proxy
+    }
+
     /// Sets what is wrong with a container's SSH server; holds for connections that come from now
     /// on, and `frozen` for all.
     pub fn set_ssh_defects(&self, vmid: u32, defects: SshDefects) {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// What is wrong with a container's SSH server; the default is a server as Debian installs it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct SshDefects {
     /// Nothing listens on port 22.
     pub no_server: bool,

@@ -12,8 +12,8 @@ use russh::{Channel, ChannelId, ChannelOpenFailure, Pty, Sig};
 
 use super::authorized_keys::{self, KeyOptions};
 use super::forward;
+use super::guest::GuestArguments;
 use super::handing::ConnectionOrder;
-use super::server::Guest;
 use super::session::{Program, RunningSession, SessionPlan};
 use super::shell::ScreenSize;
 
@@ -38,7 +38,7 @@ impl Login {
 
 /// The server's side of one connection.
 pub(super) struct Connection {
-    guest: Arc<Guest>,
+    arguments: Arc<GuestArguments>,
     order: ConnectionOrder,
     login: Login,
     /// What the key permits that the client logged in with.
@@ -53,9 +53,13 @@ enum SessionState {
 }
 
 impl Connection {
-    pub(super) fn new(guest: Arc<Guest>, order: ConnectionOrder, login: Login) -> Self {
+    pub(super) fn new(
+        arguments: Arc<GuestArguments>,
+        order: ConnectionOrder,
+        login: Login,
+    ) -> Self {
         Self {
-            guest,
+            arguments,
             order,
             login,
             options: KeyOptions::default(),
@@ -68,7 +72,7 @@ impl Connection {
         if user != "root" || self.order.defects.no_keys {
             return None;
         }
-        let file = self.guest.arguments.home.join(".ssh/authorized_keys");
+        let file = self.arguments.home.join(".ssh/authorized_keys");
         let text = std::fs::read_to_string(file).ok()?;
         authorized_keys::find(&text, key, self.order.peer.ip())
     }
@@ -97,7 +101,7 @@ impl Connection {
             }
             None => program,
         };
-        match plan.start(&self.guest.arguments, program, open, session.handle()) {
+        match plan.start(&self.arguments, program, open, session.handle()) {
             Ok(running) => {
                 self.sessions
                     .insert(channel, SessionState::Running(running));
@@ -160,7 +164,7 @@ impl Handler for Connection {
             reply.reject(ChannelOpenFailure::ConnectFailed).await;
             return Ok(());
         }
-        let plan = SessionPlan::new(&self.guest.arguments, &self.order);
+        let plan = SessionPlan::new(&self.arguments, &self.order);
         self.sessions
             .insert(channel.id(), SessionState::Waiting(channel, plan));
         reply.accept().await;

@@ -1,9 +1,11 @@
 //! Channels that lead to a port of the container (`direct-tcpip`, `ssh -L`).
 
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use russh::server::{ChannelOpenHandle, Msg};
 use russh::{Channel, ChannelOpenFailure};
-
-use super::server::to_localhost;
+use tokio::net::TcpStream;
 
 /// Connects, answers, and copies until both sides have ended. A container of the simulator reaches
 /// nothing but itself.
@@ -29,4 +31,12 @@ pub(super) async fn open(
     let mut client = channel.into_stream();
     // Either side may break off.
     let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+}
+
+/// A connection to a port of the container, on whichever loopback address a server listens.
+pub(super) async fn to_localhost(port: u16) -> io::Result<TcpStream> {
+    match TcpStream::connect((Ipv6Addr::LOCALHOST, port)).await {
+        Ok(stream) => Ok(stream),
+        Err(_) => TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await,
+    }
 }

@@ -26,7 +26,7 @@ use rustix::process::{Pid, WaitOptions, getpid, set_child_subreaper, wait};
 pub(crate) use authorized_keys::is_key;
 pub(crate) use guest::GuestArguments;
 
-use crate::terminal::end_children;
+use crate::processes::end_children;
 
 /// Serves one container until the simulator ends, as the command `pve-sim guest`. The standard
 /// input is the guest's end of a socket pair.

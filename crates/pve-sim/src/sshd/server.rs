@@ -1,7 +1,7 @@
 //! Takes the connections that the simulator hands in, and serves each.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, TcpStream as StdTcpStream};
+use std::net::TcpStream as StdTcpStream;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,11 +15,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::connection::{Connection, Login};
+use super::forward::to_localhost;
 use super::guest::GuestArguments;
 use super::handing::{self, ConnectionOrder};
 use super::penalties::{Failure, Penalties};
 use super::report;
-use crate::network::{Reply, reply};
+use crate::socks::{Reply, reply};
 
 /// Signals that a program must get although the simulator itself ignores them, as one that a shell
 /// runs in the background does: a handler is not inherited, an ignored signal is.
@@ -34,8 +35,8 @@ const RESET: [SignalKind; 7] = [
 ];
 
 /// What all connections of one container share.
-pub(super) struct Guest {
-    pub(super) arguments: GuestArguments,
+struct Guest {
+    arguments: Arc<GuestArguments>,
     penalties: Penalties,
     /// The key of an impostor.
     other_key: PrivateKey,
@@ -62,7 +63,7 @@ pub(super) fn serve(arguments: GuestArguments) -> io::Result<u8> {
         let guest = Arc::new(Guest {
             penalties: Penalties::default(),
             other_key: PrivateKey::random(random, Algorithm::Ed25519).map_err(io::Error::other)?,
-            arguments,
+            arguments: Arc::new(arguments),
         });
         while let Some((connection, order)) = received.recv().await {
             tokio::spawn(take(guest.clone(), connection, order));
@@ -118,14 +119,6 @@ async fn forward(mut client: TcpStream, order: &ConnectionOrder) -> io::Result<(
     }
 }
 
-/// A connection to a port of the container, on whichever loopback address a server listens.
-pub(super) async fn to_localhost(port: u16) -> io::Result<TcpStream> {
-    match TcpStream::connect((Ipv6Addr::LOCALHOST, port)).await {
-        Ok(stream) => Ok(stream),
-        Err(_) => TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await,
-    }
-}
-
 async fn answer(client: &mut TcpStream, order: &ConnectionOrder, text: Reply) -> io::Result<()> {
     match order.answered {
         true => Ok(()),
@@ -151,7 +144,7 @@ impl Guest {
             return stream.write_all(b"Not allowed at this time\r\n").await;
         }
         let login = Login::default();
-        let connection = Connection::new(self.clone(), order.clone(), login.clone());
+        let connection = Connection::new(self.arguments.clone(), order.clone(), login.clone());
         let config = Arc::new(config(keys, punishes));
         let ended = match russh::server::run_stream(config, stream, connection).await {
             Ok(running) => running.await,

@@ -25,10 +25,11 @@ use tokio::sync::{OnceCell, mpsc, oneshot};
 
 use crate::config::{ShellMode, SimConfig};
 use crate::first_files::FirstFiles;
+use crate::processes;
 use crate::world::container::Container;
 use confine::Confinement;
+use limits::ContainerSize;
 use limits::Limits;
-pub(crate) use limits::{ContainerSize, end_children};
 pub(crate) use login::begin as login_prompt;
 use network_end::GuestProcess;
 use rootfs::RootFolders;
@@ -254,57 +255,6 @@ impl Terminals {
         }
     }
 
-    /// The container's network end, begun if there is none; `None` where the toy answers, and for
-    /// real containers.
-    ///
-    /// # Errors
-    /// It cannot be started.
-    pub(crate) async fn guest(
-        self: &Arc<Self>,
-        order: &GuestOrder,
-    ) -> std::io::Result<Option<Arc<GuestProcess>>> {
-        match self.mode {
-            ShellMode::HostForTests(_) => {}
-            ShellMode::Confined if self.confinement().await.is_some() => {}
-            ShellMode::Confined | ShellMode::Toy | ShellMode::Lxc => return Ok(None),
-        }
-        if let Some(guest) = self.running_guest(order.vmid) {
-            return Ok(Some(guest));
-        }
-        let (terminals, order) = (self.clone(), order.clone());
-        let begun = tokio::task::spawn_blocking(move || terminals.begin_guest(&order));
-        begun.await.map_err(std::io::Error::other)?.map(Some)
-    }
-
-    /// The container's network end, if it runs.
-    pub(crate) fn running_guest(&self, vmid: u32) -> Option<Arc<GuestProcess>> {
-        let guests = self.guests();
-        guests.get(&vmid).filter(|guest| guest.runs()).cloned()
-    }
-
-    fn begin_guest(&self, order: &GuestOrder) -> std::io::Result<Arc<GuestProcess>> {
-        let program = network_end::find_program(self.guest_program.as_deref());
-        let program = program.ok_or_else(|| {
-            std::io::Error::other("the program pve-sim was not built beside this one")
-        })?;
-        let mut guests = self.guests();
-        if let Some(guest) = guests.get(&order.vmid).filter(|guest| guest.runs()) {
-            return Ok(guest.clone());
-        }
-        let guest = match (&self.mode, self.confinement.get()) {
-            (ShellMode::HostForTests(shell), _) => {
-                let power_off = self.power_off_of(order.vmid);
-                network_end::begin_plain(order, shell, &self.roots, &program, power_off)?
-            }
-            (_, Some(Some(ConfinedShells { way, limits }))) => {
-                network_end::begin_confined(order, *way, limits, &self.roots, &program)?
-            }
-            _ => return Err(std::io::Error::other("this host cannot confine it")),
-        };
-        guests.insert(order.vmid, guest.clone());
-        Ok(guest)
-    }
-
     /// What tells that a container was powered off from inside.
     fn power_off_of(&self, vmid: u32) -> impl Fn() + Send + 'static {
         let listener = self.power_off.clone();
@@ -327,7 +277,7 @@ impl Terminals {
                 tokio::task::spawn_blocking(move || terminals.real.console(vmid, &hostname));
             // Each client has its own dtach process; all of them share one session.
             let command = command.await.map_err(std::io::Error::other)??;
-            return pty::begin(command, limits::kill)
+            return pty::begin(command, processes::kill)
                 .map(|(session, _)| session.attached_by_dtach());
         }
         let confinement = match self.mode {
@@ -344,7 +294,7 @@ impl Terminals {
             (ShellMode::HostForTests(shell), _) => {
                 let home = self.roots.plain_with(&name, &order.first_files)?;
                 let command = host_shell::command(shell, &home);
-                let session = pty::begin(command, limits::end_tree)?.0;
+                let session = pty::begin(command, processes::end_tree)?.0;
                 if let Some(screen) = session.attach() {
                     tokio::spawn(host_shell::watch(screen, home, power_off));
                 }
@@ -356,7 +306,7 @@ impl Terminals {
                 let root = self.roots.prepare_with(&name, hostname, &points, files)?;
                 let bounds = limits.bounds(&name, order.size)?;
                 let command = way.shell(&root, hostname, &bounds);
-                let (session, pid) = pty::begin(command, limits::end_tree)?;
+                let (session, pid) = pty::begin(command, processes::end_tree)?;
                 limits.guard(name, Arc::downgrade(&session), pid, root, bounds);
                 session
             }
@@ -398,12 +348,6 @@ impl Terminals {
         self.ports
             .lock()
             .expect("no code panics while it holds the port table")
-    }
-
-    fn guests(&self) -> MutexGuard<'_, HashMap<u32, Arc<GuestProcess>>> {
-        self.guests
-            .lock()
-            .expect("no code panics while it holds the table of network ends")
     }
 
     fn sessions(&self) -> MutexGuard<'_, HashMap<u32, Arc<DtachSession>>> {

@@ -3,6 +3,7 @@
 //! container. It shares the container's files with the terminals, but no processes: each terminal
 //! has namespaces of its own.
 
+use std::collections::HashMap;
 use std::fs::OpenOptions;
 use std::io::{self, BufRead as _, BufReader};
 use std::net::TcpStream;
@@ -10,16 +11,18 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use rustix::process::Signal;
 
 use super::confine::{self, Confinement};
 use super::host_user::{is_root, ordinary_user};
-use super::limits::{self, Limits};
+use super::limits::Limits;
 use super::rootfs::RootFolders;
 use super::session::{DtachSession, ShellEnd};
-use super::{GuestOrder, host_shell, pty};
+use super::{ConfinedShells, GuestOrder, Terminals, host_shell, pty};
+use crate::config::ShellMode;
+use crate::processes;
 use crate::sshd::GuestArguments;
 use crate::sshd::handing::{self, ConnectionOrder};
 
@@ -52,7 +55,7 @@ impl GuestProcess {
             true => Signal::STOP,
             false => Signal::CONT,
         };
-        limits::signal_tree(self.pid, signal);
+        processes::signal_tree(self.pid, signal);
     }
 
     pub(super) fn runs(&self) -> bool {
@@ -65,7 +68,7 @@ impl GuestProcess {
         self.session.end();
     }
 
-    fn socket(&self) -> std::sync::MutexGuard<'_, Option<Arc<OwnedFd>>> {
+    fn socket(&self) -> MutexGuard<'_, Option<Arc<OwnedFd>>> {
         self.socket
             .lock()
             .expect("no code panics while it holds this")
@@ -78,9 +81,67 @@ impl Drop for GuestProcess {
     }
 }
 
+impl Terminals {
+    /// The container's network end, begun if there is none; `None` where the toy answers, and for
+    /// real containers.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub(crate) async fn guest(
+        self: &Arc<Self>,
+        order: &GuestOrder,
+    ) -> io::Result<Option<Arc<GuestProcess>>> {
+        match self.mode {
+            ShellMode::HostForTests(_) => {}
+            ShellMode::Confined if self.confinement().await.is_some() => {}
+            ShellMode::Confined | ShellMode::Toy | ShellMode::Lxc => return Ok(None),
+        }
+        if let Some(guest) = self.running_guest(order.vmid) {
+            return Ok(Some(guest));
+        }
+        let (terminals, order) = (self.clone(), order.clone());
+        let begun = tokio::task::spawn_blocking(move || terminals.begin_guest(&order));
+        begun.await.map_err(io::Error::other)?.map(Some)
+    }
+
+    /// The container's network end, if it runs.
+    pub(crate) fn running_guest(&self, vmid: u32) -> Option<Arc<GuestProcess>> {
+        let guests = self.guests();
+        guests.get(&vmid).filter(|guest| guest.runs()).cloned()
+    }
+
+    fn begin_guest(&self, order: &GuestOrder) -> io::Result<Arc<GuestProcess>> {
+        let program = find_program(self.guest_program.as_deref());
+        let program = program
+            .ok_or_else(|| io::Error::other("the program pve-sim was not built beside this one"))?;
+        let mut guests = self.guests();
+        if let Some(guest) = guests.get(&order.vmid).filter(|guest| guest.runs()) {
+            return Ok(guest.clone());
+        }
+        let guest = match (&self.mode, self.confinement.get()) {
+            (ShellMode::HostForTests(shell), _) => {
+                let power_off = self.power_off_of(order.vmid);
+                begin_plain(order, shell, &self.roots, &program, power_off)?
+            }
+            (_, Some(Some(ConfinedShells { way, limits }))) => {
+                begin_confined(order, *way, limits, &self.roots, &program)?
+            }
+            _ => return Err(io::Error::other("this host cannot confine it")),
+        };
+        guests.insert(order.vmid, guest.clone());
+        Ok(guest)
+    }
+
+    pub(super) fn guests(&self) -> MutexGuard<'_, HashMap<u32, Arc<GuestProcess>>> {
+        self.guests
+            .lock()
+            .expect("no code panics while it holds the table of network ends")
+    }
+}
+
 /// Where the program is that runs as a guest: the given one, this one itself, or the one that was
 /// built beside a test.
-pub(super) fn find_program(given: Option<&Path>) -> Option<PathBuf> {
+fn find_program(given: Option<&Path>) -> Option<PathBuf> {
     if let Some(given) = given {
         return given.exists().then(|| given.to_owned());
     }
@@ -117,7 +178,7 @@ fn reachable(program: &Path, roots: &RootFolders) -> io::Result<PathBuf> {
 ///
 /// # Errors
 /// The root folder is unusable, or a process cannot be started.
-pub(super) fn begin_confined(
+fn begin_confined(
     order: &GuestOrder,
     way: Confinement,
     limits: &Limits,
@@ -140,7 +201,7 @@ pub(super) fn begin_confined(
         &program,
         &arguments.words(),
     );
-    let guest = begin(command, limits::end_tree, || {})?;
+    let guest = begin(command, processes::end_tree, || {})?;
     let session = Arc::downgrade(&guest.session);
     limits.guard(name, session, guest.pid, root, bounds);
     Ok(guest)
@@ -151,7 +212,7 @@ pub(super) fn begin_confined(
 ///
 /// # Errors
 /// There is no folder, or a process cannot be started.
-pub(super) fn begin_plain(
+fn begin_plain(
     order: &GuestOrder,
     shell: &Path,
     roots: &RootFolders,
@@ -178,7 +239,7 @@ pub(super) fn begin_plain(
         .env_clear()
         .env("PATH", "/usr/local/bin:/usr/bin:/bin")
         .current_dir(home);
-    begin(command, limits::end_family, move || {
+    begin(command, processes::end_family, move || {
         if std::fs::remove_file(mark).is_ok() {
             powered_off();
         }

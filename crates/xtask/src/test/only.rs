@@ -20,6 +20,8 @@ const COMMANDS: [SuiteCommand; 4] = [
     ("fence", fence::run),
     ("modules", modules::run),
 ];
+/// Packages whose tests embed the simulator, which runs its own program inside of containers.
+const SIMULATING_PACKAGES: [&str; 2] = ["proxmox-api", "agent-api"];
 /// npm packages that the tests of a Rust package start, or that its build contains.
 const NPM_FOLDERS: [(&str, &str); 2] = [("x402", "e2e"), ("proxmox-api", "proxmox-api/page")];
 /// The package whose tests start proxmoxer.
@@ -126,6 +128,9 @@ pub fn run(words: &[String]) -> Result<()> {
 }
 
 fn run_rust(package: &str, test: Option<&str>) -> Result<RunnerOutcome> {
+    if SIMULATING_PACKAGES.contains(&package) {
+        workspace::build(Profile::Dev, &["pve-sim"])?;
+    }
     for (_, folder) in NPM_FOLDERS.iter().filter(|(name, _)| *name == package) {
         setup::npm_install(&root().join(folder))?;
     }

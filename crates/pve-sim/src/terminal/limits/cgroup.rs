@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::quota::{HostSize, Quota};
+use crate::processes;
 use crate::terminal::host_user::is_root;
 
 /// How a simulator's group begins at the top of the hierarchy; its process id follows.
@@ -224,7 +225,7 @@ fn remove(group: &Path) {
         if fs::write(group.join("cgroup.kill"), "1").is_err() {
             // Kernels before 5.14 have no such file.
             for id in members(group) {
-                super::processes::kill(id);
+                processes::kill(id);
             }
         }
         match fs::remove_dir(group) {

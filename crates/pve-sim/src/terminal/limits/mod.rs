@@ -4,7 +4,6 @@
 //! that thread everywhere. Sizes are the container's own, cut to the host's (`quota`).
 
 mod cgroup;
-mod processes;
 mod quota;
 mod usage;
 mod watch;
@@ -15,8 +14,6 @@ use std::sync::{Arc, Weak};
 use super::rootfs::RootFolders;
 use super::session::DtachSession;
 use cgroup::{ControlGroup, ControlGroups};
-pub(crate) use processes::end_children;
-pub(super) use processes::{end_family, end_tree, kill, signal_tree};
 pub(crate) use quota::ContainerSize;
 use quota::{HostSize, Quota};
 use watch::{GuardedShell, LimitWatch};

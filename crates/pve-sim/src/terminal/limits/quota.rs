@@ -4,6 +4,8 @@ use std::num::NonZero;
 
 use rustix::process::{Resource, getrlimit};
 
+use crate::processes::kibibytes;
+
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
@@ -88,20 +90,6 @@ impl HostSize {
 pub(super) fn meminfo(name: &str) -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     kibibytes(&text, name)
-}
-
-/// The figure that follows `name:` in lines such as `MemTotal:  24683840 kB`, in bytes.
-pub(super) fn kibibytes(text: &str, name: &str) -> Option<u64> {
-    let value = |line: &str| {
-        line.strip_prefix(name)?
-            .strip_prefix(':')?
-            .trim()
-            .to_owned()
-            .into()
-    };
-    let value: String = text.lines().find_map(value)?;
-    let number: u64 = value.strip_suffix(" kB")?.trim().parse().ok()?;
-    Some(number * 1024)
 }
 
 /// The limits of one container.
@@ -204,13 +192,5 @@ mod tests {
             open.unwrap().parse::<u64>().unwrap()
         };
         assert!(of(false) <= 256 && of(false) <= of(true));
-    }
-
-    #[test]
-    fn a_figure_is_found_by_its_whole_name() {
-        let text = "MemFree:   7 kB\nMemAvailable:  12 kB\nMem:  1 kB\n";
-        assert_eq!(kibibytes(text, "Mem"), Some(1024));
-        assert_eq!(kibibytes(text, "MemAvailable"), Some(12 * 1024));
-        assert_eq!(kibibytes(text, "MemTotal"), None);
     }
 }

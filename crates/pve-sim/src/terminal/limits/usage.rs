@@ -12,7 +12,7 @@ use std::path::Path;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, openat, statat, statvfs};
 use rustix::io::Errno;
 
-use super::processes;
+use crate::processes;
 
 /// Folders in folders that are looked into; more are taken for too many files.
 const DEPTH: usize = 100;

@@ -9,9 +9,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::cgroup::ControlGroup;
-use super::processes::{self, ProcessTree};
 use super::quota::{Quota, meminfo};
 use super::usage::{self, ContainerUsage};
+use crate::processes::{self, ProcessTree};
 use crate::terminal::rootfs::RootFolders;
 use crate::terminal::session::DtachSession;
 

@@ -2,8 +2,6 @@
 //! running containers. It hands each connection into the container's own guest process
 //! ([`crate::sshd`]) and reaches nothing else.
 
-mod socks;
-
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -14,13 +12,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::cluster::Cluster;
+use crate::socks::{self, Destination, Host, Refusal, Reply, reply};
 use crate::ssh_defects::SshDefects;
 use crate::sshd::handing::ConnectionOrder;
 use crate::terminal::GuestOrder;
 use crate::world::World;
 use crate::world::container::Container;
-use socks::{Destination, Host, Refusal};
-pub(crate) use socks::{Reply, reply};
 
 /// How long a client may take to say where it wants to go.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);

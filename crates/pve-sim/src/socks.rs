@@ -28,21 +28,21 @@ pub(crate) enum Reply {
 
 /// Where a client wants to go.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Destination {
-    pub(super) host: Host,
-    pub(super) port: u16,
+pub(crate) struct Destination {
+    pub(crate) host: Host,
+    pub(crate) port: u16,
 }
 
 /// An address, or a name that is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Host {
+pub(crate) enum Host {
     Address(IpAddr),
     Name(String),
 }
 
 /// Why there is no destination.
 #[derive(Debug)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     /// To be told to the client.
     Answer(Reply),
     /// The client does not speak the protocol, or has gone.
@@ -64,7 +64,7 @@ pub(crate) fn reply(answer: Reply) -> [u8; 10] {
 ///
 /// # Errors
 /// See [`Refusal`].
-pub(super) async fn request(
+pub(crate) async fn request(
     client: &mut (impl AsyncRead + AsyncWrite + Unpin),
 ) -> Result<Destination, Refusal> {
     expect_version(client.read_u8().await?)?;

@@ -9,18 +9,16 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::quota::kibibytes;
-
 /// How often processes that go on to start others are killed, and the pause after each time.
 const ROUNDS: u32 = 100;
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// The children of every process of the host.
-pub(super) struct ProcessTree(HashMap<u32, Vec<u32>>);
+pub(crate) struct ProcessTree(HashMap<u32, Vec<u32>>);
 
 impl ProcessTree {
     /// As they are now.
-    pub(super) fn read() -> Self {
+    pub(crate) fn read() -> Self {
         let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
         for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
             let id = entry
@@ -37,7 +35,7 @@ impl ProcessTree {
     }
 
     /// A process and all below it.
-    pub(super) fn tree(&self, top: u32) -> Vec<u32> {
+    pub(crate) fn tree(&self, top: u32) -> Vec<u32> {
         let mut tree = vec![top];
         let mut next = 0;
         while let Some(id) = tree.get(next).copied() {
@@ -56,7 +54,7 @@ fn parent_of(id: u32) -> Option<u32> {
 }
 
 /// Whether a process still runs, as opposed to a zombie that its parent has not waited for.
-pub(super) fn runs(id: u32) -> bool {
+pub(crate) fn runs(id: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
     let state = stat.rsplit_once(") ").map(|(_, rest)| rest.as_bytes()[0]);
     state.is_some_and(|state| !matches!(state, b'Z' | b'X'))
@@ -65,7 +63,7 @@ pub(super) fn runs(id: u32) -> bool {
 /// Memory of these processes in bytes, without what they have from files. Memory that is shared
 /// since a fork counts once only where the sum would be above `enough`, because sharing out takes
 /// long.
-pub(super) fn memory(ids: &[u32], enough: u64) -> u64 {
+pub(crate) fn memory(ids: &[u32], enough: u64) -> u64 {
     let sum = |one: fn(u32) -> u64| ids.iter().map(|id| one(*id)).sum();
     let quick: u64 = sum(resident);
     if quick <= enough {
@@ -97,7 +95,7 @@ fn proportional(id: u32) -> u64 {
 }
 
 /// The open files of a process, to be looked at, not opened.
-pub(super) fn open_files(id: u32) -> impl Iterator<Item = std::path::PathBuf> {
+pub(crate) fn open_files(id: u32) -> impl Iterator<Item = std::path::PathBuf> {
     let folder = Path::new("/proc").join(id.to_string()).join("fd");
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries.map(|entry| entry.path())
@@ -105,7 +103,7 @@ pub(super) fn open_files(id: u32) -> impl Iterator<Item = std::path::PathBuf> {
 
 /// Sockets in the network namespace of a process; 0 where that is the simulator's own, as before
 /// the process is confined, or cannot be told.
-pub(super) fn sockets(id: u32) -> u64 {
+pub(crate) fn sockets(id: u32) -> u64 {
     let namespace = |id: &str| fs::read_link(format!("/proc/{id}/ns/net")).ok();
     let (own, other) = (namespace("self"), namespace(&id.to_string()));
     if own == other || other.is_none() {
@@ -119,7 +117,7 @@ pub(super) fn sockets(id: u32) -> u64 {
 }
 
 /// Kills a process, if there is one.
-pub(in crate::terminal) fn kill(id: u32) {
+pub(crate) fn kill(id: u32) {
     if let Some(pid) = i32::try_from(id).ok().and_then(Pid::from_raw) {
         // It may have gone by itself just now.
         let _ = kill_process(pid, Signal::KILL);
@@ -139,7 +137,7 @@ pub(crate) fn end_children(top: u32) -> bool {
 }
 
 /// Kills a process that adopts orphans, and what it has started, also what starts meanwhile.
-pub(in crate::terminal) fn end_family(top: u32) {
+pub(crate) fn end_family(top: u32) {
     for _ in 0..ROUNDS {
         if !end_children(top) {
             break;
@@ -150,7 +148,7 @@ pub(in crate::terminal) fn end_family(top: u32) {
 }
 
 /// Sends a signal to a process and to all below it.
-pub(in crate::terminal) fn signal_tree(top: u32, signal: Signal) {
+pub(crate) fn signal_tree(top: u32, signal: Signal) {
     for id in ProcessTree::read().tree(top) {
         if let Some(pid) = i32::try_from(id).ok().and_then(Pid::from_raw) {
             // It may have gone by itself just now.
@@ -161,9 +159,36 @@ pub(in crate::terminal) fn signal_tree(top: u32, signal: Signal) {
 
 /// Kills a process and what it has started. A tenant may have told the first process of his
 /// namespace to outlive its parent, so that is killed first, and all others end with it.
-pub(in crate::terminal) fn end_tree(top: u32) {
+pub(crate) fn end_tree(top: u32) {
     for id in ProcessTree::read().tree(top).into_iter().skip(1) {
         kill(id);
     }
     kill(top);
+}
+
+/// The figure that follows `name:` in lines such as `MemTotal:  24683840 kB`, in bytes.
+pub(crate) fn kibibytes(text: &str, name: &str) -> Option<u64> {
+    let value = |line: &str| {
+        line.strip_prefix(name)?
+            .strip_prefix(':')?
+            .trim()
+            .to_owned()
+            .into()
+    };
+    let value: String = text.lines().find_map(value)?;
+    let number: u64 = value.strip_suffix(" kB")?.trim().parse().ok()?;
+    Some(number * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_is_found_by_its_whole_name() {
+        let text = "MemFree:   7 kB\nMemAvailable:  12 kB\nMem:  1 kB\n";
+        assert_eq!(kibibytes(text, "Mem"), Some(1024));
+        assert_eq!(kibibytes(text, "MemAvailable"), Some(12 * 1024));
+        assert_eq!(kibibytes(text, "MemTotal"), None);
+    }
 }
