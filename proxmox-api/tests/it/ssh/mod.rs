@@ -5,3 +5,4 @@ mod commands;
 mod consoles;
 mod files;
 pub mod server;
+mod simulated;
