@@ -36,6 +36,7 @@ use crate::{
         locations::RecentLocations,
         parked_shells::ParkedShells,
         seen_off::SeenOff,
+        transfers::Transfers,
     },
     payment_machine::Checkpoint,
     proof_limits::ProofLimits,
@@ -110,6 +111,8 @@ pub struct Parts {
     pub guests: GuestConnections,
     /// What was found out about SSH into containers.
     pub guest_routes: GuestRoutes,
+    /// The files that are read or written now.
+    pub transfers: Transfers,
     /// Shells whose console's connection was lost.
     pub parked_shells: ParkedShells,
     /// The open consoles, and the room for more.
@@ -213,6 +216,7 @@ impl App {
             guests: GuestConnections::new(config.guest.dialer.clone(), ::guest::Limits::default()),
             guest_routes: GuestRoutes::default(),
             parked_shells: ParkedShells::default(),
+            transfers: Transfers::default(),
             consoles,
             deadlines_moved: Notify::new(),
             links_moved: Notify::new(),

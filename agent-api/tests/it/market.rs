@@ -54,6 +54,7 @@ impl Market {
                 ("PVE_TOKEN_SECRET", sim.token_secret()),
                 ("PVE_FINGERPRINT", sim.fingerprint()),
                 ("PVE_NODE", sim.node()),
+                ("GUEST_SSH", "false".to_owned()),
             ]
             .into_iter()
             .chain(more),

@@ -144,6 +144,7 @@ impl Service {
                 ("PVE_TOKEN_SECRET", &sim.token_secret()),
                 ("PVE_FINGERPRINT", &sim.fingerprint()),
                 ("PVE_NODE", &nodes.join(",")),
+                ("GUEST_SSH", "false"),
             ])
             .current_dir(folder.path())
             .stdin(Stdio::null())

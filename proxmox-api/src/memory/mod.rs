@@ -15,3 +15,4 @@ pub mod link_waits;
 pub mod locations;
 pub mod parked_shells;
 pub mod seen_off;
+pub mod transfers;

@@ -11,16 +11,13 @@ use axum::{
 };
 use service::request_id::RequestId;
 
-use super::{lease_selector, limited, no_store, private};
+use super::{commands::active_lease, limited, no_store, private};
 use crate::{
     App,
     error::ApiError,
-    lease::{
-        guest::{
-            connect,
-            set_up::{SetUpOutcome, set_up as set_up_in},
-        },
-        owner::access::active,
+    lease::guest::{
+        connect,
+        set_up::{SetUpOutcome, set_up as set_up_in},
     },
     sessions::WalletSession,
 };
@@ -38,8 +35,7 @@ async fn try_now(
     Path(lease): Path<String>,
 ) -> Response {
     let tried = async {
-        let lease = lease_selector::find_by_id_or_vmid(&app, &session.wallet, &lease).await?;
-        let lease = active(&app, &lease.lease_id, &session.wallet).await?;
+        let lease = active_lease(&app, &session.wallet, &lease).await?;
         Ok::<_, ApiError>(connect::try_once(&app, &lease).await)
     };
     private(&id, tried.await)
@@ -52,7 +48,7 @@ async fn set_up(
     Path(lease): Path<String>,
 ) -> Response {
     let done = async {
-        let lease = lease_selector::find_by_id_or_vmid(&app, &session.wallet, &lease).await?;
+        let lease = active_lease(&app, &session.wallet, &lease).await?;
         let outcome = set_up_in(&app, &lease).await?;
         Ok::<_, ApiError>(match outcome {
             SetUpOutcome::Done(access) => (StatusCode::OK, access),

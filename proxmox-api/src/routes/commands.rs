@@ -27,6 +27,7 @@ use crate::{
         owner::access::active,
     },
     sessions::WalletSession,
+    store::Lease,
 };
 
 /// The longest wait for output, in seconds: proxies end requests after a minute.
@@ -106,9 +107,17 @@ async fn signal(
     private::<CommandView>(&id, signalled.await)
 }
 
-/// An SSH connection into the container, for the lease's owner while the paid time runs.
-pub(super) async fn guest_of(app: &App, wallet: &Wallet, lease: &str) -> Result<Guest, ApiError> {
-    let lease = lease_selector::find_by_id_or_vmid(app, wallet, lease).await?;
-    let lease = active(app, &lease.lease_id, wallet).await?;
+async fn guest_of(app: &App, wallet: &Wallet, lease: &str) -> Result<Guest, ApiError> {
+    let lease = active_lease(app, wallet, lease).await?;
     connect::ssh_only(app, &lease).await
+}
+
+/// The lease in the path, for its owner while the paid time runs.
+pub(super) async fn active_lease(
+    app: &App,
+    wallet: &Wallet,
+    lease: &str,
+) -> Result<Lease, ApiError> {
+    let lease = lease_selector::find_by_id_or_vmid(app, wallet, lease).await?;
+    active(app, &lease.lease_id, wallet).await
 }

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ::guest::{FileKind, FileStat, Guest, WriteOptions};
 use api_types::{
-    DirectoryView, FieldError, FileAction, FileChange, WrittenFile, limits::is_absolute_path,
+    DirectoryView, ErrorCode, FieldError, FileAction, FileChange, WrittenFile,
+    limits::is_absolute_path,
 };
 use axum::{
     Extension, Json, Router,
@@ -21,8 +22,15 @@ use http_range_header::parse_range_header;
 use serde::Deserialize;
 use service::{crypto::Sha256, request_id::RequestId, serve::BodyTimeout};
 
-use super::{Body as WholeBody, Query, commands::guest_of, limited, no_store, private};
-use crate::{App, error::ApiError, lease::guest::files, paywall::body, sessions::WalletSession};
+use super::{Body as WholeBody, Query, commands::active_lease, limited, no_store, private};
+use crate::{
+    App,
+    error::ApiError,
+    lease::guest::{connect, files},
+    memory::transfers::TransferPermit,
+    paywall::body,
+    sessions::WalletSession,
+};
 
 const PATH_RULE: &str = "has to be an absolute path of at most 4095 bytes without a NUL character";
 /// Entries of a directory that are listed.
@@ -39,6 +47,21 @@ pub fn router(app: &App) -> Router<App> {
             .delete(remove),
     );
     limited::per_caller(routes, app)
+}
+
+/// An SSH connection into the container, for the lease's owner while the paid time runs, and a
+/// permit among the transfers.
+async fn begin(
+    app: &App,
+    session: &WalletSession,
+    lease: &str,
+) -> Result<(Guest, TransferPermit), ApiError> {
+    let lease = active_lease(app, &session.wallet, lease).await?;
+    let permit = app.transfers.begin(&lease.lease_id).ok_or_else(|| {
+        let message = "Too many files are read or written at this moment.";
+        ApiError::new(ErrorCode::RateLimited, message).retry_after(5)
+    })?;
+    Ok((connect::ssh_only(app, &lease).await?, permit))
 }
 
 #[derive(Debug, Deserialize)]
@@ -79,7 +102,7 @@ async fn read(
 ) -> Response {
     let found = async {
         let path = checked_path(&query.path, "path")?;
-        let guest = guest_of(&app, &session.wallet, &lease).await?;
+        let (guest, permit) = begin(&app, &session, &lease).await?;
         let stat = guest.stat(path).await?;
         if query.about {
             let name = path.rsplit('/').next().unwrap_or_default();
@@ -87,7 +110,7 @@ async fn read(
         }
         match stat.kind {
             FileKind::Directory => list(&guest, path).await,
-            _ => content(&guest, path, &stat, &headers).await,
+            _ => content(&guest, path, &stat, &headers, permit).await,
         }
     };
     found
@@ -112,6 +135,7 @@ async fn content(
     path: &str,
     stat: &FileStat,
     headers: &HeaderMap,
+    permit: TransferPermit,
 ) -> Result<Response, ApiError> {
     let size = stat.size;
     let range = headers
@@ -131,7 +155,11 @@ async fn content(
         None => (0, None),
     };
     let reader = guest.read_file(path, offset, length).await?;
-    let stream = reader.into_stream().map_err(io::Error::other);
+    let stream = reader.into_stream().map_err(move |error| {
+        // The permit is held for as long as the content is read.
+        let _held = &permit;
+        io::Error::other(error)
+    });
     let mut response = Body::from_stream(stream).into_response();
     let headers = response.headers_mut();
     // Browsers must not run what a container serves as a page of this service.
@@ -180,7 +208,7 @@ async fn write(
             parents: query.parents,
             max_bytes: u64::MAX,
         };
-        let guest = guest_of(&app, &session.wallet, &lease).await?;
+        let (guest, _permit) = begin(&app, &session, &lease).await?;
         // A large file takes longer than other bodies may; a client that stalls is still cut off.
         if let Some(timeout) = request.extensions().get::<BodyTimeout>() {
             timeout.renew_with_each_chunk();
@@ -212,7 +240,7 @@ async fn change(
 ) -> Response {
     let changed = async {
         let change: FileChange = body::read(&bytes, checked_change)?;
-        let guest = guest_of(&app, &session.wallet, &lease).await?;
+        let (guest, _permit) = begin(&app, &session, &lease).await?;
         match (change.action, &change.to) {
             (FileAction::Move, Some(to)) => guest.rename(&change.path, to, true).await?,
             _ => guest.make_dir(&change.path, true).await?,
@@ -255,7 +283,7 @@ async fn remove(
 ) -> Response {
     let removed = async {
         let path = checked_path(&query.path, "path")?;
-        let guest = guest_of(&app, &session.wallet, &lease).await?;
+        let (guest, _permit) = begin(&app, &session, &lease).await?;
         guest.remove(path, query.recursive).await?;
         Ok::<_, ApiError>(())
     };

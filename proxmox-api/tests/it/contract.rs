@@ -60,13 +60,14 @@ const ERROR_CODES: &str = "
     unsupported_media_type rate_limited headers_too_large internal provisioning_failed
     hypervisor_error console_auth_unsupported model_error hypervisor_unavailable
     facilitator_unavailable payment_unresolved capacity_exhausted unavailable timeout
+    command_not_found disk_full file_conflict file_not_found ssh_unavailable
 ";
 
 const VARIABLES: &str = "
     ABUSE_CONTACT ADDRESS ALLOWED_ORIGINS ANNOUNCE_UPFRONT BIND CDP_API_KEY_ID
     CDP_API_KEY_SECRET CONFIRMATIONS CONSOLE_IDLE_MINUTES CONSOLE_MAX_MIB DATABASE FACILITATOR
     FACILITATOR_TIMEOUT_SECONDS FAILED_PAYMENTS_PER_MINUTE FREE_CALLS_PER_MINUTE GAS_COIN_USD
-    GAS_KEY GAS_LIMIT_CONTRACT GAS_LIMIT_ORDINARY GAS_MAX_FEE_GWEI GUEST_SSH_SOURCE HELD_HOURS
+    GAS_KEY GAS_LIMIT_CONTRACT GAS_LIMIT_ORDINARY GAS_MAX_FEE_GWEI GUEST_PROXY GUEST_SSH GUEST_SSH_SOURCE HELD_HOURS
     LEASES_IN_FLIGHT_PER_ADDRESS LEASES_IN_FLIGHT_PER_WALLET LEASES_PER_WALLET
     LEASE_GRACE_MINUTES LOG_FORMAT MAX_CORES MAX_DISK_GB MAX_MEMORY_MB MAX_RESERVED_PER_WALLET
     MAX_RUNTIME_MINUTES MAX_UNPAID_LEASES MIN_DEPLOY_PRICE NETWORK ORPHAN_KEEP_HOURS PORT
@@ -80,9 +81,10 @@ const VARIABLES: &str = "
 ";
 
 const METRICS: &str = "
-    connections_refused_total consoles_closed_total consoles_open containers_foreign
+    commands_total connections_refused_total consoles_closed_total consoles_open containers_foreign
     containers_moved_total containers_orphaned containers_started_after_boot_total
-    containers_starting_again containers_under_pressure gas_key_gaps_total held_machines_total
+    containers_starting_again containers_under_pressure gas_key_gaps_total guest_connections
+    held_machines_total
     http_request_duration_seconds http_requests_total
     lease_end_lateness_seconds lease_ends_in_hand lease_ends_slow lease_ends_waiting leases
     leases_by_traffic_step leases_in_trouble leases_lost leases_lost_total leases_refused_total
@@ -99,7 +101,7 @@ const EVENT_KINDS: &str = "
     held_given_up held_stopped marker_written orphan_found orphan_removed
     payment_evidence_replaced payment_found_refused payment_found_settled payment_owed
     payment_refused payment_unknown payment_unresolved payment_without_transfer
-    powered_off_inside renewed resolved_by_operator started_after_boot stopped switched_off
+    powered_off_inside renewed resolved_by_operator ssh_set_up started_after_boot stopped switched_off
     switched_on traffic_cut traffic_restored traffic_slowed traffic_stopped
 ";
 

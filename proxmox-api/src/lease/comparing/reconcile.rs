@@ -106,6 +106,9 @@ pub async fn compare(app: &App) -> Result<Findings, ApiError> {
         let words = troubles.map(|(id, trouble)| (id, trouble.word()));
         app.store.set_troubles(words.collect()).await?;
     }
+    let connections = app.guests.counts();
+    metrics::gauge!("guest_connections", "kind" => "control").set(connections.control as f64);
+    metrics::gauge!("guest_connections", "kind" => "stream").set(connections.stream as f64);
     metrics::gauge!("leases_lost").set(findings.lost.len() as f64);
     metrics::gauge!("containers_orphaned").set(findings.orphans.len() as f64);
     metrics::gauge!("containers_foreign").set(findings.foreign.len() as f64);

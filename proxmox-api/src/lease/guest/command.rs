@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ::guest::{CommandRequest, Guest, OpenedCommand};
 use api_types::GuestRoute;
-use pve::{ExecOutcome, OutputSink, Shell};
+use pve::{ExecError, ExecOutcome, OutputSink, Shell, TerminalError};
 
 use super::{
     connect::{self, NoSsh},
@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     error::ApiError,
+    ids::LeaseId,
     lease::container::locate,
     memory::{guest_routes::SshObstacle, locations::ContainerLocation},
     proxmox::first_contact,
@@ -99,7 +100,7 @@ pub async fn open(
         },
         Err(NoSsh::Full) => return Err(::guest::GuestError::TooMany.into()),
         Err(NoSsh::Obstacle(obstacle)) if needs_ssh => {
-            return Err(refuse(app, &location, obstacle).await);
+            return Err(refuse(app, &lease.lease_id, &location, obstacle).await);
         }
         Err(NoSsh::Obstacle(_)) => {}
     }
@@ -110,7 +111,13 @@ pub async fn open(
         options.force,
         TERMINAL_TIMEOUT,
     );
-    Ok(CommandChannel::Terminal(Box::new(shell.await?)))
+    let shell = shell.await.inspect_err(|error| {
+        // Off, it could not answer by SSH either; what was found out says nothing.
+        if matches!(error, ExecError::Terminal(TerminalError::NotRunning)) {
+            app.guest_routes.forget(&lease.lease_id);
+        }
+    });
+    Ok(CommandChannel::Terminal(Box::new(shell?)))
 }
 
 /// Runs nothing with the command's user and folder, if it names them.
@@ -128,10 +135,18 @@ async fn check_surroundings(guest: &Guest, command: &GuestCommand) -> Result<(),
 }
 
 /// The refusal of what needs SSH: a container that does not run is the better reason.
-async fn refuse(app: &App, location: &ContainerLocation, obstacle: SshObstacle) -> ApiError {
+async fn refuse(
+    app: &App,
+    lease_id: &LeaseId,
+    location: &ContainerLocation,
+    obstacle: SshObstacle,
+) -> ApiError {
     let client = &app.proxmox.client;
     match client.container(&location.node, location.vmid).await {
-        Ok(container) if !container.is_running() => pve::TerminalError::NotRunning.into(),
+        Ok(container) if !container.is_running() => {
+            app.guest_routes.forget(lease_id);
+            TerminalError::NotRunning.into()
+        }
         _ => error::ssh_unavailable(obstacle),
     }
 }
@@ -162,6 +177,11 @@ impl CommandChannel {
         command: GuestCommand,
         output: Option<OutputSink>,
     ) -> Result<ExecOutcome, CommandFailure> {
+        let via = match self.route() {
+            GuestRoute::Ssh => "ssh",
+            GuestRoute::Terminal => "terminal",
+        };
+        metrics::counter!("commands_total", "via" => via).increment(1);
         match self {
             Self::Terminal(shell) => {
                 let request = pve::ExecRequest {
