@@ -313,6 +313,19 @@ async fn a_command_runs_as_the_user_it_names() {
     ignore = "needs OpenSSH's server (Debian: openssh-server)"
 )]
 #[tokio::test]
+async fn what_start_up_files_print_is_not_the_commands() {
+    let sshd = Sshd::start();
+    // bash reads it, because sshd started it.
+    let noise = "echo noise; echo run 1 >&2; echo user >&2; printf 'no end of line'\n";
+    std::fs::write(sshd.path().join("home/.bashrc"), noise).unwrap();
+    let outcome = run(&sshd.guest(), "echo out; echo err >&2").await;
+    assert_eq!(outcome.stdout, b"out\n");
+    assert_eq!(outcome.stderr, b"err\n");
+    assert_eq!((outcome.stdout_bytes, outcome.stderr_bytes), (4, 4));
+}
+
+#[cfg_attr(not(has_sshd), ignore = "openssh-server is not installed")]
+#[tokio::test]
 async fn requests_that_cannot_be_expressed_are_refused() {
     let sshd = Sshd::start();
     let guest = sshd.guest();

@@ -53,6 +53,8 @@ impl Sshd {
             .authorized_line(None)
             .unwrap();
         fs::write(folder.path().join("authorized_keys"), line + "\n").unwrap();
+        // The login shell would run the user's own start-up files: slow ones, on some machines.
+        fs::create_dir(folder.path().join("home")).unwrap();
         // Debian's sshd wants its folder, and makes none.
         let _ = fs::create_dir_all("/run/sshd");
         let port = free_port();
@@ -60,7 +62,8 @@ impl Sshd {
             "{configuration}\nPort {port}\nListenAddress 127.0.0.1\nUsePAM no\nStrictModes no\n\
              HostKey {path}/ssh_host_ed25519_key\nHostKey {path}/ssh_host_ecdsa_key\n\
              AuthorizedKeysFile {path}/authorized_keys\nPidFile none\n\
-             Subsystem sftp internal-sftp\nPermitRootLogin prohibit-password\n",
+             Subsystem sftp internal-sftp\nPermitRootLogin prohibit-password\n\
+             SetEnv HOME={path}/home\n",
             path = folder.path().display()
         );
         fs::write(folder.path().join("sshd_config"), text).unwrap();
@@ -101,10 +104,10 @@ impl Sshd {
     /// Sends a signal to the server and all its connections.
     pub fn signal_all(&self, signal: &str) {
         for pid in descendants(self.process.id()) {
-            let _ = Command::new("kill")
-                .arg(signal)
-                .arg(pid.to_string())
-                .status();
+            let mut kill = Command::new("kill");
+            // One that ended meanwhile is no fault.
+            kill.arg(signal).arg(pid.to_string()).stderr(Stdio::null());
+            let _ = kill.status();
         }
     }
 

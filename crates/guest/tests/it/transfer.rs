@@ -221,20 +221,12 @@ async fn a_lost_connection_leaves_no_half_file_under_the_name() {
 #[tokio::test]
 async fn a_full_disk_is_told() {
     let (_sshd, guest, folder) = start();
-    let mount = |args: &[&str]| {
-        let status = std::process::Command::new(args[0])
-            .args(&args[1..])
-            .arg(&folder)
-            .status();
-        assert!(status.unwrap().success(), "{args:?}");
-    };
-    mount(&["mount", "-t", "tmpfs", "-o", "size=2m,nr_inodes=4", "tmpfs"]);
+    let mounted = Mount::small(&folder);
     let path = folder.join("file");
     let result = guest
         .write_file(text(&path), pieces(40, MIB / 8), WriteOptions::default())
         .await;
-    let left = async { eventually("nothing is left", || names(&folder).is_empty()).await };
-    left.await;
+    eventually("nothing is left", || names(&folder).is_empty()).await;
     // The inodes run out as well: the folder itself is one.
     for name in ["1", "2", "3"] {
         fs::write(folder.join(name), "").unwrap();
@@ -243,7 +235,7 @@ async fn a_full_disk_is_told() {
         .write_file(text(&path), pieces(1, 1), WriteOptions::default())
         .await;
     let no_folder = guest.make_dir(text(&folder.join("folder")), false).await;
-    mount(&["umount"]);
+    drop(mounted);
     assert_eq!(result, Err(GuestError::NoSpace));
     assert_eq!(no_inode, Err(GuestError::NoSpace));
     assert_eq!(no_folder, Err(GuestError::NoSpace));
@@ -321,4 +313,26 @@ async fn a_pipe_is_not_opened() {
         .write_file(text(&path), pieces(1, 1), WriteOptions::default())
         .await;
     assert!(matches!(write, Err(GuestError::Other(_))), "{write:?}");
+}
+
+/// A file system of 2 MiB and 4 inodes over a folder.
+struct Mount(std::path::PathBuf);
+
+impl Mount {
+    fn small(folder: &Path) -> Self {
+        let mut mount = std::process::Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=2m,nr_inodes=4", "tmpfs"]);
+        assert!(mount.arg(folder).status().unwrap().success());
+        Self(folder.to_owned())
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        // Lazily, because the server may still have a file open.
+        let _ = std::process::Command::new("umount")
+            .arg("-l")
+            .arg(&self.0)
+            .status();
+    }
 }
