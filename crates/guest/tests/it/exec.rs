@@ -324,7 +324,10 @@ async fn what_start_up_files_print_is_not_the_commands() {
     assert_eq!((outcome.stdout_bytes, outcome.stderr_bytes), (4, 4));
 }
 
-#[cfg_attr(not(has_sshd), ignore = "openssh-server is not installed")]
+#[cfg_attr(
+    not(has_sshd),
+    ignore = "needs OpenSSH's server (Debian: openssh-server)"
+)]
 #[tokio::test]
 async fn requests_that_cannot_be_expressed_are_refused() {
     let sshd = Sshd::start();
