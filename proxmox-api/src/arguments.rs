@@ -6,8 +6,8 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, error::
 
 use crate::{
     commands::{
-        backup::BackupCommand, leases::LeasesCommand, payments::PaymentsCommand,
-        store::StoreCommand,
+        backup::BackupCommand, installation_key::InstallationKeyCommand, leases::LeasesCommand,
+        payments::PaymentsCommand, store::StoreCommand,
     },
     config::SCHEMA,
     doctor::command::DoctorOptions,
@@ -47,6 +47,8 @@ pub enum Command {
     Leases(LeasesCommand),
     /// Write a backup of the database while the service runs.
     Backup(BackupCommand),
+    /// Write the key of the installation to a file, so that it can leave the database.
+    InstallationKey(InstallationKeyCommand),
     /// Move the data to another database.
     #[command(subcommand)]
     Store(StoreCommand),

@@ -1,6 +1,7 @@
 //! What makes one installation different from another one: an id, and a key from which secrets are
 //! derived that must survive a crash without being stored.
 
+use api_types::Secret;
 use service::crypto;
 
 use crate::{
@@ -18,20 +19,26 @@ pub struct Installation {
     key: String,
 }
 
+/// The name of the key in the store; its value is empty once the key is kept elsewhere.
+const KEY: &str = "key";
+/// The name of the digest of a key that is kept elsewhere.
+const KEY_DIGEST: &str = "key_digest";
+
 impl Installation {
-    /// Reads it from the store, and makes it at the first start.
+    /// Reads it from the store, and makes it at the first start. `key` is the operator's, who keeps
+    /// it out of the database: `INSTALLATION_KEY`.
     ///
     /// # Errors
-    /// The store failed.
-    pub async fn load(store: &Store) -> anyhow::Result<Self> {
-        Ok(Self {
-            id: store
-                .installation_value_or("id", crypto::random_hex(8))
-                .await?,
-            key: store
-                .installation_value_or("key", crypto::random_hex(32))
-                .await?,
-        })
+    /// The store failed, or the key is missing or another one than this database was used with.
+    pub async fn load(store: &Store, key: Option<&Secret>) -> anyhow::Result<Self> {
+        let id = store
+            .installation_value_or("id", crypto::random_hex(8))
+            .await?;
+        let key = match key {
+            Some(key) => keep_elsewhere(store, key.expose()).await?,
+            None => stored_key(store).await?,
+        };
+        Ok(Self { id, key })
     }
 
     /// The ticket that a payment for a console buys, which is stored as a hash only: 256 bits.
@@ -58,5 +65,103 @@ impl Installation {
             .take(20)
             .map(|byte| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()]))
             .collect()
+    }
+}
+
+/// The key in the store, made at the first start.
+async fn stored_key(store: &Store) -> anyhow::Result<String> {
+    let key = store
+        .installation_value_or(KEY, crypto::random_hex(32))
+        .await?;
+    if key.is_empty() {
+        anyhow::bail!(
+            "INSTALLATION_KEY is not set, and this database was used with one: passwords and SSH \
+             keys of its leases are derived from it"
+        );
+    }
+    Ok(key)
+}
+
+/// The operator's key, of which the store keeps a digest.
+async fn keep_elsewhere(store: &Store, key: &str) -> anyhow::Result<String> {
+    let digest = crypto::sha256_hex(key);
+    let stored = store.installation_value(KEY).await?;
+    match stored.as_deref() {
+        // The first start, or the key was moved out before.
+        None | Some("") => {
+            let known = store
+                .installation_value_or(KEY_DIGEST, digest.clone())
+                .await?;
+            if known != digest {
+                anyhow::bail!("INSTALLATION_KEY is another key than this database was used with");
+            }
+            if stored.is_none() {
+                store.set_installation_value(KEY, String::new()).await?;
+            }
+        }
+        Some(known) if known == key => {
+            store.set_installation_value(KEY_DIGEST, digest).await?;
+            store.set_installation_value(KEY, String::new()).await?;
+            tracing::info!("the key of this installation is no longer in the database");
+        }
+        Some(_) => anyhow::bail!(
+            "INSTALLATION_KEY is another key than the one in this database, which its leases need; \
+             `proxmox-api installation-key FILE` writes that one to a file"
+        ),
+    }
+    Ok(key.to_owned())
+}
+
+/// The key that is in the store, for moving it out.
+///
+/// # Errors
+/// The store failed, or has no key.
+pub async fn key_in_store(store: &Store) -> anyhow::Result<String> {
+    let stored = store.installation_value(KEY).await?;
+    stored
+        .filter(|key| !key.is_empty())
+        .ok_or_else(|| anyhow::anyhow!("the database holds no key of the installation"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn load(store: &Store, key: Option<&str>) -> Result<String, String> {
+        let key = key.map(Secret::new);
+        let loaded = Installation::load(store, key.as_ref()).await;
+        loaded
+            .map(|installation| installation.key)
+            .map_err(|error| error.to_string())
+    }
+
+    #[tokio::test]
+    async fn a_key_moves_out_of_the_database_and_then_only_that_one_is_good() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store")).unwrap();
+        let first = load(&store, None).await.unwrap();
+        assert_eq!(load(&store, None).await.unwrap(), first);
+        let other = "x".repeat(64);
+        let refused = load(&store, Some(&other)).await.unwrap_err();
+        assert!(refused.contains("installation-key"), "{refused}");
+        assert_eq!(key_in_store(&store).await.unwrap(), first);
+        assert_eq!(load(&store, Some(&first)).await.unwrap(), first);
+        assert!(key_in_store(&store).await.is_err());
+        assert_eq!(load(&store, Some(&first)).await.unwrap(), first);
+        for wrong in [None, Some(other.as_str())] {
+            let refused = load(&store, wrong).await.unwrap_err();
+            assert!(refused.contains("INSTALLATION_KEY"), "{refused}");
+            assert!(!refused.contains(&first));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_fresh_database_never_holds_a_key_that_is_given() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store")).unwrap();
+        let key = "k".repeat(32);
+        assert_eq!(load(&store, Some(&key)).await.unwrap(), key);
+        assert!(load(&store, None).await.is_err());
+        assert!(key_in_store(&store).await.is_err());
     }
 }

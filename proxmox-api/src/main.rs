@@ -64,6 +64,12 @@ pub async fn main() -> ExitCode {
             };
             on_database(perform).await
         }
+        Command::InstallationKey(command) => {
+            let perform = |database: Database| async move {
+                commands::installation_key::perform(&database, command).await
+            };
+            on_database(perform).await
+        }
         Command::Store(command) if command.needs_configured() => {
             let perform = |database: Database| async move {
                 commands::store::perform(Some(&database), command).await

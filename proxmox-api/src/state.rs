@@ -173,7 +173,7 @@ impl App {
             .as_ref()
             .map(|locks| terminals::shared(locks, &shares));
         let proxmox = Proxmox::new(config.proxmox.clone(), terminals, &shares)?;
-        let installation = Installation::load(&store).await?;
+        let installation = Installation::load(&store, config.installation_key.as_ref()).await?;
         let tariffs = Tariffs::load(&store, &config.tariff, clock.unix_seconds()).await?;
         let payments = &config.payments;
         let witness = payments

@@ -2,6 +2,7 @@
 //! one transaction that checks the row's state, and the service goes on from the row.
 
 pub mod backup;
+pub mod installation_key;
 pub mod leases;
 pub mod payments;
 pub mod store;

@@ -65,6 +65,9 @@ pub struct Config {
     /// The secret by which agent-api proves itself when it passes its callers' addresses on:
     /// `SERVICES_SECRET`.
     pub services_secret: Option<Secret>,
+    /// The key from which passwords, tickets and SSH keys are derived, kept out of the database:
+    /// `INSTALLATION_KEY`.
+    pub installation_key: Option<Secret>,
     /// Whether the Proxmox host is the simulator, which customers are told: `PVE_SIMULATED`.
     pub simulated_proxmox: bool,
     /// The operator's rates.
@@ -106,6 +109,7 @@ impl Config {
         let free_calls = env.read_in(&variables::FREE_CALLS_PER_MINUTE, 1..=1_000_000);
         let trusted_proxies = env.read_in(&variables::TRUSTED_PROXIES, 0..=8);
         let services_secret = services_secret(&mut env);
+        let installation_key = installation_key(&mut env);
         let simulated_proxmox = env.read_flag(&variables::PVE_SIMULATED);
         let tariff = offer::tariff(&mut env);
         let limits = offer::limits(&mut env);
@@ -130,6 +134,7 @@ impl Config {
                 free_calls_per_minute: NonZeroU32::new(free_calls).unwrap_or(NonZeroU32::MIN),
                 trusted_proxies,
                 services_secret,
+                installation_key,
                 simulated_proxmox,
                 tariff,
                 limits,
@@ -141,6 +146,19 @@ impl Config {
             })
         })
     }
+}
+
+/// A key that could be guessed would give every lease's password away.
+fn installation_key(env: &mut Env) -> Option<Secret> {
+    let key = env.find_secret(&variables::INSTALLATION_KEY)?;
+    if key.expose().len() < 32 {
+        env.reject(
+            &variables::INSTALLATION_KEY,
+            "is shorter than 32 characters",
+        );
+        return None;
+    }
+    Some(key)
 }
 
 /// Reads only `DATABASE`, for commands that need nothing else.

@@ -190,6 +190,7 @@ static SERVER: Group = Group {
         &PUBLIC_BASE_URL,
         &ALLOWED_ORIGINS,
         &DATABASE,
+        &INSTALLATION_KEY,
         &FREE_CALLS_PER_MINUTE,
         &FAILED_PAYMENTS_PER_MINUTE,
         &TRUSTED_PROXIES,
@@ -214,6 +215,14 @@ pub(super) static ALLOWED_ORIGINS: Variable = Variable::with_default(
     "Browser pages that may call this service, separated by commas: scheme, host and port; * for all.",
 )
 .example("https://infra402.example.org");
+pub(super) static INSTALLATION_KEY: Variable = Variable::optional(
+    "INSTALLATION_KEY",
+    "a key is made at the first start and kept in the database",
+    "the output of `openssl rand -hex 32`, or what `proxmox-api installation-key FILE` wrote",
+    "The key from which passwords, console tickets and the SSH keys of leases are derived, at least 32 characters. Set, it is kept out of the \
+     database and its backups; lost, the passwords and SSH keys of all leases are lost with it.",
+)
+.secret();
 pub(super) static DATABASE: Variable = Variable::with_default(
     "DATABASE",
     "data/infra402.sqlite",

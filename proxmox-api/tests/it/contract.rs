@@ -20,6 +20,8 @@ use crate::{
 
 const ROUTES: &str = "
     DELETE /lease/{ctid}
+    DELETE /lease/{lease}/commands/{id}
+    DELETE /lease/{lease}/files
     DELETE /session
     GET /.well-known/x402
     GET /catalog
@@ -29,6 +31,10 @@ const ROUTES: &str = "
     GET /demo/balance
     GET /docs
     GET /health
+    GET /lease/{lease}/access
+    GET /lease/{lease}/commands
+    GET /lease/{lease}/commands/{id}
+    GET /lease/{lease}/files
     GET /lease/{lease}/usage
     GET /leases
     GET /leases/{leaseId}
@@ -43,6 +49,8 @@ const ROUTES: &str = "
     POST /demo/faucet
     POST /lease/container
     POST /lease/quote
+    POST /lease/{lease}/access
+    POST /lease/{lease}/files
     POST /lease/{ctid}/renew
     POST /lease/{ctid}/start
     POST /lease/{ctid}/stop
@@ -50,6 +58,7 @@ const ROUTES: &str = "
     POST /management/exec/{ctid}
     POST /session
     POST /session/challenge
+    PUT /lease/{lease}/files
 ";
 
 const ERROR_CODES: &str = "
@@ -68,6 +77,7 @@ const VARIABLES: &str = "
     CDP_API_KEY_SECRET CONFIRMATIONS CONSOLE_IDLE_MINUTES CONSOLE_MAX_MIB DATABASE FACILITATOR
     FACILITATOR_TIMEOUT_SECONDS FAILED_PAYMENTS_PER_MINUTE FREE_CALLS_PER_MINUTE GAS_COIN_USD
     GAS_KEY GAS_LIMIT_CONTRACT GAS_LIMIT_ORDINARY GAS_MAX_FEE_GWEI GUEST_PROXY GUEST_SSH GUEST_SSH_SOURCE HELD_HOURS
+    INSTALLATION_KEY
     LEASES_IN_FLIGHT_PER_ADDRESS LEASES_IN_FLIGHT_PER_WALLET LEASES_PER_WALLET
     LEASE_GRACE_MINUTES LOG_FORMAT MAX_CORES MAX_DISK_GB MAX_MEMORY_MB MAX_RESERVED_PER_WALLET
     MAX_RUNTIME_MINUTES MAX_UNPAID_LEASES MIN_DEPLOY_PRICE NETWORK ORPHAN_KEEP_HOURS PORT
