@@ -90,7 +90,7 @@ impl Operation for Exec {
     }
 
     async fn admit(&self, app: &App, job: &PaymentJob) -> Result<(), ApiError> {
-        // An absent body learns the price; it names nothing that could be run.
+        // A request without a body is priced with an empty command, which must not run.
         if self.script.is_empty() {
             let field = FieldError::new("command", "must not be empty");
             return Err(ApiError::invalid(vec![field]));
@@ -192,7 +192,7 @@ impl Exec {
         ExecResponse {
             ctid: self.lease.vmid.get(),
             upid,
-            // It is stored without: both streams are in it already.
+            // Filled in by `reveal`, so that the output is not stored twice.
             output: String::new(),
             stdout,
             stderr,
