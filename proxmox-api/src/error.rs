@@ -130,7 +130,7 @@ impl From<pve::Error> for ApiError {
         let unusable = matches!(error, pve::Error::Ambiguous { .. });
         if error.is_transient() && !unusable {
             tracing::warn!(error = cause, "Proxmox did not answer");
-            let message = "The machines cannot be reached just now.";
+            let message = "The container's host cannot be reached just now.";
             return Self::new(ErrorCode::HypervisorUnavailable, message).retry_after(10);
         }
         tracing::error!(
@@ -139,7 +139,7 @@ impl From<pve::Error> for ApiError {
         );
         let error = Self::new(
             ErrorCode::HypervisorError,
-            "The machines answered something that cannot be used.",
+            "The container's host answered something that cannot be used.",
         );
         if unusable {
             error.retry_after(10)
@@ -167,7 +167,8 @@ impl From<TerminalError> for ApiError {
             }
             TerminalError::AuthUnsupported { .. } => {
                 tracing::error!(error = %error, "no account of the service may open terminals");
-                let message = "The machines let this service open no terminals; its operator has to change that.";
+                let message = "The container's host lets this service open no terminals; its operator \
+                    has to change that.";
                 Self::new(ErrorCode::ConsoleAuthUnsupported, message)
             }
             TerminalError::NoUpgrade { .. } => {

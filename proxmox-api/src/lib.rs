@@ -18,13 +18,16 @@
 //!
 //! Where to look:
 //!
-//! * The window of a payment is checked in `paywall::gate`, by `x402::check::terms`.
-//! * A request is answered 202 in `paywall::respond_async`, because the customer sent
-//!   `Prefer: respond-async`, and in `operations::lease_container`, because the outcome of the
-//!   payment is unknown.
+//! * The window of a payment is checked in `paywall::gate`, by `x402::check::terms`, and once more
+//!   by the facilitators of this service, in `x402::facilitator`.
+//! * A request is answered 202 for one of two reasons. The customer sent `Prefer: respond-async`:
+//!   `paywall::respond` decides, `paywall::respond_async` writes. Or the outcome of a lease's
+//!   payment is unknown: [`payment_machine`] and `paywall::replay` decide,
+//!   `operations::lease_container` writes.
 //! * The locks of leases, payments and links are fields of [`App`]. A terminal is guarded by
-//!   `pve::ConsoleLocks` in a process and by `terminals` among replicas.
-//! * A field of a lease begins in `store::leases::row`; docs/ARCHITECTURE.md lists the other files.
+//!   `pve::TerminalLocks` in a process and by `terminals` among replicas.
+//! * A field of a lease is in several files; docs/ARCHITECTURE.md, "How to add a field of a lease",
+//!   lists them in order.
 
 pub mod arguments;
 pub mod brake;

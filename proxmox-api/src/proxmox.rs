@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use api_types::{ErrorCode, Size};
 use pve::{
-    Auth, Client, ClientConfig, ConsoleLocks, Consoles, ContainerState, Node, NodeName,
-    PollSchedule, SharedTerminals, Tls, Vmid,
+    Auth, Client, ClientConfig, Consoles, ContainerState, Node, NodeName, PollSchedule,
+    SharedTerminals, TerminalLocks, Tls, Vmid,
 };
 use service::semaphore::ResizablePermit;
 use tokio::time::timeout;
@@ -91,7 +91,7 @@ impl Proxmox {
             consoles: Consoles::new(
                 client.clone(),
                 fallback,
-                ConsoleLocks::new(COMMANDS_PER_NODE).shared_through(terminals),
+                TerminalLocks::new(COMMANDS_PER_NODE).shared_through(terminals),
             ),
             client,
             config,
@@ -228,7 +228,7 @@ pub async fn first_contact<T, E: Into<ApiError>>(
         Ok(answered) => answered.map_err(Into::into),
         Err(_) => {
             tracing::warn!("Proxmox takes too long to answer");
-            let message = "The machines cannot be reached just now; nothing was charged.";
+            let message = "The container's host cannot be reached just now; nothing was charged.";
             Err(ApiError::new(ErrorCode::HypervisorUnavailable, message).retry_after(10))
         }
     }

@@ -1,11 +1,11 @@
-//! Locks of containers' terminals that replicas share. The `ConsoleLocks` of each process ask here
+//! Locks of containers' terminals that replicas share. The `TerminalLocks` of each process ask here
 //! as well. There are two locks for each container: one is held by whatever uses the terminal, the
 //! second one by a person's console alone. Each replica has a share of the commands that may run on
 //! a node at a time.
 
 use std::sync::Arc;
 
-use pve::{ConsoleUse, NodeName, SharedTerminals, TerminalGuard, Vmid};
+use pve::{ConsoleUse, NodeName, SharedGuard, SharedTerminals, Vmid};
 
 use crate::{
     locks::Locks,
@@ -14,7 +14,7 @@ use crate::{
     store::AdvisoryLocks,
 };
 
-struct TerminalLocks {
+struct ReplicaTerminals {
     terminals: Locks,
     consoles: Locks,
     commands: NodeSemaphores,
@@ -22,7 +22,7 @@ struct TerminalLocks {
 
 /// The terminals of all replicas.
 pub fn shared(advisory_locks: &AdvisoryLocks, shares: &Shares) -> Arc<dyn SharedTerminals> {
-    Arc::new(TerminalLocks {
+    Arc::new(ReplicaTerminals {
         terminals: Locks::shared(Some(advisory_locks), "terminals"),
         consoles: Locks::shared(Some(advisory_locks), "consoles"),
         commands: NodeSemaphores::new(shares.share_of(COMMANDS_PER_NODE)),
@@ -30,12 +30,13 @@ pub fn shared(advisory_locks: &AdvisoryLocks, shares: &Shares) -> Arc<dyn Shared
 }
 
 #[async_trait::async_trait]
-impl SharedTerminals for TerminalLocks {
-    async fn try_take(&self, vmid: Vmid, purpose: ConsoleUse) -> Result<TerminalGuard, ConsoleUse> {
+impl SharedTerminals for ReplicaTerminals {
+    async fn try_take(&self, vmid: Vmid, purpose: ConsoleUse) -> Result<SharedGuard, ConsoleUse> {
         let name = vmid.to_string();
         // A database that cannot be reached counts as a command: something that is soon over.
         let failed = |error| {
-            tracing::warn!(%error, "a terminal cannot be taken");
+            let vmid = vmid.get();
+            tracing::warn!(%error, vmid, "the advisory lock of a terminal cannot be taken");
             ConsoleUse::Exec
         };
         let Some(terminal) = self.terminals.try_take(&name).await.map_err(failed)? else {
@@ -52,10 +53,10 @@ impl SharedTerminals for TerminalLocks {
             ConsoleUse::Console => Some(self.consoles.take(&name).await.map_err(failed)?),
             ConsoleUse::Exec => None,
         };
-        Ok(TerminalGuard::new((console, terminal)))
+        Ok(SharedGuard::new((console, terminal)))
     }
 
-    async fn command_permit(&self, node: &NodeName) -> TerminalGuard {
-        TerminalGuard::new(self.commands.acquire(node).await)
+    async fn command_permit(&self, node: &NodeName) -> SharedGuard {
+        SharedGuard::new(self.commands.acquire(node).await)
     }
 }

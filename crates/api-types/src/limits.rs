@@ -33,7 +33,8 @@ impl Bounds {
     }
 }
 
-/// The limits of an operator.
+/// The limits of requests. The operator sets the largest `cores`, `memoryMB`, `diskGB` and
+/// `runtimeMinutes`, and `leasesPerWallet`; the others are fixed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]

@@ -69,8 +69,8 @@ pub use sdn::Vnet;
 pub use service::ServiceState;
 pub use task::{LineSink, LogLine, TaskLog, TaskOutcome, TaskStatus, WaitError, WaitOptions};
 pub use terminal::{
-    ConsoleInUse, ConsoleLocks, ConsoleUse, Consoles, SharedTerminals, Terminal, TerminalError,
-    TerminalGuard,
+    ConsoleInUse, ConsoleUse, Consoles, SharedGuard, SharedTerminals, Terminal, TerminalError,
+    TerminalLocks,
 };
 pub use tls::{HostProbe, probe_host, server_fingerprint};
 pub use upid::{InvalidUpid, Upid};

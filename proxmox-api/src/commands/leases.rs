@@ -118,7 +118,7 @@ async fn show(store: &Store, lease: &Lease) -> Result<String, StoreError> {
 async fn end(store: &Store, lease: &Lease, reason: &str, now: i64) -> Result<String, String> {
     let failed = |error: StoreError| format!("nothing was changed: {error}");
     let id = &lease.lease_id;
-    let Some(owed) = store.end_lost(id, now, now).await.map_err(failed)? else {
+    let Some(owed) = store.end_lost_lease(id, now, now).await.map_err(failed)? else {
         let state = lease.state.as_str();
         return Err(format!(
             "nothing was changed: the lease is {state}, and only one that is paid and not over can be ended"

@@ -155,7 +155,7 @@ pub(super) static LEASE_GRACE_MINUTES: Variable = Variable::with_default(
 pub(super) static HELD_HOURS: Variable = Variable::with_default(
     "HELD_HOURS",
     "24",
-    "Hours after a payment's window for which the machine is kept, stopped, that waits for a payment of unknown outcome, 0 to 720.",
+    "Hours after a payment's window for which the container is kept, stopped, that waits for a payment of unknown outcome, 0 to 720.",
 );
 pub(super) static ORPHAN_KEEP_HOURS: Variable = Variable::with_default(
     "ORPHAN_KEEP_HOURS",

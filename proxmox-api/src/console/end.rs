@@ -42,8 +42,8 @@ pub enum ConsoleEnd {
     TooMuch,
     /// No account of the service may open terminals.
     AuthUnsupported,
-    /// The machines cannot be reached, or have closed the terminal.
-    MachineLost,
+    /// The container's host cannot be reached, or has closed the terminal.
+    HostLost,
     /// The terminal's stream ended without a word; the container's state tells why.
     StreamOver,
 }
@@ -83,12 +83,12 @@ impl ConsoleEnd {
             Self::AuthUnsupported => (
                 4502,
                 "auth_unsupported",
-                "The machines let this service open no terminals.",
+                "The container's host lets this service open no terminals.",
             ),
-            Self::MachineLost | Self::StreamOver => (
+            Self::HostLost | Self::StreamOver => (
                 4503,
                 "machine_lost",
-                "The machines cannot be reached just now.",
+                "The container's host cannot be reached just now.",
             ),
         }
     }
@@ -112,7 +112,7 @@ impl ConsoleEnd {
     pub fn is_lost(self) -> bool {
         matches!(
             self,
-            Self::ClientLost | Self::MachineLost | Self::StreamOver | Self::Restart
+            Self::ClientLost | Self::HostLost | Self::StreamOver | Self::Restart
         )
     }
 }
@@ -136,7 +136,7 @@ impl From<TerminalError> for ConsoleEnd {
             | TerminalError::Protocol(_)
             | TerminalError::Lost(_)
             | TerminalError::NoUpgrade { .. }
-            | TerminalError::Timeout(_) => Self::MachineLost,
+            | TerminalError::Timeout(_) => Self::HostLost,
         }
     }
 }
@@ -157,7 +157,7 @@ mod tests {
         let all = every_end![
             ShellOver ClientLeft ClientLost NotUnderstood FrameTooLarge Full NoTicket BadTicket
             NotYours Idle InUse NotRunning LeaseOver TakenOver Restart TooMuch AuthUnsupported
-            MachineLost StreamOver
+            HostLost StreamOver
         ];
         for end in all {
             assert!(end.reason().len() <= 123);

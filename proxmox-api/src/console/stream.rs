@@ -5,7 +5,7 @@ use api_types::GuestRoute;
 use bytes::Bytes;
 use pve::{
     TerminalError,
-    terminal::{ConsoleGuard, ConsoleSession, PacedWriter, TerminalReader, TerminalWriter},
+    terminal::{ConsoleSession, PacedWriter, TerminalLockGuard, TerminalReader, TerminalWriter},
 };
 
 use super::end::ConsoleEnd;
@@ -19,7 +19,7 @@ pub(super) struct ConsoleStream {
     pub(super) reader: ConsoleReader,
     pub(super) writer: ConsoleWriter,
     /// The right to the container's terminal, for as long as it is used.
-    _guard: Option<ConsoleGuard>,
+    _guard: Option<TerminalLockGuard>,
 }
 
 /// What the container shows.

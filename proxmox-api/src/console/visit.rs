@@ -101,7 +101,7 @@ async fn enter(
     }
     let expires_at = expiry(app, &lease.lease_id)
         .await
-        .map_err(|()| ConsoleEnd::MachineLost)?
+        .map_err(|()| ConsoleEnd::HostLost)?
         .ok_or(ConsoleEnd::LeaseOver)?;
     let Some(room) = app.consoles.room() else {
         let restored = ticket::restore(app, opening.ticket.expose()).await;
@@ -124,14 +124,14 @@ async fn enter(
 
 fn unreadable(error: impl std::fmt::Display) -> ConsoleEnd {
     tracing::error!(%error, "the records of a console cannot be read");
-    ConsoleEnd::MachineLost
+    ConsoleEnd::HostLost
 }
 
 fn unreached(error: ApiError) -> ConsoleEnd {
     if error.code == ErrorCode::LeaseEnded {
         ConsoleEnd::LeaseOver
     } else {
-        ConsoleEnd::MachineLost
+        ConsoleEnd::HostLost
     }
 }
 
@@ -303,7 +303,7 @@ async fn serve(
 async fn refine_end(app: &App, entrance: &AdmittedVisit, end: ConsoleEnd) -> ConsoleEnd {
     if !matches!(
         end,
-        ConsoleEnd::MachineLost | ConsoleEnd::StreamOver | ConsoleEnd::ShellOver
+        ConsoleEnd::HostLost | ConsoleEnd::StreamOver | ConsoleEnd::ShellOver
     ) {
         return end;
     }
@@ -317,16 +317,16 @@ async fn refine_end(app: &App, entrance: &AdmittedVisit, end: ConsoleEnd) -> Con
         let location = match locate::find(app, &entrance.lease).await {
             Ok(location) => location,
             Err(error) if error.code == ErrorCode::LeaseEnded => return ConsoleEnd::LeaseOver,
-            Err(_) if end == ConsoleEnd::StreamOver => return ConsoleEnd::MachineLost,
+            Err(_) if end == ConsoleEnd::StreamOver => return ConsoleEnd::HostLost,
             Err(_) => return end,
         };
         let client = &app.proxmox.client;
         match client.container(&location.node, location.vmid).await {
             Ok(container) if !container.is_running() => return ConsoleEnd::NotRunning,
             // A stop ends the processes before it is the container's state.
-            Ok(_) if looks < 2 && end != ConsoleEnd::MachineLost => sleep(STOP).await,
+            Ok(_) if looks < 2 && end != ConsoleEnd::HostLost => sleep(STOP).await,
             Ok(_) if end == ConsoleEnd::StreamOver => return ConsoleEnd::ShellOver,
-            Err(_) if end == ConsoleEnd::StreamOver => return ConsoleEnd::MachineLost,
+            Err(_) if end == ConsoleEnd::StreamOver => return ConsoleEnd::HostLost,
             _ => return end,
         }
     }

@@ -51,7 +51,7 @@ pub async fn run(env: &Env, clock: Arc<dyn Clock>, options: DoctorOptions) -> Ex
     }
     let findings = match options.probe {
         true => try_fence(env, clock.as_ref()).await,
-        false => look(env, clock).await,
+        false => examine_all(env, clock).await,
     };
     if options.json {
         write(&format!("{:#}\n", report::json(&findings)));
@@ -110,7 +110,7 @@ async fn try_fence(env: &Env, clock: &dyn Clock) -> Vec<Finding> {
 
 /// All findings that these variables allow. Checks that need an unreadable variable are left out,
 /// because the finding about the variable says enough.
-pub async fn look(env: &Env, clock: Arc<dyn Clock>) -> Vec<Finding> {
+pub async fn examine_all(env: &Env, clock: Arc<dyn Clock>) -> Vec<Finding> {
     let reading = PartialConfig::read(env);
     let mut findings = reading.findings();
     let Some(config) = &reading.config else {

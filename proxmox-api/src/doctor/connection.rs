@@ -16,7 +16,7 @@ const CHECK: &str = "proxmox.connection";
 const TLS: &str = "proxmox.tls";
 
 /// What the host shows without an account.
-pub(super) async fn look(host: &str) -> Result<HostProbe, ConfigError> {
+pub(super) async fn probe_host(host: &str) -> Result<HostProbe, ConfigError> {
     pve::probe_host(host, GLANCE_TIMEOUT).await
 }
 

@@ -14,7 +14,7 @@ pub(super) async fn reach(
     proxmox: &Proxmox,
     clock: &dyn Clock,
 ) -> (Vec<Finding>, connection::TokenCheck) {
-    let seen = connection::look(&proxmox.config.host).await;
+    let seen = connection::probe_host(&proxmox.config.host).await;
     let (mut findings, answer) = connection::examine(proxmox, &seen).await;
     findings.extend(time::examine(seen.as_ref().ok(), clock));
     (findings, answer)

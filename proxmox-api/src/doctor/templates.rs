@@ -26,7 +26,7 @@ pub(super) async fn examine(proxmox: &Proxmox, nodes: &[NodeName]) -> Vec<Findin
         findings: Vec::new(),
     };
     for node in nodes {
-        seen.look(proxmox, node).await;
+        seen.read_node(proxmox, node).await;
     }
     let mut findings = std::mem::take(&mut seen.findings);
     if seen.volumes.is_empty() {
@@ -72,7 +72,7 @@ async fn index(proxmox: &Proxmox, node: &NodeName) -> Vec<String> {
 impl NodeTemplates {
     /// Reads the storages of one node. A storage that cannot be read is a finding; the others
     /// count.
-    async fn look(&mut self, proxmox: &Proxmox, node: &NodeName) {
+    async fn read_node(&mut self, proxmox: &Proxmox, node: &NodeName) {
         let storages = match proxmox.client.storages(node, Some("vztmpl")).await {
             Ok(storages) => storages,
             Err(error) => {

@@ -7,7 +7,7 @@
 //! | [`network`] | fence, links that wait for it, traffic that is counted and limited | making, ending, comparing |
 //! | [`guest`] | the ways into a container: SSH or its terminal; background commands, files | `making`, `operations`, `routes`, `console` |
 //! | [`making`] | creates a container for a lease and probes it | `operations::lease_container` |
-//! | [`ending`] | the worker that ends leases in time, removal, machines whose payment is unknown | a worker, `operations` |
+//! | [`ending`] | the worker that ends leases in time, removal, containers whose payment is unknown | a worker, `operations` |
 //! | [`comparing`] | compares leases with Proxmox every minute: moved, lost, rebooted, orphaned | a worker |
 //! | [`owner`] | who may use a lease; power and early end | `routes`, `operations` |
 //! | [`view`] | a lease as its owner sees it, its usage, public counts | `routes`, `operations` |

@@ -50,7 +50,7 @@ impl HostAlarms {
             .filter_map(|one| Some((one.vmid.get(), one.pressureiofull?)))
             .filter(|(_, percent)| *percent > MAX_PRESSURE)
             .collect();
-        let begun = self.with(|known| known.waiting.look(node, busy, LASTING_LOOKS));
+        let begun = self.with(|known| known.waiting.count(node, busy, LASTING_LOOKS));
         for (vmid, percent) in begun {
             tracing::warn!(
                 %node,
@@ -71,7 +71,7 @@ impl HostAlarms {
             .filter_map(|one| Some((one.vmid.get(), one.uptime?)))
             .filter(|(_, uptime)| *uptime < BETWEEN)
             .collect();
-        for (vmid, _) in self.with(|known| known.starting.look(node, young, STARTS)) {
+        for (vmid, _) in self.with(|known| known.starting.count(node, young, STARTS)) {
             tracing::warn!(
                 %node,
                 vmid,
@@ -131,7 +131,7 @@ impl HostAlarms {
 impl Streaks {
     /// Something is the matter with these containers of a node, and no others; those with which it
     /// has been for so many looks now.
-    fn look<T>(&mut self, node: &NodeName, seen: HashMap<u32, T>, looks: u32) -> Vec<(u32, T)> {
+    fn count<T>(&mut self, node: &NodeName, seen: HashMap<u32, T>, looks: u32) -> Vec<(u32, T)> {
         let mut begun = Vec::new();
         let before = std::mem::take(&mut self.0);
         let (own, others): (HashMap<_, _>, HashMap<_, _>) =
@@ -177,7 +177,7 @@ mod tests {
         let busy = |vmids: &[u32]| vmids.iter().map(|vmid| (*vmid, 60.0)).collect();
         let mut streaks = Streaks::default();
         let mut waits = |node: &NodeName, busy| {
-            let begun = streaks.look(node, busy, 3);
+            let begun = streaks.count(node, busy, 3);
             (begun, streaks.lasting(3))
         };
         assert_eq!(waits(&node("pve"), busy(&[1, 2])), (vec![], 0));

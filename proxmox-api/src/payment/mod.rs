@@ -37,7 +37,7 @@ impl TransitionRight for Right {}
 fn context_without_operation() -> PaymentContext {
     PaymentContext {
         funding: Funding::X402,
-        repeat: RetryPolicy::Once,
+        retry: RetryPolicy::Once,
         has_chain: true,
         is_simulated: false,
     }

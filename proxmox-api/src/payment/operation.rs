@@ -41,7 +41,7 @@ pub struct OperationInfo {
     /// When the money moves.
     pub flow: PaymentFlow,
     /// What happens to a paid request that was not delivered.
-    pub repeat: RetryPolicy,
+    pub retry: RetryPolicy,
     /// Whether its price depends on the request.
     pub price_varies: bool,
     /// Whether it buys time, with which traffic is included.
@@ -57,7 +57,7 @@ impl OperationInfo {
             path: O::PATH,
             description: O::DESCRIPTION,
             flow: O::FLOW,
-            repeat: O::RETRY,
+            retry: O::RETRY,
             price_varies: O::PRICE_VARIES,
             buys_time: O::BUYS_TIME,
         }

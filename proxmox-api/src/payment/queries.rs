@@ -1,4 +1,4 @@
-//! Requests to the facilitator and the chain, with results in the machine's types.
+//! Requests to the facilitator and the chain, with results in the state machine's types.
 
 use std::time::Instant;
 

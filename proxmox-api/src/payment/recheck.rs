@@ -83,7 +83,7 @@ pub async fn give_up(app: &App, payment: &Payment, late: bool) -> Result<(), Sto
 /// Applies the evidence about a refused payment: it stays refused, or becomes a debt.
 async fn apply_evidence(app: &App, row: Payment, evidence: Evidence) -> Result<(), StoreError> {
     let (id, now) = (row.payment_id.clone(), app.now());
-    let window = driver::window(&row, now);
+    let window = driver::time_after_window(&row, now);
     if let ChainFinding::Open | ChainFinding::Unknowable(_) =
         ChainFinding::from_evidence(Some(evidence.clone()), window)
     {

@@ -31,7 +31,7 @@ pub struct PaymentContext {
     /// Where the money comes from.
     pub funding: Funding,
     /// What happens to a request that was not delivered.
-    pub repeat: RetryPolicy,
+    pub retry: RetryPolicy,
     /// Whether a chain can be asked.
     pub has_chain: bool,
     /// Whether the facilitator is the demo ledger, whose refusals are always true.

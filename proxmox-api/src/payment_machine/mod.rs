@@ -41,7 +41,7 @@ pub fn step(terms: PaymentContext, state: PaymentState, event: PaymentEvent) -> 
         PaymentEvent::NotPrepared(reason) => vec![release(reason), PaymentEffect::Undo],
         PaymentEvent::FirstSettlement(word) => first_settlement(terms, word),
         PaymentEvent::ChainAfterRefusal { reason, evidence } => after_refusal(reason, evidence),
-        PaymentEvent::Resume { requester, begun } => look(terms, state, requester, begun),
+        PaymentEvent::Resume { requester, begun } => on_resume(terms, state, requester, begun),
         PaymentEvent::LaterSettlement(word, window) => later_settlement(terms, word, window),
         PaymentEvent::ChainAnswered(evidence, window) => chain(terms, state, evidence, window),
         // The operator decides which of the two purchases it paid for.
@@ -125,7 +125,7 @@ fn moved(transfer: TransferEvidence) -> Vec<PaymentEffect> {
 /// for their request.
 fn found_moved(terms: PaymentContext, transfer: TransferEvidence) -> Vec<PaymentEffect> {
     let mut effects = vec![PaymentEffect::Store(NewState::Settled(transfer))];
-    if terms.repeat == RetryPolicy::Resumed {
+    if terms.retry == RetryPolicy::Resumed {
         effects.push(PaymentEffect::Deliver);
     }
     effects
@@ -152,7 +152,7 @@ fn unresolved(state: PaymentState, reason: &str) -> Vec<PaymentEffect> {
     }
 }
 
-fn look(
+fn on_resume(
     terms: PaymentContext,
     state: PaymentState,
     requester: Requester,
@@ -160,7 +160,7 @@ fn look(
 ) -> Vec<PaymentEffect> {
     let ourselves = matches!(requester, Requester::Service { .. });
     match state {
-        Settled => look_at_settled(terms, requester, begun),
+        Settled => on_resume_settled(terms, requester, begun),
         Reserved if ourselves => vec![release("restart".to_owned())],
         Verified if ourselves => vec![release("restart".to_owned()), PaymentEffect::Undo],
         // The request may still be settling if it lost its lock. From here on its answer can
@@ -178,10 +178,14 @@ fn look(
 }
 
 /// Paid, and not delivered.
-fn look_at_settled(terms: PaymentContext, requester: Requester, begun: bool) -> Vec<PaymentEffect> {
-    let never_again = terms.repeat == RetryPolicy::Once && begun;
+fn on_resume_settled(
+    terms: PaymentContext,
+    requester: Requester,
+    begun: bool,
+) -> Vec<PaymentEffect> {
+    let never_again = terms.retry == RetryPolicy::Once && begun;
     match requester {
-        _ if terms.repeat == RetryPolicy::Resumed => vec![PaymentEffect::Deliver],
+        _ if terms.retry == RetryPolicy::Resumed => vec![PaymentEffect::Deliver],
         // The payer may still send the request again.
         Requester::Service { late: false } => vec![],
         _ if never_again => vec![PaymentEffect::Owe(DebtReason::MayHaveRun)],
@@ -270,7 +274,7 @@ fn not_delivered(
     if for_good {
         return vec![PaymentEffect::Owe(DebtReason::LeaseEnded)];
     }
-    if terms.repeat == RetryPolicy::Once && begun {
+    if terms.retry == RetryPolicy::Once && begun {
         return vec![PaymentEffect::Owe(DebtReason::MayHaveRun)];
     }
     if late {

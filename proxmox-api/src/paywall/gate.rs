@@ -122,7 +122,7 @@ struct IncomingRequest {
 }
 
 impl IncomingRequest {
-    fn call(&self) -> OperationRequest<'_> {
+    fn operation_request(&self) -> OperationRequest<'_> {
         OperationRequest {
             ctid: self.ctid.as_deref(),
             lease_id: self.lease_id.as_ref(),
@@ -301,7 +301,7 @@ async fn price_and_check<O: Operation>(
         let message = "The operator does not sell to this wallet; nothing was charged.";
         return Err(ApiError::new(ErrorCode::Forbidden, message).into());
     }
-    let operation = O::read(app, presented.call()).await?;
+    let operation = O::read(app, presented.operation_request()).await?;
     if O::NEEDS_BODY && presented.body.trim_ascii().is_empty() {
         let field = FieldError::new("body", "has to be there: a payment buys what it says");
         return Err(ApiError::invalid(vec![field]).into());
@@ -338,7 +338,7 @@ async fn challenged<O: Operation>(
     incoming: &IncomingRequest,
     reason: impl FnOnce(&Offer) -> Option<Reason> + Send,
 ) -> GateRefusal {
-    let operation = match O::read(app, incoming.call()).await {
+    let operation = match O::read(app, incoming.operation_request()).await {
         Ok(operation) => operation,
         Err(error) => return GateRefusal::Error(error),
     };

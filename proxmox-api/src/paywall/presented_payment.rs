@@ -52,7 +52,7 @@ pub struct PresentedPayment {
 }
 
 impl PresentedPayment {
-    pub(super) fn call(&self) -> OperationRequest<'_> {
+    pub(super) fn operation_request(&self) -> OperationRequest<'_> {
         OperationRequest {
             ctid: self.ctid.as_deref(),
             lease_id: self.lease_id.as_ref(),

@@ -103,7 +103,7 @@ async fn settled<O: Operation>(
     // An operation that is not restored from its row is read from the request again.
     let reads = may_see && O::RETRY != RetryPolicy::Resumed;
     let operation = match reads {
-        true => match O::read(app, call_of(presented, &row)).await {
+        true => match O::read(app, request_of(presented, &row)).await {
             Ok(operation) => Some(operation),
             Err(error) if owed::is_final(&error) => None,
             Err(error) => return failed(presented, &row, error),
@@ -126,11 +126,11 @@ fn performed(row: &Row) -> ApiError {
 
 /// The request with the id of the lease that was paid for, whose number may belong to another lease
 /// by now.
-fn call_of<'a>(presented: &'a PresentedPayment, row: &'a Row) -> OperationRequest<'a> {
-    let call = presented.call();
+fn request_of<'a>(presented: &'a PresentedPayment, row: &'a Row) -> OperationRequest<'a> {
+    let request = presented.operation_request();
     OperationRequest {
-        lease_id: row.lease_id.as_ref().or(call.lease_id),
-        ..call
+        lease_id: row.lease_id.as_ref().or(request.lease_id),
+        ..request
     }
 }
 

@@ -44,8 +44,8 @@ impl ResponseMode {
 /// Runs the work in a task of its own, so that a client that hangs up changes nothing, and responds
 /// in the form that was asked for.
 pub(super) async fn respond<F, W>(
-    frame: ReplyContext,
-    wait: ResponseMode,
+    context: ReplyContext,
+    mode: ResponseMode,
     public_base_url: &str,
     work: F,
 ) -> Response
@@ -53,17 +53,17 @@ where
     F: FnOnce(Progress) -> W + Send + 'static,
     W: Future<Output = PaymentReply> + Send + 'static,
 {
-    if let ResponseMode::Whole = wait {
+    if let ResponseMode::Whole = mode {
         let reply = spawn(work(Progress::default()));
-        return frame.respond(&received(reply).await);
+        return context.respond(&received(reply).await);
     }
     let (progress, steps) = Progress::listened();
     let reply = spawn(work(progress));
-    match wait {
+    match mode {
         ResponseMode::Early(preference) => {
-            respond_async::early(&frame, preference, public_base_url, steps, reply).await
+            respond_async::early(&context, preference, public_base_url, steps, reply).await
         }
-        ResponseMode::Whole | ResponseMode::Stream => frame.stream(steps, reply).await,
+        ResponseMode::Whole | ResponseMode::Stream => context.stream(steps, reply).await,
     }
 }
 

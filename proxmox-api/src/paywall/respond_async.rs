@@ -60,7 +60,7 @@ pub(super) fn preference(headers: &HeaderMap) -> Option<AsyncPreference> {
 
 /// Responds as soon as the request is admitted, which its first progress event shows.
 pub(super) async fn early(
-    frame: &ReplyContext,
+    context: &ReplyContext,
     preference: AsyncPreference,
     public_base_url: &str,
     mut steps: mpsc::UnboundedReceiver<ProgressEvent>,
@@ -78,7 +78,7 @@ pub(super) async fn early(
     let unadmitted = sleep_until(start + preference.wait.max(ADMISSION_TIMEOUT));
     tokio::select! {
         biased;
-        reply = &mut reply => frame.respond(&reply),
+        reply = &mut reply => context.respond(&reply),
         () = admitted => accepted(public_base_url),
         () = unadmitted => accepted(public_base_url),
     }

@@ -44,14 +44,14 @@ async fn balance(
     if !is_demo(&app) {
         return not_found(Extension(id)).await;
     }
-    private(&id, look(&app, &request).await)
+    private(&id, read_balance(&app, &request).await)
 }
 
 fn is_demo(app: &App) -> bool {
     matches!(app.config.payments.facilitator, FacilitatorChoice::Demo)
 }
 
-async fn look(app: &App, request: &FaucetRequest) -> Result<FaucetResponse, ApiError> {
+async fn read_balance(app: &App, request: &FaucetRequest) -> Result<FaucetResponse, ApiError> {
     let (network, asset, account) = account(app, address(&request.address)?);
     let balance = app.store.demo_balance(network, asset, &account).await?;
     Ok(FaucetResponse {

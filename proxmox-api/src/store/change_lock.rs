@@ -12,7 +12,7 @@ pub(super) enum ChangeLock {
     None,
     /// Changes of one lease.
     Lease(LeaseId),
-    /// Changes that hand out numbers, addresses and room for unpaid machines.
+    /// Changes that hand out numbers, addresses and room for unpaid containers.
     Claims,
     /// Changes of one wallet's payments and money.
     Wallet(String),

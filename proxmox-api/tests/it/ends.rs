@@ -209,8 +209,8 @@ async fn containers_that_are_gone_need_one_list_together() {
     let count = |part: &str| asked.iter().filter(|one| one.contains(part)).count();
     assert_eq!(count("/cluster/resources"), 1, "{asked:?}");
     assert_eq!((count("/config"), count("/cluster/nextid")), (60, 60));
-    let missed = app.app.store.missed().await.unwrap();
-    assert_eq!(missed.len(), 60);
+    let gone = app.app.store.gone_containers().await.unwrap();
+    assert_eq!(gone.len(), 60);
 }
 
 /// As after the death of a node, when high availability has moved its containers to another node.

@@ -8,7 +8,7 @@ use std::{
 
 use futures_util::future::join_all;
 use proxmox_api::{memory::consoles::OpenConsoles, store::Replicas};
-use pve::{ConsoleUse, NodeName, Vmid, terminal::ConsoleGuard};
+use pve::{ConsoleUse, NodeName, Vmid, terminal::TerminalLockGuard};
 use pve_sim::{Fault, FaultKind, Operation};
 use serde_json::json;
 
@@ -52,7 +52,7 @@ fn rooms(consoles: &OpenConsoles) -> Vec<impl Sized + use<>> {
 }
 
 /// The most commands that run on a node at once.
-async fn commands(app: &TestApp, first: u32) -> Vec<ConsoleGuard> {
+async fn commands(app: &TestApp, first: u32) -> Vec<TerminalLockGuard> {
     let node = NodeName::new(app.sim.node()).unwrap();
     let locks = app.app.proxmox.consoles.locks();
     let all = (first..first + 10).map(|vmid| {

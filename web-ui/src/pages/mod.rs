@@ -1,6 +1,6 @@
-//! The pages, and the one table of them. A new page needs three changes: its module below `pages`,
-//! declared here; its row in [`PAGES`] with its view, which is listed in [`LazyPages`]; and its
-//! texts in `text`.
+//! The pages, and the one table of them. A new page needs its module below `pages`, with `mod` and
+//! `use` here; its row in [`PAGES`], whose length is in its type; a field of [`LazyPages`] and its
+//! value in [`lazy_pages`]; and its texts in `text`. docs/ARCHITECTURE.md lists the tests as well.
 
 pub(crate) mod chat;
 pub(crate) mod leases;

@@ -13,7 +13,8 @@ use crate::exec::session::{
 use crate::exec::{ExecError, ExecOutcome, ExecRequest, MAX_SCRIPT, OutputSink};
 use crate::ids::{NodeName, Vmid};
 use crate::terminal::{
-    ConsoleGuard, ConsoleUse, Consoles, Terminal, TerminalError, TerminalReader, TerminalWriter,
+    ConsoleUse, Consoles, Terminal, TerminalError, TerminalLockGuard, TerminalReader,
+    TerminalWriter,
 };
 use crate::upid::Upid;
 
@@ -37,7 +38,7 @@ struct HeldTerminal {
     session: ScriptSession<TerminalReader, TerminalWriter>,
     task: Option<Upid>,
     location: TerminalLocation,
-    _guard: ConsoleGuard,
+    _guard: TerminalLockGuard,
 }
 
 /// Where to open the terminal again.

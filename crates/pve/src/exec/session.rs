@@ -121,31 +121,31 @@ pub(crate) async fn converse<R: ByteSource, W: ByteSink>(
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RunLimits {
     begun: Instant,
-    limit: Duration,
+    time_limit: Duration,
     /// The most bytes that are read: both outputs in base64, twice where they are shown while the
     /// script runs, and the noise around them.
-    most: usize,
+    max_bytes: usize,
 }
 
 impl RunLimits {
     pub(crate) fn from_now(plan: &ScriptPlan<'_>) -> Self {
         Self {
             begun: Instant::now(),
-            limit: Duration::from_secs(plan.timeout_seconds),
-            most: 8 * plan.limit_bytes + REPORT_OVERHEAD,
+            time_limit: Duration::from_secs(plan.timeout_seconds),
+            max_bytes: 8 * plan.limit_bytes + REPORT_OVERHEAD,
         }
     }
 
     /// When the report has to be there.
     pub(crate) fn deadline(&self) -> Instant {
-        self.begun + self.limit + REPORT_MARGIN
+        self.begun + self.time_limit + REPORT_MARGIN
     }
 }
 
 fn outcome(report: ScriptReport, limits: &RunLimits) -> ExecOutcome {
     // A shell may also end by itself with one of these codes, but before the time limit.
     let timed_out =
-        matches!(report.exit_code, 124 | 137 | 143) && limits.begun.elapsed() >= limits.limit;
+        matches!(report.exit_code, 124 | 137 | 143) && limits.begun.elapsed() >= limits.time_limit;
     ExecOutcome {
         truncated: report.stdout_bytes > report.stdout.len() as u64
             || report.stderr_bytes > report.stderr.len() as u64,
@@ -341,7 +341,7 @@ impl<R: ByteSource, W: ByteSink> ScriptSession<R, W> {
                     "the session ended before the command's report".to_owned(),
                 ));
             }
-            if self.received > limits.most {
+            if self.received > limits.max_bytes {
                 return Err(self.give_up("it shows more than was asked for").await);
             }
             match timeout_at(limits.deadline(), self.step()).await {

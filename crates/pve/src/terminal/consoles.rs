@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::ids::{NodeName, Vmid};
 use crate::refusal::Refusal;
 use crate::terminal::error::TerminalError;
-use crate::terminal::locks::{ConsoleGuard, ConsoleLocks, ConsoleUse};
+use crate::terminal::locks::{ConsoleUse, TerminalLockGuard, TerminalLocks};
 use crate::terminal::stream::Terminal;
 
 /// Opens terminals and runs commands. Clones share the locks.
@@ -19,7 +19,7 @@ use crate::terminal::stream::Terminal;
 pub struct Consoles {
     client: Client,
     fallback: Option<Client>,
-    locks: ConsoleLocks,
+    locks: TerminalLocks,
     use_fallback: Arc<AtomicBool>,
     /// Containers in whose terminal a lost command of this process may still run.
     left_behind: Arc<Mutex<HashSet<Vmid>>>,
@@ -31,13 +31,13 @@ pub struct ConsoleSession {
     /// The terminal.
     pub terminal: Terminal,
     /// The right to it; keep it for as long as the terminal is used.
-    pub guard: ConsoleGuard,
+    pub guard: TerminalLockGuard,
 }
 
 impl Consoles {
     /// Terminals by `client`, and by `fallback` once the host has turned out not to accept the
     /// former.
-    pub fn new(client: Client, fallback: Option<Client>, locks: ConsoleLocks) -> Self {
+    pub fn new(client: Client, fallback: Option<Client>, locks: TerminalLocks) -> Self {
         Self {
             client,
             fallback,
@@ -48,7 +48,7 @@ impl Consoles {
     }
 
     /// The registry of terminals in use.
-    pub fn locks(&self) -> &ConsoleLocks {
+    pub fn locks(&self) -> &TerminalLocks {
         &self.locks
     }
 

@@ -48,7 +48,7 @@ pub struct ConsoleInUse {
 
 /// The locks of one process on the terminals of all containers. Clones share them.
 #[derive(Clone)]
-pub struct ConsoleLocks {
+pub struct TerminalLocks {
     inner: Arc<Inner>,
     shared: Option<Arc<dyn SharedTerminals>>,
 }
@@ -57,29 +57,29 @@ pub struct ConsoleLocks {
 #[async_trait::async_trait]
 pub trait SharedTerminals: Send + Sync {
     /// Takes a container's terminal; the error says what another process uses it for.
-    async fn try_take(&self, vmid: Vmid, purpose: ConsoleUse) -> Result<TerminalGuard, ConsoleUse>;
+    async fn try_take(&self, vmid: Vmid, purpose: ConsoleUse) -> Result<SharedGuard, ConsoleUse>;
 
     /// Waits for one of this process's permits to run a command on a node.
-    async fn command_permit(&self, node: &NodeName) -> TerminalGuard;
+    async fn command_permit(&self, node: &NodeName) -> SharedGuard;
 }
 
 /// A terminal's lock guard, or a permit for a command on a node; released when it is dropped.
-pub struct TerminalGuard(#[allow(dead_code)] Box<dyn Send + Sync>);
+pub struct SharedGuard(#[allow(dead_code)] Box<dyn Send + Sync>);
 
-impl TerminalGuard {
+impl SharedGuard {
     /// A guard that drops `held` when it is dropped itself.
     pub fn new(held: impl Send + Sync + 'static) -> Self {
         Self(Box::new(held))
     }
 }
 
-impl std::fmt::Debug for TerminalGuard {
+impl std::fmt::Debug for SharedGuard {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("TerminalGuard")
+        f.write_str("SharedGuard")
     }
 }
 
-impl std::fmt::Debug for ConsoleLocks {
+impl std::fmt::Debug for TerminalLocks {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.inner.fmt(f)
     }
@@ -98,28 +98,28 @@ struct Holder(AtomicU8);
 
 /// The lock guard of a container's terminal.
 #[derive(Debug)]
-pub struct ConsoleGuard {
-    _shared: Option<TerminalGuard>,
+pub struct TerminalLockGuard {
+    _shared: Option<SharedGuard>,
     lock_guard: NamedLockGuard<Holder>,
-    _node: Option<TerminalGuard>,
+    _node: Option<SharedGuard>,
 }
 
-impl Drop for ConsoleGuard {
+impl Drop for TerminalLockGuard {
     fn drop(&mut self) {
         // The lock guard is dropped after this, so the next holder never sees an old entry.
         self.lock_guard.value().0.store(0, Ordering::Release);
     }
 }
 
-impl Default for ConsoleLocks {
+impl Default for TerminalLocks {
     fn default() -> Self {
         Self::new(8)
     }
 }
 
-impl ConsoleLocks {
+impl TerminalLocks {
     /// Locks that let this many commands run at once on each node, which has a hundred terminal
-    /// ports in all. After [`ConsoleLocks::shared_through`] the [`SharedTerminals`] decide that
+    /// ports in all. After [`TerminalLocks::shared_through`] the [`SharedTerminals`] decide that
     /// number instead.
     pub fn new(execs_per_node: usize) -> Self {
         let inner = Inner {
@@ -150,7 +150,7 @@ impl ConsoleLocks {
         vmid: Vmid,
         purpose: ConsoleUse,
         timeout: Duration,
-    ) -> Result<ConsoleGuard, ConsoleInUse> {
+    ) -> Result<TerminalLockGuard, ConsoleInUse> {
         let deadline = Instant::now() + timeout;
         let lock = self.inner.terminals.named(vmid);
         let lock_guard = match lock.try_lock() {
@@ -171,19 +171,19 @@ impl ConsoleLocks {
         };
         let shared = self.take_shared(vmid, purpose, deadline).await?;
         lock.value().0.store(purpose as u8 + 1, Ordering::Release);
-        Ok(ConsoleGuard {
+        Ok(TerminalLockGuard {
             _shared: shared,
             lock_guard,
             _node: node,
         })
     }
 
-    async fn command_permit(&self, node: &NodeName) -> TerminalGuard {
+    async fn command_permit(&self, node: &NodeName) -> SharedGuard {
         match &self.shared {
             Some(shared) => shared.command_permit(node).await,
             None => {
                 let permit = self.node(node).acquire_owned().await;
-                TerminalGuard::new(permit.expect("the semaphore is never closed"))
+                SharedGuard::new(permit.expect("the semaphore is never closed"))
             }
         }
     }
@@ -194,7 +194,7 @@ impl ConsoleLocks {
         vmid: Vmid,
         purpose: ConsoleUse,
         deadline: Instant,
-    ) -> Result<Option<TerminalGuard>, ConsoleInUse> {
+    ) -> Result<Option<SharedGuard>, ConsoleInUse> {
         let Some(shared) = &self.shared else {
             return Ok(None);
         };
@@ -254,7 +254,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_command_does_not_wait_for_a_console() {
-        let (locks, (node, vmid)) = (ConsoleLocks::default(), ids());
+        let (locks, (node, vmid)) = (TerminalLocks::default(), ids());
         let console = locks
             .acquire(&node, vmid, ConsoleUse::Console, NO_WAIT)
             .await
@@ -274,7 +274,7 @@ mod tests {
 
     #[tokio::test]
     async fn commands_on_one_container_take_turns() {
-        let (locks, (node, vmid)) = (ConsoleLocks::default(), ids());
+        let (locks, (node, vmid)) = (TerminalLocks::default(), ids());
         let running = Arc::new(AtomicU8::new(0));
         let all: Vec<_> = (0..10)
             .map(|_| {
@@ -299,7 +299,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_node_runs_no_more_commands_than_it_is_allowed() {
-        let (locks, (node, _)) = (ConsoleLocks::new(2), ids());
+        let (locks, (node, _)) = (TerminalLocks::new(2), ids());
         let take = |number: u32, purpose| {
             let (locks, node) = (locks.clone(), node.clone());
             async move {

@@ -3,7 +3,7 @@
 //! service needs around that: one user of a container's terminal at a time (`locks`) and a second
 //! account for older hosts.
 //!
-//! All terminals of one container are one and the same session inside of it; see [`ConsoleLocks`].
+//! All terminals of one container are one and the same session inside of it; see [`TerminalLocks`].
 
 mod consoles;
 mod error;
@@ -16,7 +16,7 @@ mod stream;
 pub use consoles::{ConsoleSession, Consoles};
 pub use error::TerminalError;
 pub use locks::{
-    ConsoleGuard, ConsoleInUse, ConsoleLocks, ConsoleUse, SharedTerminals, TerminalGuard,
+    ConsoleInUse, ConsoleUse, SharedGuard, SharedTerminals, TerminalLockGuard, TerminalLocks,
 };
 pub(crate) use stream::{PACE, PACED_BYTES};
 pub use stream::{PacedWriter, Terminal, TerminalReader, TerminalWriter};

@@ -37,7 +37,7 @@ struct Proxy {
 
 impl Client {
     /// Opens a container's terminal. There is one session per container, which all its terminals
-    /// share and which outlives the connection; hold a [`crate::terminal::ConsoleLocks`] entry
+    /// share and which outlives the connection; hold a [`crate::terminal::TerminalLocks`] entry
     /// around this call and the use of it. The container has to run; a stopped one gives a terminal
     /// that ends at once.
     ///

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use pve::terminal::ConsoleUse;
-use pve::{Auth, ConsoleLocks, Consoles, ExecError, ExecRequest, NodeName, TerminalError, Vmid};
+use pve::{Auth, Consoles, ExecError, ExecRequest, NodeName, TerminalError, TerminalLocks, Vmid};
 use pve_sim::TerminalDefects;
 use tokio::io::AsyncWriteExt;
 
@@ -146,7 +146,7 @@ async fn the_container_is_asked_for_the_outcome_of_a_command_whose_connection_wa
         tokio::spawn(async move {
             let starts = Arc::new(AtomicUsize::new(0));
             let url = hangs_up(says, starts.clone()).await;
-            let consoles = Consoles::new(token_client(&url), None, ConsoleLocks::default());
+            let consoles = Consoles::new(token_client(&url), None, TerminalLocks::default());
             let (node, vmid) = ids();
             let request = ExecRequest::new("true");
             let run = consoles.exec(&node, vmid, request, None);
@@ -177,7 +177,7 @@ async fn a_terminal_that_is_flooded_is_dropped() {
         }
     })
     .await;
-    let consoles = Consoles::new(token_client(&url), None, ConsoleLocks::default());
+    let consoles = Consoles::new(token_client(&url), None, TerminalLocks::default());
     let (node, vmid) = ids();
     let error = consoles
         .exec(&node, vmid, ExecRequest::new("true"), None)
@@ -214,7 +214,7 @@ async fn the_account_for_consoles_is_used_where_the_token_is_not_accepted() {
     })
     .await;
     let fallback = client(&url, Auth::password("console@pve", "hush"));
-    let consoles = Consoles::new(token_client(&url), Some(fallback), ConsoleLocks::default());
+    let consoles = Consoles::new(token_client(&url), Some(fallback), TerminalLocks::default());
     let (node, vmid) = ids();
     for _ in 0..2 {
         consoles

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pve::{
-    Auth, Client, ClientConfig, ConsoleLocks, Consoles, CreateContainer, ExecError, ExecOutcome,
-    ExecRequest, NodeName, OutputSink, RootFs, Terminal, Tls, Vmid, WaitOptions,
+    Auth, Client, ClientConfig, Consoles, CreateContainer, ExecError, ExecOutcome, ExecRequest,
+    NodeName, OutputSink, RootFs, Terminal, TerminalLocks, Tls, Vmid, WaitOptions,
 };
 use pve_sim::{ShellMode, Sim, SimConfig, TerminalDefects};
 use tokio::sync::{Mutex, MutexGuard, Notify};
@@ -83,7 +83,7 @@ pub async fn host(shell: ShellMode, terminal_defects: TerminalDefects, container
         vmids.push(vmid);
     }
     // As many at a time as there are containers.
-    let locks = ConsoleLocks::new(vmids.len());
+    let locks = TerminalLocks::new(vmids.len());
     Host {
         consoles: Consoles::new(client, None, locks),
         node,

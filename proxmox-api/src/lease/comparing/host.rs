@@ -15,7 +15,7 @@ const NODE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Looks at every node that is online, and at the containers of those in `holding`, which have
 /// leased ones. A node that does not answer keeps its alarms.
-pub async fn look(app: &App, nodes: &[Node], holding: &HashSet<&NodeName>) {
+pub async fn check_host(app: &App, nodes: &[Node], holding: &HashSet<&NodeName>) {
     let online = nodes.iter().filter(|node| node.status == NodeState::Online);
     let looks = online.map(|node| async {
         let name = &node.node;

@@ -59,7 +59,7 @@ type Orphans = HashMap<Vmid, (LeaseId, i64)>;
 ///
 /// # Errors
 /// The store failed.
-pub(super) async fn look(
+pub(super) async fn compare_orphans(
     app: &App,
     (guests, nodes): (&[GuestResource], &[Node]),
     leases: &HashMap<Vmid, &Lease>,

@@ -70,7 +70,7 @@ pub async fn compare(app: &App) -> Result<Findings, ApiError> {
     let leases = app.store.live_leases().await?;
     let by_vmid: HashMap<Vmid, &GuestResource> =
         guests.iter().map(|guest| (guest.vmid, guest)).collect();
-    let missed = app.store.missed().await?;
+    let gone = app.store.gone_containers().await?;
     let (mut listed, mut to_locate) = (Vec::new(), Vec::new());
     for lease in leases.iter().filter(|lease| lease.state.has_container()) {
         let guest = by_vmid.get(&lease.vmid).copied();
@@ -78,7 +78,7 @@ pub async fn compare(app: &App) -> Result<Findings, ApiError> {
         if guest.is_some_and(|guest| is_away(&nodes, guest)) {
             let (id, now) = (&lease.lease_id, app.now());
             app.alarms.raise(id, lease.vmid, Trouble::NodeAway, now);
-        } else if !(expected && is_untroubled(app, lease)) || missed.contains_key(&lease.lease_id) {
+        } else if !(expected && is_untroubled(app, lease)) || gone.contains_key(&lease.lease_id) {
             to_locate.push(lease.clone());
         }
         listed.extend(guest.map(|guest| (lease, guest)));
@@ -89,16 +89,16 @@ pub async fn compare(app: &App) -> Result<Findings, ApiError> {
         reboot::start_rebooted(app, &nodes, &listed),
         locate_all(app, to_locate),
         traffic::update(app, &listed),
-        host::look(app, &nodes, &holding),
+        host::check_host(app, &nodes, &holding),
     );
     let with_leases = listed.iter().map(|(_, guest)| guest.node.clone());
-    fence_watch::look(app, &with_leases.collect()).await;
+    fence_watch::check_fences(app, &with_leases.collect()).await;
     if let Err(error) = counted {
         tracing::error!(%error, "the traffic cannot be counted now");
     }
     (findings.started, findings.lost) = (started?, lost);
     let by_vmid: HashMap<Vmid, &Lease> = leases.iter().map(|lease| (lease.vmid, lease)).collect();
-    orphans::look(app, (&guests, &nodes), &by_vmid, &mut findings).await?;
+    orphans::compare_orphans(app, (&guests, &nodes), &by_vmid, &mut findings).await?;
 
     forget_ended(app, leases.iter().map(|lease| &lease.lease_id));
     if app.config.database.is_shared() {
@@ -214,10 +214,10 @@ async fn locate_all(app: &App, mut leases: Vec<Lease>) -> Vec<LeaseId> {
 /// Locates a container that is not as expected. Returns the lease's id, if the lease has ended.
 async fn locate_one(app: App, lease: Lease) -> Result<Option<LeaseId>, (LeaseId, ApiError)> {
     let ended = async {
-        let Some((trouble, since)) = lost_since(&app, &lease).await? else {
+        let Some((trouble, since)) = gone_since(&app, &lease).await? else {
             return Ok(false);
         };
-        Ok(app.now() - since >= LOST_AFTER && end_lost(&app, &lease, trouble).await?)
+        Ok(app.now() - since >= LOST_AFTER && end_lost_lease(&app, &lease, trouble).await?)
     };
     match ended.await {
         Ok(ended) => Ok(ended.then_some(lease.lease_id)),
@@ -225,8 +225,8 @@ async fn locate_one(app: App, lease: Lease) -> Result<Option<LeaseId>, (LeaseId,
     }
 }
 
-/// Why the container of a lease is lost, and since when.
-async fn lost_since(app: &App, lease: &Lease) -> Result<Option<(Trouble, i64)>, ApiError> {
+/// Why the container of a lease is gone or cannot be used, and since when; stores when it began.
+async fn gone_since(app: &App, lease: &Lease) -> Result<Option<(Trouble, i64)>, ApiError> {
     let (id, now) = (&lease.lease_id, app.now());
     let trouble = match locate(app, lease).await? {
         Located::Here(location) if location.template => Trouble::Template,
@@ -235,20 +235,20 @@ async fn lost_since(app: &App, lease: &Lease) -> Result<Option<(Trouble, i64)>, 
             if matches!(other, Located::Away) {
                 app.alarms.raise(id, lease.vmid, Trouble::NodeAway, now);
             }
-            if app.store.missing_since(id).await?.is_some() {
-                app.store.found(id).await?;
+            if app.store.gone_since(id).await?.is_some() {
+                app.store.record_found(id).await?;
             }
             return Ok(None);
         }
     };
     // A call may have seen it before.
     let seen = app.alarms.raise(id, lease.vmid, trouble, now);
-    let since = app.store.miss(id, seen).await?;
+    let since = app.store.record_gone(id, seen).await?;
     Ok(Some((trouble, since)))
 }
 
 /// Ends a lease whose container cannot be used any more, and owes its unused part.
-async fn end_lost(app: &App, lease: &Lease, trouble: Trouble) -> Result<bool, ApiError> {
+async fn end_lost_lease(app: &App, lease: &Lease, trouble: Trouble) -> Result<bool, ApiError> {
     let id = &lease.lease_id;
     let _lock = app.leases_in_work.take(id).await?;
     // Read again under the lock: the container may have come back, or the lease may have been
@@ -261,11 +261,11 @@ async fn end_lost(app: &App, lease: &Lease, trouble: Trouble) -> Result<bool, Ap
     else {
         return Ok(false);
     };
-    let since = match lost_since(app, &lease).await? {
+    let since = match gone_since(app, &lease).await? {
         Some((still, since)) if still == trouble && app.now() - since >= LOST_AFTER => since,
         _ => return Ok(false),
     };
-    Ok(lost::end_missed(app, &lease, trouble, since).await?)
+    Ok(lost::end_lost_lease(app, &lease, trouble, since).await?)
 }
 
 async fn count(app: &App) -> Result<(), ApiError> {

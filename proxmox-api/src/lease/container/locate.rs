@@ -60,7 +60,7 @@ impl From<LocateError> for ApiError {
 /// # Errors
 /// Proxmox did not answer, or the store failed.
 pub async fn locate(app: &App, lease: &Lease) -> Result<Located, LocateError> {
-    let located = look(app, lease).await?;
+    let located = locate_uncached(app, lease).await?;
     match &located {
         Located::Here(location) => {
             let now = app.clock.unix_millis();
@@ -73,7 +73,7 @@ pub async fn locate(app: &App, lease: &Lease) -> Result<Located, LocateError> {
                 // Those two are about what is done with it, and cleared there.
                 let others = [Trouble::Protected, Trouble::Locked, Trouble::LinkDown];
                 if let Some(Trouble::Gone | Trouble::Template) = app.alarms.of(&lease.lease_id) {
-                    app.store.found(&lease.lease_id).await?;
+                    app.store.record_found(&lease.lease_id).await?;
                 }
                 app.alarms.clear(&lease.lease_id, &others);
             }
@@ -92,7 +92,7 @@ pub async fn locate(app: &App, lease: &Lease) -> Result<Located, LocateError> {
     Ok(located)
 }
 
-async fn look(app: &App, lease: &Lease) -> Result<Located, LocateError> {
+async fn locate_uncached(app: &App, lease: &Lease) -> Result<Located, LocateError> {
     let (node, vmid) = (&lease.node, lease.vmid);
     let listed = app.proxmox.recently_listed(vmid).await;
     // A whole node's containers may have moved, and a list for each of them would be long.

@@ -88,9 +88,9 @@ pub(super) async fn step(app: &App, lease_id: &LeaseId) -> Result<(), ContainerE
 /// Ends the grace. A container that was lost in the paid time, too late for the ten minutes of the
 /// comparison, is owed now.
 async fn end_grace(app: &App, lease: &Lease) -> Result<(), ContainerError> {
-    if let Some(since) = app.store.missing_since(&lease.lease_id).await?
+    if let Some(since) = app.store.gone_since(&lease.lease_id).await?
         && matches!(locate(app, lease).await?, Located::Gone)
-        && lost::end_missed(app, lease, Trouble::Gone, since).await?
+        && lost::end_lost_lease(app, lease, Trouble::Gone, since).await?
     {
         return Ok(());
     }

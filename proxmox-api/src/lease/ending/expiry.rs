@@ -1,7 +1,7 @@
 //! The worker that ends leases in time. It sleeps until the next deadline, warns the owner, stops
 //! the container, and destroys it after the grace. Work is done in `lanes` of each node, so that an
 //! end that falls due during others begins at once; failed work is retried with backoff. The worker
-//! also finishes removals that an undo or an owner began, and passes machines whose payment is
+//! also finishes removals that an undo or an owner began, and passes containers whose payment is
 //! unknown to `held`. All replicas have the same queue; the lease's lock decides which one does the
 //! work.
 
@@ -38,7 +38,7 @@ pub async fn run(app: App) {
     let mut ends = EndsWorker::new(&app);
     loop {
         let looked = app.clock.unix_millis();
-        let wake = match ends.look(&app).await {
+        let wake = match ends.start_due(&app).await {
             Ok(wake) => wake,
             Err(error) => {
                 tracing::error!(%error, "the deadlines of leases cannot be read");
@@ -55,7 +55,7 @@ pub async fn run(app: App) {
 /// The store failed.
 pub async fn tick(app: &App) -> Result<(), StoreError> {
     let mut ends = EndsWorker::new(app);
-    ends.look(app).await?;
+    ends.start_due(app).await?;
     while ends.lanes.in_progress().0 > 0 {
         if let Some(ended) = ends.lanes.changed().await {
             ends.handle_result(app, ended);
@@ -97,7 +97,7 @@ impl EndsWorker {
     }
 
     /// Begins due work and warns owners. Returns when to look again, Unix seconds.
-    async fn look(&mut self, app: &App) -> Result<i64, StoreError> {
+    async fn start_due(&mut self, app: &App) -> Result<i64, StoreError> {
         let now = app.now();
         let mut due: Vec<(i64, NodeLane, LeaseId)> = Vec::new();
         due.extend(app.store.ends_due(now).await?.into_iter().map(in_lane));

@@ -1,6 +1,6 @@
-//! The machine of a lease whose payment has an unknown outcome. It is stopped after two minutes,
+//! The container of a lease whose payment has an unknown outcome. It is stopped after two minutes,
 //! destroyed a day after the payment's window, and started again when the transfer is seen.
-//! `payment` decides over the payment, by evidence only; if the machine is gone by then, the
+//! `payment` decides over the payment, by evidence only; if the container is gone by then, the
 //! payment is owed.
 
 use std::time::Duration;
@@ -27,7 +27,7 @@ use crate::{
     store::{HeldContainer, HeldPower, Lease, LeaseState, StoreError},
 };
 
-/// Seconds of an unknown outcome after which the machine is stopped.
+/// Seconds of an unknown outcome after which the container is stopped.
 pub const STOP_AFTER: i64 = 120;
 /// How long a start may take once the money is seen.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
@@ -63,15 +63,15 @@ fn next_step(app: &App, held: &HeldContainer) -> (HeldStep, i64) {
     step_by_times(held, settle, app.config.held_seconds.into())
 }
 
-/// A lease whose machine is due to be stopped or destroyed: since when, Unix seconds, and in which
-/// lane.
-pub(super) type DueMachine = (i64, NodeLane, LeaseId);
+/// A lease whose container is due to be stopped or destroyed: since when, Unix seconds, and in
+/// which lane.
+pub(super) type DueContainer = (i64, NodeLane, LeaseId);
 
-/// The leases whose machine has something to be done with now, and when the next one has.
+/// The leases whose container has something to be done with now, and when the next one has.
 ///
 /// # Errors
 /// The store failed.
-pub(super) async fn due(app: &App) -> Result<(Vec<DueMachine>, Option<i64>), StoreError> {
+pub(super) async fn due(app: &App) -> Result<(Vec<DueContainer>, Option<i64>), StoreError> {
     let now = app.now();
     let (mut due, mut later) = (Vec::new(), None::<i64>);
     for held in app.store.held_containers().await? {
@@ -90,7 +90,7 @@ pub(super) async fn due(app: &App) -> Result<(Vec<DueMachine>, Option<i64>), Sto
     Ok((due, later))
 }
 
-/// Does what is due with the machine of a lease. The caller holds the lease's lock.
+/// Does what is due with the container of a lease. The caller holds the lease's lock.
 ///
 /// # Errors
 /// It could not be done; try again later.
@@ -124,8 +124,8 @@ async fn stop(app: &App, lease: &Lease) -> Result<(), ContainerError> {
         Located::Away => return Err(ContainerError::Away),
     }
     app.store.set_held_power(id, HeldPower::Stopped).await?;
-    // Here and not when it is destroyed a day later: until the money is seen it counts as a machine
-    // for nothing.
+    // Here and not when it is destroyed a day later: until the money is seen it counts as an
+    // unpaid container.
     unpaid::count(app, lease).await;
     metrics::counter!("held_machines_total", "step" => "stopped").increment(1);
     app.record_event(id, "held_stopped", json!({ "paymentId": lease.payment_id }))
@@ -148,9 +148,9 @@ async fn destroy(app: &App, lease: &Lease) -> Result<(), ContainerError> {
     remove::remove(app, &undoing).await
 }
 
-/// Makes sure that the machine of a lease whose transfer was seen exists and runs: it may have been
-/// stopped, or removed by an administrator or a crash (`resumed`). A machine that was just probed
-/// is not checked again. The caller holds the lease's lock.
+/// Makes sure that the container of a lease whose transfer was seen exists and runs: it may have
+/// been stopped, or removed by an administrator or a crash (`resumed`). A container that was just
+/// probed is not checked again. The caller holds the lease's lock.
 ///
 /// # Errors
 /// It is gone, does not start, or Proxmox did not answer.
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_is_stopped_after_two_minutes_and_destroyed_after_the_window() {
+    fn a_container_is_stopped_after_two_minutes_and_destroyed_after_the_window() {
         let of = |payment, power| step_by_times(&held(payment, power), 60, 3600);
         let unknown = PaymentState::Unknown;
         assert_eq!(of(unknown, HeldPower::Running), (HeldStep::Stop, 1_120));

@@ -8,19 +8,19 @@ use crate::{
     store::{Lease, StoreError},
 };
 
-/// Ends a paid lease whose container is missing since `since`; false if the lease is over already.
+/// Ends a paid lease whose container is gone since `since`; false if the lease is over already.
 /// The caller holds its lock.
 ///
 /// # Errors
 /// The store failed.
-pub async fn end_missed(
+pub async fn end_lost_lease(
     app: &App,
     lease: &Lease,
     trouble: Trouble,
     since: i64,
 ) -> Result<bool, StoreError> {
     let id = &lease.lease_id;
-    let Some(owed) = app.store.end_lost(id, since, app.now()).await? else {
+    let Some(owed) = app.store.end_lost_lease(id, since, app.now()).await? else {
         return Ok(false);
     };
     app.alarms.clear(id, &[]);

@@ -1,4 +1,4 @@
-//! Counts machines that were made and not paid for, for the brake on the next ones.
+//! Counts containers that were made and not paid for, for the brake on the next ones.
 
 use crate::{
     state::App,
@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// Counts a lease that is being undone where its payment was refused. What failed on our side is
-/// not the customer's fault, and one whose machine was held and stopped was counted then.
+/// not the customer's fault, and one whose container was held and stopped was counted then.
 pub async fn count_if_refused(app: &App, lease: &Lease) {
     if !matches!(
         app.store.held_power(&lease.lease_id).await,
@@ -20,12 +20,13 @@ pub async fn count_if_refused(app: &App, lease: &Lease) {
     }
 }
 
-/// Counts a machine against its wallet, and the address that it was asked for from.
+/// Counts a container against its wallet, and the address that it was asked for from.
 pub async fn count(app: &App, lease: &Lease) {
     metrics::counter!("machines_unpaid_total").increment(1);
     let client = lease.client.as_deref();
     let counted = app.store.record_unpaid(&lease.owner, client, app.now());
     if let Err(error) = counted.await {
-        tracing::error!(%error, lease.id = lease.lease_id.as_str(), "the unpaid machine of a lease cannot be counted");
+        let id = lease.lease_id.as_str();
+        tracing::error!(%error, lease.id = id, "the unpaid container of a lease cannot be counted");
     }
 }

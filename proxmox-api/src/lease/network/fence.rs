@@ -54,12 +54,12 @@ pub async fn read_fence(app: &App, node: &NodeName) -> Result<Fence, ApiError> {
     {
         return Ok(fence);
     }
-    let fence = look(app, node).await?;
+    let fence = read_fence_uncached(app, node).await?;
     *kept = Some((now, fence));
     Ok(fence)
 }
 
-async fn look(app: &App, node: &NodeName) -> Result<Fence, ApiError> {
+async fn read_fence_uncached(app: &App, node: &NodeName) -> Result<Fence, ApiError> {
     let config = &app.proxmox.config;
     if config.bridge.is_none() {
         return Ok(Fence::Open(FenceGap::NoNetwork));

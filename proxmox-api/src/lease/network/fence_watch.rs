@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Looks at the nodes that have leased containers with addresses of ours.
-pub(crate) async fn look(app: &App, nodes: &HashSet<NodeName>) {
+pub(crate) async fn check_fences(app: &App, nodes: &HashSet<NodeName>) {
     if app.proxmox.config.network.subnet.is_none() {
         return;
     }

@@ -157,7 +157,7 @@ pub async fn list_leases(
         false => or_missing(app.proxmox.recent_usage(held).await, live)?,
     };
     let views = leases.iter().map(|PaidLease { lease, paid }| {
-        let seen = seen.as_ref().map(|recent| UsageReading {
+        let seen = seen.as_ref().map(|recent| TimedUsage {
             usage: recent.of(lease.vmid),
             at: recent.at,
         });
@@ -205,7 +205,7 @@ pub async fn show_lease(app: &App, lease: &Lease) -> Result<LeaseView, ApiError>
         }
         false => Some(None),
     };
-    let seen = usage.as_ref().map(|usage| UsageReading {
+    let seen = usage.as_ref().map(|usage| TimedUsage {
         usage: usage.as_ref(),
         at: Instant::now(),
     });
@@ -214,7 +214,7 @@ pub async fn show_lease(app: &App, lease: &Lease) -> Result<LeaseView, ApiError>
 }
 
 /// The state of a container by Proxmox, and when it was asked for.
-struct UsageReading<'a> {
+struct TimedUsage<'a> {
     usage: Option<&'a ContainerUsage>,
     at: Instant,
 }
@@ -224,7 +224,7 @@ struct UsageReading<'a> {
 fn live_state(
     app: &App,
     lease: &Lease,
-    seen: Option<UsageReading<'_>>,
+    seen: Option<TimedUsage<'_>>,
     traffic: Option<&Traffic>,
 ) -> LiveState {
     let limited = || traffic.and_then(|traffic| traffic::notice(app, traffic));

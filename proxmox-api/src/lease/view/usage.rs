@@ -55,10 +55,14 @@ pub async fn show_usage(
     })
 }
 
-type UsageReading = (Option<UsageNow>, Vec<UsagePoint>);
+type UsageAndHistory = (Option<UsageNow>, Vec<UsagePoint>);
 
 /// What Proxmox shows of a lease's own container; nothing where there is none.
-async fn seen(app: &App, lease: &Lease, timeframe: UsageTimeframe) -> Result<UsageReading, String> {
+async fn seen(
+    app: &App,
+    lease: &Lease,
+    timeframe: UsageTimeframe,
+) -> Result<UsageAndHistory, String> {
     if !lease.state.has_container() {
         return Ok((None, Vec::new()));
     }

@@ -106,7 +106,7 @@ impl Operation for Exec {
     }
 
     async fn admit(&self, app: &App, job: &PaymentJob) -> Result<(), ApiError> {
-        // An absent body learns the price; it names nothing that could be run.
+        // A request without a body is priced with an empty command, which must not run.
         if self.command.script.is_empty() {
             let field = FieldError::new("command", "must not be empty");
             return Err(ApiError::invalid(vec![field]));
@@ -274,7 +274,7 @@ impl Exec {
             upid,
             via: Some(route),
             command_id,
-            // It is stored without: both streams are in it already.
+            // Filled in by `reveal`, so that the output is not stored twice.
             output: String::new(),
             stdout,
             stderr,

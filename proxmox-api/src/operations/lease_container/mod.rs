@@ -3,7 +3,7 @@
 //! work; `store` claims number and address; `lease::view` shows the result.
 
 mod documentation;
-mod machine;
+mod order;
 mod refusal;
 
 use std::collections::HashSet;
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use service::crypto;
 use tokio::time::{Instant, timeout};
 
-use machine::price_of;
+use order::price_of;
 
 use super::answer;
 use crate::{
@@ -203,11 +203,11 @@ impl Operation for LeaseContainer {
         let guard = app.leases_in_work.take(&self.lease_id).await?;
         let lease = self.lease(app).await?;
         if matches!(lease.state, LeaseState::Undoing | LeaseState::Destroyed) {
-            let message = "The machine that was held for this payment is gone.";
+            let message = "The container that was held for this payment is gone.";
             return Err(ApiError::new(ErrorCode::LeaseEnded, message));
         }
         held::ensure_running(app, &lease, self.resumed).await?;
-        // Read again: a machine that was started may have another address.
+        // Read again: a container that was started may have another address.
         let lease = self.lease(app).await?;
         let now = app.now();
         let begins = lease.network_ready_at.unwrap_or(now).max(now);
@@ -258,7 +258,8 @@ impl Operation for LeaseContainer {
             }
             Ok(_) => {}
             Err(error) => {
-                tracing::error!(%error, lease.id = self.lease_id.as_str(), "the address of a container is stored later")
+                let id = self.lease_id.as_str();
+                tracing::error!(%error, lease.id = id, "the lease could not be read, so its container's address is not looked up")
             }
         }
     }

@@ -39,8 +39,8 @@ pub(super) fn not_claimed(outcome: ClaimOutcome, now: i64) -> ApiError {
                 .advise("send the same signed request again, or ask for a price anew")
         }
         ClaimOutcome::Blocked { until } => {
-            let message = "Machines of this wallet, or from your address, were made and not paid for, so the next one has to \
-                wait; nothing was charged.";
+            let message = "Containers of this wallet, or from your address, were made and not \
+                paid for, so the next one has to wait; nothing was charged.";
             ApiError::new(ErrorCode::RateLimited, message)
                 .retry_after((until - now).max(1).unsigned_abs())
                 .advise("make sure that the wallet has the money before you ask again")

@@ -1,4 +1,4 @@
-//! Performs the effects that the machine asks for, under the payment's lock. Requests, copies of
+//! Performs the effects that the state machine asks for, under the payment's lock. Requests, copies
 //! requests, followers and the sweep all use it.
 
 pub mod follow;
@@ -14,8 +14,8 @@ use super::{
 };
 use crate::{
     payment_machine::{
-        self as machine, Funding, PaymentContext, PaymentEffect, PaymentEvent, PaymentState,
-        PaymentWindow, Requester, RetryPolicy, SettlementResult,
+        self, Funding, PaymentContext, PaymentEffect, PaymentEvent, PaymentState, PaymentWindow,
+        Requester, RetryPolicy, SettlementResult,
     },
     state::App,
     store::Payment,
@@ -45,7 +45,7 @@ pub(super) struct PaymentDriver<O> {
 enum AfterEffect {
     /// With the next effect.
     Continue,
-    /// With an event for the machine; the remaining effects are dropped.
+    /// With an event for the state machine; the remaining effects are dropped.
     Event(PaymentEvent),
 }
 
@@ -110,17 +110,17 @@ impl<O: Operation> PaymentDriver<O> {
         }
     }
 
-    /// Gives the machine an event and performs its effects, until there are none left.
+    /// Gives the state machine an event and performs its effects, until there are none left.
     pub(super) async fn run(&mut self, app: &App, first: PaymentEvent) -> PaymentOutcome {
         let terms = PaymentContext {
             funding: Funding::X402,
-            repeat: O::RETRY,
+            retry: O::RETRY,
             has_chain: app.witness.is_some(),
             is_simulated: app.facilitator.describe().simulated,
         };
         let mut event = Some(first);
         while let Some(happened) = event.take() {
-            let effects = machine::step(terms, self.row.state, happened);
+            let effects = payment_machine::step(terms, self.row.state, happened);
             let mut effects = effects.into_iter().peekable();
             while let Some(effect) = effects.next() {
                 app.checkpoint.reached(&effect).await;
@@ -161,7 +161,7 @@ impl<O: Operation> PaymentDriver<O> {
                     queries::settle(app, &self.row, &self.job, self.request.as_ref()).await;
                 AfterEffect::Event(PaymentEvent::LaterSettlement(
                     word,
-                    window(&self.row, app.now()),
+                    time_after_window(&self.row, app.now()),
                 ))
             }
             PaymentEffect::AskChainAfterRefusal(reason) => {
@@ -172,7 +172,7 @@ impl<O: Operation> PaymentDriver<O> {
                 let evidence = queries::chain(app, &self.row, self.request.as_ref()).await;
                 AfterEffect::Event(PaymentEvent::ChainAnswered(
                     evidence,
-                    window(&self.row, app.now()),
+                    time_after_window(&self.row, app.now()),
                 ))
             }
             PaymentEffect::Deliver => AfterEffect::Event(self.deliver(app).await),
@@ -211,7 +211,7 @@ pub async fn resume<O: Operation>(
 }
 
 /// How much of the time after a payment's window has passed at `now`.
-pub fn window(row: &Payment, now: i64) -> PaymentWindow {
+pub fn time_after_window(row: &Payment, now: i64) -> PaymentWindow {
     PaymentWindow {
         is_over: now > row.valid_before.saturating_add(MARGIN),
         is_long_over: now > row.valid_before.saturating_add(WAIT_FOR_CHAIN),

@@ -1,4 +1,4 @@
-//! Stores a transition and reports the result to the machine.
+//! Stores a transition and reports the result to the state machine.
 
 use api_types::ErrorCode;
 use serde_json::json;

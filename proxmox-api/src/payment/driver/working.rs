@@ -1,4 +1,4 @@
-//! Calls the facilitator and the operation, and reports the results to the machine.
+//! Calls the facilitator and the operation, and reports the results to the state machine.
 
 use api_types::ErrorCode;
 

@@ -12,7 +12,7 @@ use super::*;
 fn terms() -> PaymentContext {
     PaymentContext {
         funding: Funding::X402,
-        repeat: RetryPolicy::Resumed,
+        retry: RetryPolicy::Resumed,
         has_chain: true,
         is_simulated: false,
     }
@@ -114,7 +114,7 @@ fn without_a_chain_an_unknown_outcome_is_unresolved_after_the_window() {
 fn credit_is_captured_by_the_answer_and_released_with_the_payment() {
     let credit = PaymentContext {
         funding: Funding::Credit,
-        repeat: RetryPolicy::Once,
+        retry: RetryPolicy::Once,
         ..terms()
     };
     let next = |state, event| step(credit, state, event);
@@ -143,7 +143,7 @@ fn credit_is_captured_by_the_answer_and_released_with_the_payment() {
 fn a_known_transfer_is_kept_when_another_process_stored_first() {
     let next = |terms, by, moved| step(terms, by, PaymentEvent::Overtaken { by, moved });
     let once = PaymentContext {
-        repeat: RetryPolicy::Once,
+        retry: RetryPolicy::Once,
         ..terms()
     };
     let settled = || store(NewState::Settled(transfer()));

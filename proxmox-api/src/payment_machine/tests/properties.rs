@@ -27,17 +27,17 @@ fn any_terms() -> impl Strategy<Value = (PaymentContext, bool, bool)> {
     ];
     let kinds = (repeats, ledgers, any::<bool>(), any::<bool>());
     kinds.prop_map(
-        |(repeat, (has_chain, is_simulated), prepares, loses_locks)| {
+        |(retry, (has_chain, is_simulated), prepares, loses_locks)| {
             let terms = PaymentContext {
                 funding: Funding::X402,
-                repeat,
+                retry,
                 has_chain,
                 is_simulated,
             };
             // What is made before it is paid for is finished by ourselves.
             (
                 terms,
-                prepares && repeat == RetryPolicy::Resumed,
+                prepares && retry == RetryPolicy::Resumed,
                 loses_locks,
             )
         },
@@ -101,7 +101,7 @@ fn judge(world: &World) -> Result<(), String> {
             "delivered and owed",
         ),
         (
-            world.terms.repeat != RetryPolicy::Once || truth.runs <= 1,
+            world.terms.retry != RetryPolicy::Once || truth.runs <= 1,
             "done twice",
         ),
         (

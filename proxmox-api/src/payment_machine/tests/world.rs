@@ -264,7 +264,7 @@ impl World {
         let begins = to == Settled
             && worker.effects.front() == Some(&PaymentEffect::Deliver)
             && worker.is_request
-            && self.terms.repeat == RetryPolicy::Once;
+            && self.terms.retry == RetryPolicy::Once;
         let fails = self.fails(10);
         let perhaps = fails && self.one_in(2);
         if !fails || (perhaps && self.one_in(2)) {
@@ -298,7 +298,7 @@ impl World {
         if self.fails(10) {
             return not_delivered(self.one_in(3), self.truth.begun);
         }
-        if self.terms.repeat == RetryPolicy::Once && !worker.has_begun {
+        if self.terms.retry == RetryPolicy::Once && !worker.has_begun {
             if self.truth.begun {
                 return not_delivered(false, true);
             }

@@ -137,10 +137,11 @@ impl Store {
         .await
     }
 
-    /// The container of a lease is gone from the host; since when that is known, Unix seconds.
+    /// Stores that the container of a lease is gone from the host; answers since when that is known,
+    /// Unix seconds.
     /// # Errors
     /// The database failed.
-    pub async fn miss(&self, id: &LeaseId, now: i64) -> Result<i64, StoreError> {
+    pub async fn record_gone(&self, id: &LeaseId, now: i64) -> Result<i64, StoreError> {
         let id = id.clone();
         self.write(ChangeLock::Lease(id.clone()), move |db| {
             let sql = "UPDATE leases SET missing_since = ?2
@@ -158,7 +159,7 @@ impl Store {
     /// The container of a lease was found again.
     /// # Errors
     /// The database failed.
-    pub async fn found(&self, id: &LeaseId) -> Result<(), StoreError> {
+    pub async fn record_found(&self, id: &LeaseId) -> Result<(), StoreError> {
         let id = id.clone();
         self.write(ChangeLock::None, move |db| {
             let sql = "UPDATE leases SET missing_since = NULL
@@ -168,12 +169,12 @@ impl Store {
         .await
     }
 
-    /// Ends a paid lease whose container is lost since `since`; what was paid for the time after that is owed, payment by
+    /// Ends a paid lease whose container is gone since `since`; what was paid for the time after that is owed, payment by
     /// payment, the latest first, unless its owner has ended the lease. The debts, in atomic units; `None`: the lease is over,
     /// or not paid.
     /// # Errors
     /// The database failed.
-    pub async fn end_lost(
+    pub async fn end_lost_lease(
         &self,
         id: &LeaseId,
         since: i64,

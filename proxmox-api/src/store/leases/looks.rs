@@ -17,8 +17,8 @@ use crate::ids::LeaseId;
 const TROUBLED: &str = "SELECT lease_id, trouble FROM leases
      WHERE trouble IS NOT NULL AND state <> 'destroyed'";
 
-/// The live leases whose container is missed.
-const MISSED: &str = "SELECT lease_id, missing_since FROM leases
+/// The live leases whose container is gone.
+const GONE: &str = "SELECT lease_id, missing_since FROM leases
      WHERE missing_since IS NOT NULL AND state <> 'destroyed'";
 
 impl Store {
@@ -55,25 +55,25 @@ impl Store {
         .await
     }
 
-    /// The live leases whose container is missed, and since when, Unix seconds.
+    /// The live leases whose container is gone, and since when, Unix seconds.
     /// # Errors
     /// The database failed.
-    pub async fn missed(&self) -> Result<HashMap<LeaseId, i64>, StoreError> {
+    pub async fn gone_containers(&self) -> Result<HashMap<LeaseId, i64>, StoreError> {
         self.read(|db| {
-            db.all(MISSED, &[], |row| {
+            db.all(GONE, &[], |row| {
                 Ok((row.get("lease_id")?, row.get("missing_since")?))
             })
         })
         .await
     }
 
-    /// Since when the container of a live lease is missed, Unix seconds; `None` where it is not.
+    /// Since when the container of a live lease is gone, Unix seconds; `None` where it is not.
     /// # Errors
     /// The database failed.
-    pub async fn missing_since(&self, id: &LeaseId) -> Result<Option<i64>, StoreError> {
+    pub async fn gone_since(&self, id: &LeaseId) -> Result<Option<i64>, StoreError> {
         let id = id.clone();
         self.read(move |db| {
-            let sql = format!("{MISSED} AND lease_id = ?1");
+            let sql = format!("{GONE} AND lease_id = ?1");
             db.optional(&sql, values![id], |row| row.get("missing_since"))
         })
         .await
@@ -174,4 +174,4 @@ fn set_for_all(
 }
 
 #[cfg(test)]
-pub(in crate::store) const QUERIES: [(&str, usize); 2] = [(TROUBLED, 0), (MISSED, 0)];
+pub(in crate::store) const QUERIES: [(&str, usize); 2] = [(TROUBLED, 0), (GONE, 0)];

@@ -1,5 +1,6 @@
-//! A lease's row: the claim, the stored lease, and how both are written and read. A new column is
-//! one line in each of the four, and one in the example.
+//! A lease's row: the claim, the stored lease, and how both are written and read. A new column that
+//! a claim sets needs a line in [`Claim`], in [`Lease`], twice in [`cells_of`] (in the pattern and in
+//! `cells!`), in [`COLUMNS`], in [`read_lease`], and in both examples.
 
 use std::collections::HashSet;
 use std::ops::RangeInclusive;

@@ -11,7 +11,7 @@ use crate::store::{
 /// Brings the schema up to date for a service, or refuses one of a later release and a database
 /// that is being copied, or whose copy is unfinished.
 pub(in crate::store) fn migrate(session: &Session) -> Result<(), StoreError> {
-    presence::look(session)?;
+    presence::check_no_copy(session)?;
     if is_half_copied(session)? {
         return Err(StoreError::HalfCopied);
     }

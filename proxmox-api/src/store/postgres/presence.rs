@@ -48,7 +48,7 @@ async fn lock(client: &Client, function: &str) -> Result<bool, ServerError> {
 }
 
 /// Checks that no copy holds the lock.
-pub(super) fn look(session: &Session) -> Result<(), StoreError> {
+pub(super) fn check_no_copy(session: &Session) -> Result<(), StoreError> {
     // The lock lasts as long as this one statement.
     let sql = format!("SELECT 1 WHERE pg_try_advisory_xact_lock_shared({PRESENCE})");
     for _ in 0..TRIES {

@@ -170,7 +170,7 @@ async fn unpaid_machines_make_a_wallet_and_an_address_wait_and_a_paid_one_frees_
         &asked(&store, (8, "0xdd", here), LIMITS, 70).await
     ));
 
-    // A machine that is paid for at last.
+    // A container that is paid for at last.
     use LeaseState::*;
     for (from, to) in [
         (Provisioning, CreateSent),

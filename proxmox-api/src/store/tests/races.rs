@@ -162,7 +162,7 @@ async fn the_last_purchase_is_owed_first_whatever_the_clocks_of_replicas_say(pla
     let end = one.lease(&lease_id).await.unwrap().unwrap().expires_at;
     // The container is lost a minute before the lease's end.
     let since = end.unwrap() - 60;
-    let owed = one.end_lost(&lease_id, since, since + 30).await;
+    let owed = one.end_lost_lease(&lease_id, since, since + 30).await;
     let owed = owed.unwrap().unwrap();
     let owed: Vec<_> = owed
         .iter()
@@ -212,7 +212,7 @@ async fn a_payment_is_owed_in_part_or_as_a_whole(place: Place) {
         };
         one.renew(renewal, 0).await.unwrap();
         let (lost, owed) = tokio::join!(
-            one.end_lost(&lease_id, 60, 60),
+            one.end_lost_lease(&lease_id, 60, 60),
             two.owe_undelivered(&id, "undelivered", 60)
         );
         lost.unwrap();

@@ -12,7 +12,7 @@ on_both![
     time_without_a_network_is_counted_by_looks_and_ends_with_the_step,
 ];
 
-fn look(number: u32, sent: u64, received: u64, uptime: u64) -> CounterSample {
+fn sample(number: u32, sent: u64, received: u64, uptime: u64) -> CounterSample {
     CounterSample {
         lease_id: format!("lease-{number}").into(),
         counters: Counters {
@@ -41,18 +41,22 @@ async fn traffic_is_counted_by_differences_and_belongs_to_its_lease(place: Place
         let sum = store.count_traffic(looks.to_vec(), now).await.unwrap();
         (sum.counted.sent, sum.counted.received)
     };
-    let first = [look(1, 100, 10, 60), look(2, 7, 8, 60)];
+    let first = [sample(1, 100, 10, 60), sample(2, 7, 8, 60)];
     assert_eq!(count(&first, 100).await, (107, 18));
     assert_eq!(count(&first, 100).await, (0, 0), "the same look again");
-    assert_eq!(count(&[look(1, 150, 10, 120)], 160).await, (50, 0));
+    assert_eq!(count(&[sample(1, 150, 10, 120)], 160).await, (50, 0));
     let large = 1 << 40;
     assert_eq!(
-        count(&[look(1, large, 5, 20)], 220).await,
+        count(&[sample(1, large, 5, 20)], 220).await,
         (large, 5),
         "started again"
     );
-    assert_eq!(count(&[look(1, 1, 1, 19)], 100_000).await, (1, 1));
-    assert_eq!(count(&[look(1, 0, 0, 0)], 100_060).await, (0, 0), "stopped");
+    assert_eq!(count(&[sample(1, 1, 1, 19)], 100_000).await, (1, 1));
+    assert_eq!(
+        count(&[sample(1, 0, 0, 0)], 100_060).await,
+        (0, 0),
+        "stopped"
+    );
     assert_eq!(counted(&store, 1).await, (150 + large + 1, 16));
     assert_eq!(counted(&store, 2).await, (7, 8));
 
@@ -60,12 +64,12 @@ async fn traffic_is_counted_by_differences_and_belongs_to_its_lease(place: Place
     drop(store);
     let store = place.open().await;
     let sum = store
-        .count_traffic(vec![look(2, 9, 9, 500)], 500)
+        .count_traffic(vec![sample(2, 9, 9, 500)], 500)
         .await
         .unwrap()
         .counted;
     assert_eq!((sum.sent, sum.received), (2, 1));
-    let unknown = vec![look(9, 1, 1, 1), look(2, 10, 9, 501)];
+    let unknown = vec![sample(9, 1, 1, 1), sample(2, 10, 9, 501)];
     assert!(
         store.count_traffic(unknown, 501).await.is_err(),
         "there is no such lease"
@@ -77,7 +81,7 @@ async fn a_step_is_written_down_once_with_its_event(place: Place) {
     let store = place.open().await;
     activated(&store, 1, 0).await;
     activated(&store, 2, 0).await;
-    let looks = vec![look(1, 100, 10, 60), look(2, 100, 10, 60)];
+    let looks = vec![sample(1, 100, 10, 60), sample(2, 100, 10, 60)];
     store.count_traffic(looks, 100).await.unwrap();
     assert_eq!(
         store.limited_traffic(&wallet(PAYER)).await.unwrap().len(),
@@ -111,7 +115,7 @@ async fn a_step_is_written_down_once_with_its_event(place: Place) {
     assert_eq!(limited[&"lease-1".into()].kept, kept);
     // Counting goes on and leaves the step alone.
     store
-        .count_traffic(vec![look(1, 200, 10, 120)], 160)
+        .count_traffic(vec![sample(1, 200, 10, 120)], 160)
         .await
         .unwrap();
     let mut live = store.traffic_of_live().await.unwrap();
@@ -170,7 +174,7 @@ async fn implausible_counters_do_not_stop_the_count_of_others(place: Place) {
     activated(&store, 1, 0).await;
     activated(&store, 2, 0).await;
     for (at, hostile) in [(60, u64::MAX), (180, u64::MAX - 1)] {
-        let looks = vec![look(1, hostile, hostile, 60), look(2, at, at, at)];
+        let looks = vec![sample(1, hostile, hostile, 60), sample(2, at, at, at)];
         let count = store.count_traffic(looks, at as i64).await.unwrap();
         assert_eq!(count.doubtful, ["lease-1"]);
         assert_eq!(counted(&store, 1).await, (0, 0));
@@ -180,11 +184,11 @@ async fn implausible_counters_do_not_stop_the_count_of_others(place: Place) {
     let (years, full) = (150_000_000, 7_000_000_000_000_000_000);
     let mut at = 240;
     for _ in 0..2 {
-        let off = vec![look(1, 0, 0, 0)];
+        let off = vec![sample(1, 0, 0, 0)];
         store.count_traffic(off, at).await.unwrap();
         at += years;
-        let other = look(2, 182, 180, at.unsigned_abs());
-        let looks = vec![look(1, full, full, years.unsigned_abs()), other];
+        let other = sample(2, 182, 180, at.unsigned_abs());
+        let looks = vec![sample(1, full, full, years.unsigned_abs()), other];
         let count = store.count_traffic(looks, at).await.unwrap();
         assert_eq!(count.doubtful, [""; 0]);
     }
@@ -199,7 +203,7 @@ async fn time_without_a_network_is_counted_by_looks_and_ends_with_the_step(place
     let count = async |uptime: u64, at: i64| {
         // One that is off has no counters.
         let (sent, received) = if uptime == 0 { (0, 0) } else { (100, 10) };
-        let looks = vec![look(1, sent, received, uptime)];
+        let looks = vec![sample(1, sent, received, uptime)];
         store.count_traffic(looks, at).await.unwrap();
         store
             .traffic(&"lease-1".into())

@@ -291,7 +291,10 @@ async fn a_console_whose_machines_are_lost_says_so_and_its_ticket_stays_good() {
     console.keys("yes | head -c 400\r").await;
     assert_eq!(
         console.closed().await,
-        (4503, "The machines cannot be reached just now.".into())
+        (
+            4503,
+            "The container's host cannot be reached just now.".into()
+        )
     );
     faults.clear();
     let mut back = connect(&guest, &resume).await;

@@ -3,7 +3,7 @@
 use std::{fs::Permissions, os::unix::fs::PermissionsExt as _, sync::Arc, time::Duration};
 
 use proxmox_api::{
-    doctor::{Severity, command::look, report},
+    doctor::{Severity, command::examine_all, report},
     store::{Database, Store},
 };
 use service::clock::{Clock as _, SystemClock, TestClock};
@@ -117,7 +117,7 @@ async fn a_clock_that_is_wrong_is_found_by_the_hosts() {
     let installation = Installation::start().await;
     let now = SystemClock.unix_seconds();
     for (time, found) in [(now + 600, "seconds ahead"), (now - 600, "seconds behind")] {
-        let findings = look(&installation.env(&[]), Arc::new(TestClock::at(time))).await;
+        let findings = examine_all(&installation.env(&[]), Arc::new(TestClock::at(time))).await;
         let bad: Vec<_> = findings
             .iter()
             .filter(|finding| finding.severity != Severity::Ok)
@@ -127,7 +127,7 @@ async fn a_clock_that_is_wrong_is_found_by_the_hosts() {
     }
     let close = TestClock::at(now);
     close.advance(Duration::from_secs(10));
-    let findings = look(&installation.env(&[]), Arc::new(close)).await;
+    let findings = examine_all(&installation.env(&[]), Arc::new(close)).await;
     assert_eq!(report::worst(&findings), Severity::Ok, "{findings:#?}");
 }
 

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use proxmox_api::{
     config::{Config, ProxmoxConfig, SCHEMA},
-    doctor::{Finding, Severity, command::look, report},
+    doctor::{Finding, Severity, command::examine_all, report},
 };
 use pve_sim::{Sim, SimConfig};
 use serde_json::json;
@@ -89,7 +89,7 @@ impl Installation {
     }
 
     async fn examined(&self, changed: &[(&str, &str)]) -> Vec<Finding> {
-        look(&self.env(changed), Arc::new(SystemClock)).await
+        examine_all(&self.env(changed), Arc::new(SystemClock)).await
     }
 
     /// The only finding that is not fine.

@@ -63,7 +63,7 @@ async fn used_up_traffic_is_slowed_then_cut_off_and_a_renewal_undoes_both() {
     assert_eq!(tenant.step(&app).await, "full");
     assert_eq!(tenant.net0(&app), before, "as it was made");
     assert_eq!(tenant.notice(&app).await, "");
-    look(&app).await;
+    compare(&app).await;
     let trail = [
         "traffic_slowed",
         "traffic_cut",
@@ -92,21 +92,21 @@ async fn a_step_that_cannot_be_taken_now_is_taken_later_and_once() {
         app.sim
             .faults()
             .inject(Fault::once(Operation::UpdateConfig, away));
-        look(&app).await;
+        compare(&app).await;
         assert_eq!(tenant.step(&app).await, "full");
     }
     // Proxmox executes the change and its answer is lost, as if the service had crashed before
     // storing it.
     let lost = Fault::once(Operation::UpdateConfig, FaultKind::DropAfter);
     app.sim.faults().inject(lost);
-    look(&app).await;
+    compare(&app).await;
     assert_eq!(
         tenant.part(&app, "rate").as_deref(),
         Some("0.11920928955078125")
     );
     assert_eq!(tenant.trail(&app).await, [""; 0]);
-    look(&app).await;
-    look(&app).await;
+    compare(&app).await;
+    compare(&app).await;
     assert_eq!(tenant.trail(&app).await, ["traffic_slowed"]);
     tenant.renew(&app, 60).await;
     let made = tenant.part(&app, "rate").unwrap();
@@ -134,11 +134,11 @@ async fn a_link_that_was_cut_off_comes_up_behind_a_fence_only() {
     app.sim.remove_security_group("infra402");
     app.clock.advance(Duration::from_secs(11));
     tenant.renew(&app, 240).await;
-    look(&app).await;
+    compare(&app).await;
     assert_eq!(tenant.part(&app, "link_down").as_deref(), Some("1"));
     app.sim.add_security_group("infra402");
     app.clock.advance(Duration::from_secs(11));
-    look(&app).await;
+    compare(&app).await;
     assert_eq!(tenant.part(&app, "link_down"), None);
 }
 
@@ -211,7 +211,7 @@ async fn an_administrators_own_link_stays_down() {
     assert!(app.sim.add_traffic(tenant.ctid, 0, 2 * GIB));
     let down = format!("{},link_down=1", tenant.net0(&app));
     app.sim.set_config(tenant.ctid, "net0", json!(down));
-    look(&app).await;
+    compare(&app).await;
     assert_eq!(tenant.step(&app).await, "cut");
     tenant.renew(&app, 180).await;
     assert_eq!(tenant.step(&app).await, "full");

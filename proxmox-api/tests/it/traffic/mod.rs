@@ -68,7 +68,7 @@ impl Tenant {
 
     /// Checks the counted traffic, apart from the traffic that containers send by themselves.
     async fn has_sent(&self, app: &TestApp, sent: u64, received: u64) {
-        look(app).await;
+        compare(app).await;
         let traffic = &self.usage(app).await["traffic"];
         for (what, expected) in [("sent", sent), ("received", received)] {
             let counted = traffic[what].as_u64().unwrap();
@@ -83,7 +83,7 @@ impl Tenant {
     /// Lets the container send this much, and counts it.
     async fn sends(&self, app: &TestApp, bytes: u64) {
         assert!(app.sim.add_traffic(self.ctid, 0, bytes), "its cable is out");
-        look(app).await;
+        compare(app).await;
     }
 
     fn net0(&self, app: &TestApp) -> String {
@@ -134,7 +134,7 @@ impl Tenant {
     }
 }
 
-async fn look(app: &TestApp) {
+async fn compare(app: &TestApp) {
     reconcile::compare(&app.app).await.unwrap();
 }
 

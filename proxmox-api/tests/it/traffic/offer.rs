@@ -148,28 +148,28 @@ async fn the_operator_is_told_of_busy_disks_and_full_storages_while_they_last() 
     app.sim.set_pressure(tenant.ctid, "iofull", 51.0);
     let busy = async || metric(&app, "containers_under_pressure").await.unwrap();
     for _ in 0..2 {
-        look(&app).await;
+        compare(&app).await;
         assert!(busy().await < 0.1, "not at once");
     }
     // Services of other tests in this process write the same gauge.
     until("the pressure to be told", async || {
-        look(&app).await;
+        compare(&app).await;
         (busy().await > 0.9).then_some(())
     })
     .await;
     app.sim.set_pressure(tenant.ctid, "iofull", 50.0);
-    look(&app).await;
+    compare(&app).await;
     assert!(busy().await < 0.1);
 
     let full = async || metric(&app, "storages_nearly_full").await.unwrap();
     assert!(full().await < 0.1);
     app.sim.set_storage_used("local-lvm", u64::MAX >> 8);
     until("the storage to be told", async || {
-        look(&app).await;
+        compare(&app).await;
         (full().await > 0.9).then_some(())
     })
     .await;
     app.sim.set_storage_used("local-lvm", 0);
-    look(&app).await;
+    compare(&app).await;
     assert!(full().await < 0.1);
 }

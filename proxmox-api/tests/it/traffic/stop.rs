@@ -28,7 +28,7 @@ async fn minutes(app: &TestApp, number: u32) {
         let minute = Duration::from_secs(60);
         app.sim.advance_clock(minute);
         app.clock.advance(minute);
-        look(app).await;
+        compare(app).await;
     }
 }
 
@@ -102,7 +102,7 @@ async fn nothing_is_stopped_while_nobody_looks_or_its_owner_has_it_off_or_the_op
     let hours = Duration::from_secs(5 * 3600);
     app.sim.advance_clock(hours);
     app.clock.advance(hours);
-    look(&app).await;
+    compare(&app).await;
     assert_eq!(status(&app, &tenant), "running");
     tenant.switch(&app, "stop").await;
     minutes(&app, 130).await;

@@ -221,7 +221,7 @@ impl LimitWatch {
                 return;
             }
             drop(guards);
-            self.look(&mut guarded);
+            self.check_all(&mut guarded);
             guards = self.guards();
         }
     }
@@ -233,7 +233,7 @@ impl LimitWatch {
     }
 
     /// Looks at all once.
-    fn look(&self, guarded: &mut Vec<GuardedShell>) {
+    fn check_all(&self, guarded: &mut Vec<GuardedShell>) {
         // A group takes what is left of its shell along.
         guarded.retain(GuardedShell::runs);
         let processes_of_host = ProcessTree::read();

@@ -52,7 +52,7 @@ impl<R: ByteSource, W: ByteSink> ScriptSession<R, W> {
         passed.wait_for_report();
         let mut session = Self::new(source, sink, plan.nonce.clone());
         session.parser.expect_report(plan.limit_bytes);
-        let shown = session.look(plan, limits).await?;
+        let shown = session.ask_for_result(plan, limits).await?;
         session.parser.expect_nothing();
         Ok(match shown {
             ShownResult::Report(report) => {
@@ -72,7 +72,7 @@ impl<R: ByteSource, W: ByteSink> ScriptSession<R, W> {
         })
     }
 
-    async fn look(
+    async fn ask_for_result(
         &mut self,
         plan: &ScriptPlan<'_>,
         limits: &RunLimits,
@@ -161,7 +161,7 @@ impl<R: ByteSource, W: ByteSink> ScriptSession<R, W> {
             if self.is_over() {
                 return Err(SessionFailure::Dying);
             }
-            if self.received > limits.most + MAX_NOISE {
+            if self.received > limits.max_bytes + MAX_NOISE {
                 return Ok(ShownResult::Nothing);
             }
             match timeout_at(deadline, self.step()).await {

@@ -39,7 +39,7 @@ pub(crate) async fn update(
         .iter()
         .filter(|(lease, guest)| is_own(app, lease, guest));
     let looks: Vec<_> = own
-        .filter_map(|(lease, guest)| look(app, lease, guest))
+        .filter_map(|(lease, guest)| read_counters(app, lease, guest))
         .collect();
     let count = app.store.count_traffic(looks, app.now()).await?;
     for lease_id in &count.doubtful {
@@ -100,7 +100,7 @@ fn is_own(app: &App, lease: &Lease, guest: &GuestResource) -> bool {
 }
 
 /// The counters of a lease's container, where the list has them.
-fn look(app: &App, lease: &Lease, guest: &GuestResource) -> Option<CounterSample> {
+fn read_counters(app: &App, lease: &Lease, guest: &GuestResource) -> Option<CounterSample> {
     let counters = match guest.status {
         // What is stopped begins anew.
         ContainerState::Stopped => Counters::default(),

@@ -121,14 +121,14 @@ async fn look_after(store: &Store) {
     store.saw_running(vec![id.clone()], NOW).await.unwrap();
     assert_eq!(store.running_seen().await.unwrap().len(), 2);
     store.saw_stopped(vec![id.clone()]).await.unwrap();
-    store.miss(&id, NOW).await.unwrap();
-    assert_eq!(store.missed().await.unwrap().len(), 1);
-    store.found(&id).await.unwrap();
+    store.record_gone(&id, NOW).await.unwrap();
+    assert_eq!(store.gone_containers().await.unwrap().len(), 1);
+    store.record_found(&id).await.unwrap();
     store.orphan_since(vmid(900), &id, NOW).await.unwrap();
     assert_eq!(store.orphans().await.unwrap().len(), 1);
     store.forget_orphans(vec![vmid(900)]).await.unwrap();
     assert!(store.running_seen_of(&id).await.unwrap().is_none());
-    assert!(store.missing_since(&id).await.unwrap().is_none());
+    assert!(store.gone_since(&id).await.unwrap().is_none());
     let trouble = [(id.clone(), "gone")].into_iter().collect();
     store.set_troubles(trouble).await.unwrap();
     assert_eq!(store.troubles().await.unwrap().len(), 1);
@@ -310,7 +310,10 @@ async fn renew_and_end(store: &Store) {
         .await
         .unwrap();
     assert!(!warned.is_empty());
-    let lost = store.end_lost(&"lease-1".into(), NOW, NOW).await.unwrap();
+    let lost = store
+        .end_lost_lease(&"lease-1".into(), NOW, NOW)
+        .await
+        .unwrap();
     assert!(lost.is_some());
     for (from, to) in [(Active, Destroying), (Destroying, Destroyed)] {
         let moved = store.move_lease(&"lease-2".into(), from, to, NOW).await;

@@ -1,4 +1,4 @@
-//! The machine that a request asks for: its price, name, template and root password.
+//! The container that a request orders: its price, name, template and root password.
 
 use api_types::{ErrorCode, FieldError, LeaseRequest, Price, Tariff, price};
 use service::crypto;
@@ -11,7 +11,7 @@ use crate::{
     state::App,
 };
 
-/// The price of a machine for the time asked for, in atomic USDC.
+/// The price of a container for the time asked for, in atomic USDC.
 ///
 /// # Errors
 /// It is too large for any payment.
