@@ -30,7 +30,7 @@ async fn works_under(shell: ShellMode) {
         assert_eq!(answer.receipt().unwrap()["success"], true);
         let expected = json!({
             "ctid": ctid, "output": "out\nerr\n", "stdout": "out\n", "stderr": "err\n", "exitCode": code,
-            "timedOut": false, "truncated": false, "stdoutBytes": 4, "stderrBytes": 4,
+            "timedOut": false, "truncated": false, "stdoutBytes": 4, "stderrBytes": 4, "via": "terminal",
         });
         assert_eq!(plain(answer.body), expected);
         assert_eq!(guest.balance().await, before - CALL);
