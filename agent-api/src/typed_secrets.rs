@@ -52,6 +52,8 @@ const ORDINARY: [&str; 21] = [
     "without",
     "yourself",
 ];
+/// Members that may repeat a secret as a part of a text that the customer typed.
+const LITERAL: [&str; 2] = ["command", "content"];
 /// The minimum length of a secret, in characters. Shorter texts are words and numbers.
 const SHORTEST: usize = 6;
 
@@ -125,8 +127,8 @@ fn is_quote(c: char) -> bool {
     )
 }
 
-/// Whether a call's body or path repeats one of these secrets. A command line that the customer
-/// typed literally may.
+/// Whether a call's body or path repeats one of these secrets. A command line or a file's content
+/// that the customer typed literally may.
 pub fn repeated(secrets: &[String], path: &str, body: &Value, conversation: &[Message]) -> bool {
     if secrets.is_empty() {
         return false;
@@ -142,7 +144,7 @@ pub fn repeated(secrets: &[String], path: &str, body: &Value, conversation: &[Me
     };
     let alone = |line: &str| secrets.iter().any(|secret| line.to_lowercase() == *secret);
     let of_member = |name: &str, value: &Value| match value {
-        Value::String(line) if name == "command" && written(line) && !alone(line) => false,
+        Value::String(line) if LITERAL.contains(&name) && written(line) && !alone(line) => false,
         value => holds_text(value, &holds),
     };
     let members = body.as_object().into_iter().flatten();

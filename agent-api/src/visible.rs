@@ -26,6 +26,11 @@ pub fn hides(c: char) -> bool {
     invisible || private || blank || c.is_control()
 }
 
+/// A mark with this text, which must have no hidden characters.
+pub fn mark(text: &str) -> String {
+    format!("{OPEN}{text}⟩")
+}
+
 /// The text as several lines; line breaks are kept.
 pub fn block(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());

@@ -144,9 +144,11 @@ impl Driver<'_> {
             .as_ref()
             .and_then(|given| given.password.as_ref());
         secrets.extend(beside.map(|password| password.expose().to_lowercase()));
-        let body = plan.body.as_deref().unwrap_or_default();
-        let body = serde_json::from_str(body).unwrap_or(Value::Null);
-        typed_secrets::repeated(&secrets, &plan.path, &body, turn.conversation())
+        let body = match plan.body_value() {
+            Some(Value::String(content)) => json!({ "content": content }),
+            body => body.unwrap_or(Value::Null),
+        };
+        typed_secrets::repeated(&secrets, &decoded(&plan.path), &body, turn.conversation())
     }
 
     async fn send_unpaid(
@@ -283,4 +285,13 @@ impl Driver<'_> {
             bought: told.bought,
         }))
     }
+}
+
+/// A path with the values of its query as they are meant.
+fn decoded(path: &str) -> String {
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let values = url::form_urlencoded::parse(query.as_bytes());
+    values.fold(path.to_owned(), |text, (_, value)| {
+        format!("{text} {value}")
+    })
 }

@@ -2,6 +2,7 @@
 //! value, and the turn's id is the request id, so that the two logs can be compared. A transport
 //! failure is an error; a response of the API, also a refusal, is a [`LeaseApiResponse`].
 
+mod content;
 mod fate;
 mod response;
 
@@ -22,13 +23,19 @@ use service::{
 };
 use x402::wire::header as wire;
 
-use crate::{payment::SignedHeader, tools::CallPlan};
+use crate::{
+    payment::SignedHeader,
+    tools::{ByteRange, CallPlan},
+};
 
 pub use fate::PaymentFate;
 pub use response::LeaseApiResponse;
 
 /// The maximum size of a response, in bytes.
 const MAX_RESPONSE: usize = 1024 * 1024;
+/// The media types of bodies.
+const JSON: &str = "application/json";
+const OCTETS: &str = "application/octet-stream";
 /// The timeout of a paid call. A container is created during it.
 const PAID_CALL_TIMEOUT: Duration = Duration::from_secs(120);
 /// How often a paid call is sent if its response gets lost.
@@ -146,7 +153,8 @@ impl LeaseApi {
         caller: RequestContext<'_>,
     ) -> Result<LeaseApiResponse, LeaseApiError> {
         let request = self.planned(plan, plan.body.as_deref(), caller);
-        exchange(request, self.timeout).await
+        let timeout = self.timeout + Duration::from_secs(plan.more_seconds.into());
+        exchange(request, timeout, plan.range).await
     }
 
     /// Sends a GET request for a path.
@@ -158,7 +166,7 @@ impl LeaseApi {
         path: &str,
         caller: RequestContext<'_>,
     ) -> Result<LeaseApiResponse, LeaseApiError> {
-        exchange(self.request("GET", path, None, caller), self.timeout).await
+        exchange(self.request("GET", path, None, caller), self.timeout, None).await
     }
 
     /// Whether a wallet session is valid. It requests a lease that does not exist: 401 means that
@@ -170,8 +178,9 @@ impl LeaseApi {
 
     /// The price of a lease with its lines, if the lease API gives one.
     pub async fn quote(&self, body: &str, caller: RequestContext<'_>) -> Option<QuoteResponse> {
-        let request = self.request("POST", "/lease/quote", Some(body), caller);
-        let answer = exchange(request, self.timeout).await.ok()?;
+        let body = Some((body, JSON));
+        let request = self.request("POST", "/lease/quote", body, caller);
+        let answer = exchange(request, self.timeout, None).await.ok()?;
         serde_json::from_value(answer.body).ok()
     }
 
@@ -190,7 +199,7 @@ impl LeaseApi {
                 .planned(plan, body, caller)
                 .header(payment.header.name(), payment.header.value())
                 .header("idempotency-key", payment.key);
-            let answer = exchange(request, PAID_CALL_TIMEOUT).await;
+            let answer = exchange(request, PAID_CALL_TIMEOUT, None).await;
             let again = match &answer {
                 Err(LeaseApiError::Away) => Some(Duration::from_millis(500) * delivery),
                 Ok(answer) if answer.is_in_progress() => {
@@ -212,24 +221,37 @@ impl LeaseApi {
         }
     }
 
-    /// The request of a planned call. A known lease is named beside the container's number, so that
-    /// a late copy from any replica cannot affect a later lease with the same number.
+    /// The request of a planned call. A known lease is named beside the container's number or in its
+    /// place, so that a late copy from any replica cannot affect a later lease with the same number.
     fn planned(
         &self,
         plan: &CallPlan,
         body: Option<&str>,
         caller: RequestContext<'_>,
     ) -> reqwest::RequestBuilder {
+        let media_type = match plan.body_is_content {
+            true => OCTETS,
+            false => JSON,
+        };
+        let body = body.map(|body| (body, media_type));
         let request = |path: &str| self.request(&plan.method, path, body, caller);
-        match &plan.lease {
-            // Paths that read by a container's number accept the lease's id as well.
-            Some(lease) if plan.method == Method::GET.as_str() => {
+        let request = match &plan.lease {
+            Some(lease) if plan.lease_in_path => {
                 let (number, id) = (lease.ctid, &lease.lease_id);
                 let named = format!("/lease/{id}/");
                 request(&plan.path.replacen(&format!("/lease/{number}/"), &named, 1))
             }
             Some(lease) => request(&plan.path).query(&[("leaseId", &lease.lease_id)]),
             None => request(&plan.path),
+        };
+        match plan.range {
+            // From the beginning, the response is read as far as it is wanted: files in `/proc` have
+            // no size and therefore no ranges.
+            Some(ByteRange { offset, length }) if offset > 0 => {
+                let last = offset.saturating_add(length.into()).saturating_sub(1);
+                request.header(header::RANGE, format!("bytes={offset}-{last}"))
+            }
+            _ => request,
         }
     }
 
@@ -237,7 +259,7 @@ impl LeaseApi {
         &self,
         method: &str,
         path: &str,
-        body: Option<&str>,
+        body: Option<(&str, &'static str)>,
         caller: RequestContext<'_>,
     ) -> reqwest::RequestBuilder {
         let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::GET);
@@ -254,9 +276,9 @@ impl LeaseApi {
         if let Some(session) = caller.session {
             request = request.bearer_auth(session);
         }
-        if let Some(body) = body {
+        if let Some((body, media_type)) = body {
             request = request
-                .header(header::CONTENT_TYPE, "application/json")
+                .header(header::CONTENT_TYPE, media_type)
                 .body(body.to_owned());
         }
         request
@@ -266,13 +288,19 @@ impl LeaseApi {
 async fn exchange(
     request: reqwest::RequestBuilder,
     timeout: Duration,
+    range: Option<ByteRange>,
 ) -> Result<LeaseApiResponse, LeaseApiError> {
-    tokio::time::timeout(timeout, receive(request))
+    tokio::time::timeout(timeout, receive(request, range))
         .await
         .unwrap_or(Err(LeaseApiError::Slow))
 }
 
-async fn receive(request: reqwest::RequestBuilder) -> Result<LeaseApiResponse, LeaseApiError> {
+/// Sends a request and reads the response. If a part of a file is wanted and its content comes, the
+/// body is a [`crate::tools::FileContent`].
+async fn receive(
+    request: reqwest::RequestBuilder,
+    range: Option<ByteRange>,
+) -> Result<LeaseApiResponse, LeaseApiError> {
     let away = |error: reqwest::Error| {
         // The address is private to the operator and is not logged; the kind of error is enough.
         tracing::warn!(error = %error.without_url(), "the lease API does not answer");
@@ -282,17 +310,26 @@ async fn receive(request: reqwest::RequestBuilder) -> Result<LeaseApiResponse, L
     let status = response.status().as_u16();
     let headers = response.headers().clone();
     let header = |name: &str| headers.get(name)?.to_str().ok().map(str::to_owned);
-    let mut body = Vec::new();
+    let is_content = header(header::CONTENT_TYPE.as_str()).is_some_and(|kind| kind == OCTETS);
+    let range = range.filter(|_| is_content && matches!(status, 200 | 206));
+    let most = range.map_or(MAX_RESPONSE, |range| range.length as usize);
+    let (mut body, mut more) = (Vec::new(), false);
     let mut chunks = response.bytes_stream();
     while let Some(chunk) = chunks.try_next().await.map_err(away)? {
-        if body.len() + chunk.len() > MAX_RESPONSE {
+        let room = most - body.len();
+        more = chunk.len() > room;
+        if more && range.is_none() {
             return Err(LeaseApiError::Nonsense);
         }
-        body.extend_from_slice(&chunk);
+        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if more {
+            break;
+        }
     }
-    let body: Value = match body.as_slice() {
-        [] => Value::Null,
-        bytes => serde_json::from_slice(bytes).map_err(|_| LeaseApiError::Nonsense)?,
+    let body: Value = match (range, body.as_slice()) {
+        (Some(range), bytes) => content::body(range, status, bytes, more, &header),
+        (None, []) => Value::Null,
+        (None, bytes) => serde_json::from_slice(bytes).map_err(|_| LeaseApiError::Nonsense)?,
     };
     let receipt = [wire::PAYMENT_RESPONSE, wire::X_PAYMENT_RESPONSE]
         .iter()

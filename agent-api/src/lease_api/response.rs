@@ -37,7 +37,7 @@ impl LeaseApiResponse {
 
     /// Whether the call succeeded.
     pub fn is_done(&self) -> bool {
-        matches!(self.status, 200 | 201 | 204)
+        matches!(self.status, 200 | 201 | 204 | 206)
     }
 
     /// Whether the response asks for a payment.
@@ -85,6 +85,10 @@ impl LeaseApiResponse {
     /// The refusal in one sentence for people, and with its details for the model.
     pub fn refusal(&self) -> (String, Value) {
         let Some(error) = self.error() else {
+            if self.status == 416 {
+                let message = "The file ends before this offset.";
+                return (message.to_owned(), json!({ "message": message }));
+            }
             let message = format!("The lease API answered with status {}.", self.status);
             return (message.clone(), json!({ "message": message }));
         };

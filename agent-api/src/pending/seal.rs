@@ -121,6 +121,9 @@ mod tests {
                 method: "DELETE".into(),
                 path: "/lease/100".into(),
                 body: None,
+                body_is_content: false,
+                range: None,
+                more_seconds: 0,
                 title: String::new(),
                 summary: String::new(),
                 takes_credential: false,
@@ -129,6 +132,7 @@ mod tests {
                 kind: None,
                 ctid: Some(100),
                 lease: None,
+                lease_in_path: false,
             },
             wanted: CustomerAction::Confirmation,
             turn: Turn::new(

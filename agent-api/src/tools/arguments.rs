@@ -3,6 +3,7 @@
 //! model gets an error in words. Truncated arguments are never completed, because their missing
 //! part is unknown.
 
+use api_types::limits::is_absolute_path;
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::{Map, Value};
 
@@ -18,6 +19,11 @@ const DROPPED: [&str; 7] = [
     "requester",
     "sku",
 ];
+
+/// The error for a number that is none, in words for the model.
+const NOT_WHOLE: &str = "expected a whole number that is not negative";
+/// The longest path of a file, in bytes.
+const LONGEST_PATH: usize = 1024;
 
 /// Reads arguments as an object.
 ///
@@ -65,6 +71,17 @@ fn unfenced(text: &str) -> &str {
 
 /// Reads a whole number, also from a text or a number with a decimal point.
 pub(super) fn whole<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    let number = u32::try_from(long_whole(from)?);
+    number.map_err(|_| D::Error::custom(NOT_WHOLE))
+}
+
+/// The same for an optional number.
+pub(super) fn optional_whole<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u32>, D::Error> {
+    whole(from).map(Some)
+}
+
+/// The same for a number that may be large: a position in a file.
+pub(super) fn long_whole<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
     let value = Value::deserialize(from)?;
     let read = match &value {
         Value::Number(number) => number
@@ -73,13 +90,39 @@ pub(super) fn whole<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error>
         Value::String(text) => text.trim().parse().ok(),
         _ => None,
     };
-    read.and_then(|number| u32::try_from(number).ok())
-        .ok_or_else(|| D::Error::custom("expected a whole number that is not negative"))
+    read.ok_or_else(|| D::Error::custom(NOT_WHOLE))
 }
 
-/// The same for an optional number.
-pub(super) fn optional_whole<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u32>, D::Error> {
-    whole(from).map(Some)
+/// Reads the absolute path of a file. It is shown in full before a file is changed, so it is
+/// shorter than Linux takes it.
+pub(super) fn path<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let path = String::deserialize(from)?;
+    match is_absolute_path(&path) && path.len() <= LONGEST_PATH {
+        true => Ok(path),
+        false => Err(D::Error::custom(format!(
+            "expected an absolute path of at most {LONGEST_PATH} bytes"
+        ))),
+    }
+}
+
+/// The same for an optional path.
+pub(super) fn optional_path<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<String>, D::Error> {
+    path(from).map(Some)
+}
+
+/// Reads the id of a background command, which becomes a part of a path.
+pub(super) fn command_id<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let text = String::deserialize(from)?;
+    let id = text.trim();
+    let inside = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    match id.starts_with("cmd_") && id.len() <= 80 && id.bytes().all(inside) {
+        true => Ok(id.to_owned()),
+        false => Err(D::Error::custom(
+            "expected the id of a background command, such as cmd_1a2b",
+        )),
+    }
 }
 
 fn integral(number: f64) -> Option<u64> {

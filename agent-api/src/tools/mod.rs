@@ -2,7 +2,11 @@
 //! the model's arguments, the request to the lease API, and the views of its response for the model
 //! and the customer. Each tool is one type, so that its schema and its reader cannot differ.
 
+mod access;
 mod arguments;
+mod commands;
+mod content;
+mod files;
 mod guest;
 mod lease;
 mod power;
@@ -20,17 +24,18 @@ use serde_json::Value;
 
 use crate::{conversation::ToolCall, turn::CallFingerprint, visible};
 
+pub use content::{ByteRange, FileContent};
 pub use show::{date_and_time, minutes, without_secrets};
 
 /// The customer's part in a call: nothing, a payment or a confirmation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ToolClass {
-    /// Nothing: it costs nothing and changes nothing.
+    /// Nothing: it costs nothing and takes nothing away.
     Free,
     /// A payment, which only the customer's wallet can sign.
     Paid,
     /// A confirmation through the interface by a customer who is signed in, because the call ends
-    /// something.
+    /// something or changes files. A model may have been told to by the output of a container.
     Confirmed,
 }
 
@@ -45,6 +50,15 @@ pub struct CallPlan {
     pub path: String,
     /// The body, byte for byte.
     pub body: Option<String>,
+    /// Whether the body is the content of a file and not JSON.
+    #[serde(default)]
+    pub body_is_content: bool,
+    /// The part of a file that is read, if the response is its content.
+    #[serde(default)]
+    pub range: Option<ByteRange>,
+    /// How long the lease API may take longer than for other calls, in seconds.
+    #[serde(default)]
+    pub more_seconds: u32,
     /// The running call, for the customer: `Leasing …`.
     pub title: String,
     /// The planned call, for the customer: `Lease …`.
@@ -67,17 +81,28 @@ pub struct CallPlan {
     /// later leases.
     #[serde(default)]
     pub lease: Option<SuspendedLease>,
+    /// Whether the path takes the lease's id in place of the container's number.
+    #[serde(default)]
+    pub lease_in_path: bool,
 }
 
 impl CallPlan {
+    /// The body as JSON: that of a file's content is a text.
+    pub fn body_value(&self) -> Option<Value> {
+        let body = self.body.as_deref()?;
+        match self.body_is_content {
+            true => Some(body.into()),
+            false => serde_json::from_str(body).ok(),
+        }
+    }
+
     /// The call as the interface shows it.
     pub fn suspended(&self) -> SuspendedCall {
-        let body = self.body.as_deref();
         SuspendedCall {
             tool: self.tool.clone(),
             method: self.method.clone(),
             path: self.path.clone(),
-            body: body.and_then(|text| serde_json::from_str(text).ok()),
+            body: self.body_value(),
             summary: self.summary.clone(),
             command: self.command.clone(),
             lease: self.lease.clone(),
@@ -101,8 +126,11 @@ impl CallPlan {
     #[must_use]
     pub fn for_lease(mut self, lease: SuspendedLease, now: u64) -> Self {
         let number = format!("container {}", lease.ctid);
-        let named = format!("{number} ({})", show::named(&lease, now));
-        self.summary = self.summary.replacen(&number, &named, 1);
+        // The last one: commands and paths of files come before it, and may have the words as well.
+        if let Some(start) = self.summary.rfind(&number) {
+            let named = format!(" ({})", show::named(&lease, now));
+            self.summary.insert_str(start + number.len(), &named);
+        }
         self.lease = Some(lease);
         self
     }
@@ -153,7 +181,7 @@ pub struct RegisteredTool {
 }
 
 /// All tools.
-pub static REGISTRY: [RegisteredTool; 12] = [
+pub static REGISTRY: [RegisteredTool; 21] = [
     register::<lease::LeaseContainer>(),
     register::<lease::RenewLease>(),
     register::<lease::QuoteLease>(),
@@ -166,6 +194,15 @@ pub static REGISTRY: [RegisteredTool; 12] = [
     register::<stats::GetNodeStats>(),
     register::<stats::ListLxcStats>(),
     register::<usage::GetContainerUsage>(),
+    register::<files::ListContainerFiles>(),
+    register::<files::ReadContainerFile>(),
+    register::<files::WriteContainerFile>(),
+    register::<files::ChangeContainerFiles>(),
+    register::<commands::ListContainerCommands>(),
+    register::<commands::ReadContainerCommand>(),
+    register::<commands::StopContainerCommand>(),
+    register::<access::GetContainerAccess>(),
+    register::<access::SetUpContainerSsh>(),
 ];
 
 const fn register<T: Tool>() -> RegisteredTool {
@@ -272,6 +309,9 @@ fn call(tool: &str, method: &Method, path: impl Into<String>) -> CallPlan {
         method: method.to_string(),
         path: path.into(),
         body: None,
+        body_is_content: false,
+        range: None,
+        more_seconds: 0,
         title: String::new(),
         summary: String::new(),
         takes_credential: false,
@@ -280,6 +320,7 @@ fn call(tool: &str, method: &Method, path: impl Into<String>) -> CallPlan {
         kind: None,
         ctid: None,
         lease: None,
+        lease_in_path: false,
     }
 }
 
@@ -288,6 +329,14 @@ fn call_for(tool: &str, method: &Method, ctid: u32, path: impl Into<String>) -> 
     CallPlan {
         ctid: Some(ctid),
         ..call(tool, method, path)
+    }
+}
+
+/// A plan without a body for a path below `/lease/{ctid}/` that takes the lease's id as well.
+fn call_below(tool: &str, method: &Method, ctid: u32, rest: &str) -> CallPlan {
+    CallPlan {
+        lease_in_path: true,
+        ..call_for(tool, method, ctid, format!("/lease/{ctid}/{rest}"))
     }
 }
 

@@ -148,3 +148,62 @@ pub(super) fn shortened(text: &str, longest: usize) -> String {
     let cut = text.floor_char_boundary(longest);
     format!("{}… ({} bytes more)", &text[..cut], text.len() - cut)
 }
+
+/// The number of bytes that a text takes inside a JSON string.
+pub(super) fn json_length(text: &str) -> usize {
+    text.chars().map(json_length_of).sum()
+}
+
+fn json_length_of(c: char) -> usize {
+    match c {
+        '"' | '\\' | '\n' | '\t' | '\r' | '\u{8}' | '\u{c}' => 2,
+        '\0'..='\u{1f}' => 6,
+        c => c.len_utf8(),
+    }
+}
+
+/// The longest beginning of a text that takes at most `longest` bytes inside a JSON string.
+pub(super) fn beginning(text: &str, longest: usize) -> &str {
+    let mut length = 0;
+    let overflows = |(_, c): &(usize, char)| {
+        length += json_length_of(*c);
+        length > longest
+    };
+    let end = text.char_indices().find(overflows);
+    end.map_or(text, |(end, _)| &text[..end])
+}
+
+/// The first of these values, as many as take at most `longest` bytes as JSON.
+pub(super) fn fitting(values: impl Iterator<Item = Value>, longest: usize) -> Vec<Value> {
+    let mut length = 0;
+    let fits = |value: &Value| {
+        length += value.to_string().len() + 1;
+        length <= longest
+    };
+    values.take_while(fits).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_beginning_is_cut_by_its_length_as_json() {
+        for text in [
+            "plain",
+            "\u{1b}[31mred\u{1b}[0m\n\"quoted\"\\",
+            "ü€😀",
+            "\u{7f}\u{8}\u{c}\t\r\0",
+        ] {
+            let json = |text: &str| serde_json::to_string(text).unwrap().len() - 2;
+            assert_eq!(json_length(text), json(text), "{text:?}");
+            for longest in 0..=json(text) {
+                let shown = beginning(text, longest);
+                assert!(json(shown) <= longest, "{text:?} at {longest}");
+                let next = text[shown.len()..].chars().next();
+                let fuller = format!("{shown}{}", next.unwrap_or('x'));
+                assert!(json(&fuller) > longest, "{text:?} at {longest}");
+            }
+        }
+    }
+}

@@ -5,7 +5,7 @@ use axum::http::Method;
 use serde_json::{Value, json};
 
 use super::{
-    CallPlan, Tool, ToolClass, call_for,
+    CallPlan, Tool, ToolClass, call_below,
     lease::ContainerArguments,
     show::{bytes, without_nulls},
 };
@@ -26,12 +26,7 @@ impl Tool for GetContainerUsage {
         CallPlan {
             title: format!("Looking at the traffic of container {ctid}"),
             summary: format!("Show what container {ctid} uses and has sent"),
-            ..call_for(
-                Self::NAME,
-                &Method::GET,
-                ctid,
-                format!("/lease/{ctid}/usage"),
-            )
+            ..call_below(Self::NAME, &Method::GET, ctid, "usage")
         }
     }
 

@@ -11,6 +11,8 @@ mod cancel;
 mod confirm;
 mod customer;
 mod fake_lease_api;
+mod file_calls;
+mod inside;
 mod leases;
 mod limits;
 mod market;

@@ -1,6 +1,9 @@
 //! The real lease API on the simulated Proxmox, with play money.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use proxmox_api::{App, app, config::Config, start_work};
 use pve_sim::{ShellMode, Sim, SimConfig};
@@ -38,7 +41,29 @@ impl Market {
             shell: ShellMode::HostForTests("/bin/sh".into()),
             ..SimConfig::default()
         };
+        Self::on(Sim::start(simulated).await.unwrap(), more).await
+    }
+
+    /// The same with confined containers that are reached over SSH.
+    pub async fn with_ssh() -> Self {
+        service::crypto::install_ring_provider();
+        // Cargo builds a package's examples for its tests.
+        let test = std::env::current_exe().unwrap();
+        let folder = test.ancestors().nth(2).unwrap();
+        let program = folder.join("examples/container_end");
+        assert!(program.exists(), "cargo build -p agent-api --examples");
+        let simulated = SimConfig {
+            time_scale: 0.002,
+            shell: ShellMode::Confined,
+            guest_program: Some(program),
+            ..SimConfig::default()
+        };
         let sim = Sim::start(simulated).await.unwrap();
+        let proxy = format!("socks5h://{}", sim.guest_proxy());
+        Self::on(sim, &[("GUEST_SSH", "true"), ("GUEST_PROXY", &proxy)]).await
+    }
+
+    async fn on(sim: Sim, more: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("market.sqlite").display().to_string();
         let more = more
@@ -97,6 +122,21 @@ impl Market {
         let signed = json!({"message": message, "signature": customer.sign_text(message)});
         let session = post("/session", signed).await;
         session["token"].as_str().unwrap().to_owned()
+    }
+
+    /// Waits until a lease's container is reached over SSH.
+    pub async fn reached(&self, lease: &Value, session: &str) {
+        let path = format!("{}/lease/{}/access", self.url, lease["ctid"]);
+        let by = Instant::now() + Duration::from_secs(60);
+        loop {
+            let asked = self.http.get(&path).bearer_auth(session).send().await;
+            let access: Value = asked.unwrap().json().await.unwrap();
+            if access["via"] == "ssh" {
+                return;
+            }
+            assert!(Instant::now() < by, "not reached over SSH: {access}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// Play money of a customer, atomic units.

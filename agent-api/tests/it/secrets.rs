@@ -184,6 +184,16 @@ async fn arguments_that_repeat_a_typed_password_are_refused() {
             "exec_container_command",
             json!({"ctid": 100, "command": "setup", "extraArgs": ["--with", "hunter22"]}),
         ),
+        (
+            "set it up in 100 with the passphrase hunter22",
+            "exec_container_command",
+            json!({"ctid": 100, "command": "setup", "env": {"WITH": "hunter22"}}),
+        ),
+        (
+            "look into 100, the password is s3cret!word",
+            "list_container_files",
+            json!({"ctid": 100, "path": "/srv/s3cret!word"}),
+        ),
     ];
     for (message, tool, arguments) in cases {
         let shop = FakeLeaseApi::start(|asked| challenge(&asked.path, 1000)).await;

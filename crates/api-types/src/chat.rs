@@ -212,7 +212,8 @@ pub struct SuspendedCall {
     pub method: String,
     /// The path on the lease API.
     pub path: String,
-    /// The body, byte for byte as it will be sent; secrets are added at the end.
+    /// The body, byte for byte as it will be sent; secrets are added at the end. The content of a
+    /// file, which is no JSON, is a text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(
         feature = "schema",
@@ -222,8 +223,9 @@ pub struct SuspendedCall {
     /// One line for people: "Lease 1 core, 512 MB, 8 GB disk for 60 minutes".
     pub summary: String,
     /// The whole command line of a call that runs one, with its arguments as the container's shell
-    /// reads them. What cannot be seen is a mark such as `⟨U+202E⟩` or `⟨90 spaces⟩`; line breaks
-    /// are line breaks. To be shown in full before it is paid for: `summary` holds its beginning
+    /// reads them. Marks name what else decides what it does: `⟨as web⟩`, `⟨in /srv⟩`, `⟨with A=1⟩`,
+    /// `⟨in the background⟩`, and `⟨standard input⟩` before that. What cannot be seen is a mark such
+    /// as `⟨U+202E⟩` or `⟨90 spaces⟩`; line breaks are line breaks. To be shown in full before it is paid for: `summary` holds its beginning
     /// only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,

@@ -90,9 +90,17 @@ pub mod tool {
     pub fn confirm_help(tool: &str) -> &'static str {
         match tool {
             "stop_container" => crate::text::leases::STOP_HELP,
+            "write_container_file" => "Read the content first: programs may run it.",
+            "change_container_files" => "What is removed or replaced cannot be brought back.",
+            "stop_container_command" => "What the command has not finished may be lost.",
+            "set_up_container_ssh" => {
+                "This service can then log in as root, for your commands and files."
+            }
             _ => "This cannot be undone. Unused time is not paid back.",
         }
     }
+    /// The content of a file that would be written.
+    pub const CONTENT: &str = "Content";
     /// Confirms.
     pub const CONFIRM: &str = "Yes, do it";
     /// Declines.

@@ -3,7 +3,7 @@
 use api_types::Timestamp;
 use serde_json::Value;
 
-use crate::{conversation::ToolCall, tools};
+use crate::{conversation::ToolCall, tools, visible};
 
 pub(super) const HELP: &str = "I am the built-in assistant: a handful of rules, no language model. I understand requests such as\n\
 - `lease 2 cores, 1 GB for an hour and a half`\n\
@@ -15,7 +15,12 @@ pub(super) const HELP: &str = "I am the built-in assistant: a handful of rules, 
 - `stop container 100`, `start container 100`\n\
 - `destroy container 100`\n\
 - `how busy is the node?`\n\
-- `how much traffic has container 100 used?`\n\n\
+- `how much traffic has container 100 used?`\n\
+- `list files in /srv in container 100`, `show file /etc/hostname`\n\
+- `write hello to /srv/a`, `move /srv/a to /srv/b`, `remove /srv/b`, `make directory /srv/c`\n\
+- `run apt-get update in the background in container 100`\n\
+- `what does command cmd_1a2b say?`, `stop command cmd_1a2b`, `list background commands`\n\
+- `set up ssh in container 100`\n\n\
 Paid requests show their price first, and your wallet signs them.";
 pub(super) const GREETING: &str = "Hello. I am the built-in assistant (no language model). Ask me to lease a container, or say `help`.";
 pub(super) const NOT_UNDERSTOOD: &str = "I did not understand that: I am the built-in assistant, a handful of rules and no language model. Say `help` to see what I know.";
@@ -38,8 +43,32 @@ pub(super) const WHICH_DESTROY: &str =
     "Which container shall I destroy? For example: `container 100`.";
 pub(super) const WHICH_TRAFFIC: &str =
     "Which container's traffic do you want to know? For example: `container 100`.";
+pub(super) const WHICH_INSIDE: &str = "In which container? For example: `container 100`.";
+pub(super) const WHICH_COMMAND_ID: &str =
+    "Which background command? Say its id, like this: `what does command cmd_1a2b say?`";
 pub(super) const WHICH_COMMAND: &str =
     "Tell me the command and the container, like this: run `uptime` in container 100.";
+
+/// What opens and closes text of a container.
+pub(super) const CODE_FENCE: &str = "```";
+
+/// Whether a text of the assistant has numbers and ids that are examples.
+pub(super) fn has_examples(text: &str) -> bool {
+    const WITH_EXAMPLES: [&str; 10] = [
+        HELP,
+        WHICH_COMMAND,
+        WHICH_RENEW,
+        WHICH_CONSOLE,
+        WHICH_STOP,
+        WHICH_START,
+        WHICH_DESTROY,
+        WHICH_TRAFFIC,
+        WHICH_INSIDE,
+        WHICH_COMMAND_ID,
+    ];
+    let text = text.trim_end();
+    WITH_EXAMPLES.iter().any(|example| text.ends_with(example))
+}
 
 /// A tool result in words.
 pub(super) fn in_words(call: Option<&ToolCall>, text: &str) -> String {
@@ -54,7 +83,13 @@ pub(super) fn in_words(call: Option<&ToolCall>, text: &str) -> String {
         .and_then(|call| tools::find(&call.tool))
         .map(|tool| tool.name)
     {
-        Some("exec_container_command") => output(&answer["data"]["untrustedOutput"]),
+        Some("exec_container_command") => match answer["data"]["commandId"].as_str() {
+            Some(id) => format!(" Ask `what does command {id} say?` to see its output."),
+            None => output(&answer["data"]["untrustedOutput"]),
+        },
+        Some("read_container_command") => output(&answer["data"]["untrustedOutput"]),
+        Some("list_container_commands") => commands(&answer["data"]),
+        Some("list_container_files" | "read_container_file") => files(&answer["data"]),
         Some("list_managed_containers") => leases(&answer["data"]["leases"]),
         Some("quote_lease") => lines(&answer["data"]["lines"]),
         _ => String::new(),
@@ -89,12 +124,68 @@ fn output(streams: &Value) -> String {
             .to_owned()
     };
     let text = [stream("stdout"), stream("stderr")].join("\n");
-    let text = text.trim_matches('\n').replace("```", "'''");
+    let text = text.trim_matches('\n');
     if text.is_empty() {
         " It printed nothing.".to_owned()
     } else {
-        format!("\n```\n{text}\n```")
+        code_block(text)
     }
+}
+
+fn code_block(text: &str) -> String {
+    let text = text.replace(CODE_FENCE, "'''");
+    format!("\n{CODE_FENCE}\n{text}\n{CODE_FENCE}")
+}
+
+/// The content of a file, or the entries of a directory.
+fn files(data: &Value) -> String {
+    if let Some(content) = data["untrustedContent"]
+        .as_str()
+        .filter(|text| !text.is_empty())
+    {
+        let next = data["nextOffset"].as_u64();
+        let more = next.map_or_else(String::new, |next| {
+            format!("\nIt goes on from byte {next}: say `show file PATH from byte {next}`.")
+        });
+        return format!("{}{more}", code_block(content.trim_end_matches('\n')));
+    }
+    let entries = data["untrustedEntries"].as_array().into_iter().flatten();
+    let lines: Vec<_> = entries
+        .map(|entry| {
+            let name = visible::line(entry["name"].as_str().unwrap_or("?"));
+            match entry["kind"].as_str() {
+                Some("directory") => format!("{name}/"),
+                Some("file") => format!("{name} ({} bytes)", entry["size"]),
+                other => format!("{name} ({})", other.unwrap_or("?")),
+            }
+        })
+        .collect();
+    match lines.as_slice() {
+        [] => String::new(),
+        lines => format!("{}{}", code_block(&lines.join("\n")), left_out(data)),
+    }
+}
+
+fn commands(data: &Value) -> String {
+    let commands = data["commands"].as_array().into_iter().flatten();
+    let lines: Vec<_> = commands
+        .map(|command| {
+            let member = |name: &str| visible::line(command[name].as_str().unwrap_or("?"));
+            let code = command["exitCode"].as_i64();
+            let code = code.map_or_else(String::new, |code| format!(" with exit code {code}"));
+            let (id, state) = (member("commandId"), member("state"));
+            format!("{id}: {state}{code}: {}", member("untrustedCommand"))
+        })
+        .collect();
+    match lines.as_slice() {
+        [] => String::new(),
+        lines => format!("{}{}", code_block(&lines.join("\n")), left_out(data)),
+    }
+}
+
+fn left_out(data: &Value) -> String {
+    let count = data["leftOut"].as_u64();
+    count.map_or_else(String::new, |count| format!("\nand {count} more"))
 }
 
 fn leases(leases: &Value) -> String {

@@ -1,6 +1,6 @@
 //! Finds the intent of a sentence.
 
-use super::words::{Word, container_number};
+use super::words::{Word, container_number, runs_a_command};
 
 /// The request that a sentence makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub(super) enum Intent {
     NodeStats,
     LxcStats,
     Traffic,
+    /// About files, background commands or the SSH server of a container.
+    Inside,
     Help,
     Greeting,
     Thanks,
@@ -81,6 +83,10 @@ pub(super) fn find_intent(words: &[Word]) -> Option<Intent> {
             .windows(2)
             .any(|pair| pair[0].text() == first && pair[1].text() == second)
     };
+    // The command line may have any word: `run kill 7 in container 100`.
+    if runs_a_command(words) {
+        return Some(Intent::Run);
+    }
     if has(&["help", "commands"]) || follows("can", "you") && follows("you", "do") {
         return Some(Intent::Help);
     }
@@ -173,6 +179,11 @@ mod tests {
             ("what bandwidth does 100 have left", Some(Intent::Traffic)),
             ("how much has container 100 sent?", Some(Intent::Traffic)),
             ("what does traffic cost?", Some(Intent::Quote)),
+            ("run kill 7 in container 100", Some(Intent::Run)),
+            (
+                "please run `delete from t` in container 100",
+                Some(Intent::Run),
+            ),
             ("run traffic-report in container 100", Some(Intent::Run)),
             ("help", Some(Intent::Help)),
             ("what can you do?", Some(Intent::Help)),

@@ -1,10 +1,11 @@
 //! The built-in assistant, for running without a provider's key: a set of rules without a language
 //! model, which says so. It understands the plain requests of the README (lease, quote, renew, run,
-//! console, list, stop, start, destroy, stats, traffic, help) with sizes and durations in plain
+//! console, list, stop, start, destroy, stats, traffic, files, background commands, help) with sizes and durations in plain
 //! English, asks for missing values, and puts tool results into words.
 
 mod answer;
 mod duration;
+mod inside;
 mod intent;
 mod request;
 mod words;

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{
     NextStep, answer,
     duration::minutes,
+    inside::InsideRequest,
     intent::{self, Intent},
     words::{self, Word},
 };
@@ -17,7 +18,12 @@ pub(super) fn understand(conversation: &[Message]) -> NextStep {
     let sentence = last_words(conversation);
     let words = words::split(sentence);
     let asked = asked_before(conversation);
-    let intent = match (intent::find_intent(&words), asked) {
+    let inside = InsideRequest::find(sentence);
+    let found = match &inside {
+        Some(_) => Some(Intent::Inside),
+        None => intent::find_intent(&words),
+    };
+    let intent = match (found, asked) {
         // The sentence answers a question of the assistant; its intent is that of the question.
         (None | Some(Intent::Lease), Some((before, _))) => Some(before),
         (intent, _) => intent,
@@ -47,6 +53,7 @@ pub(super) fn understand(conversation: &[Message]) -> NextStep {
         Some(Intent::Start) => heard.about("start_container", answer::WHICH_START),
         Some(Intent::Destroy) => heard.about("destroy_lease", answer::WHICH_DESTROY),
         Some(Intent::Traffic) => heard.about("get_container_usage", answer::WHICH_TRAFFIC),
+        Some(Intent::Inside) => heard.inside(inside, asked),
         Some(Intent::List) => NextStep::Call("list_managed_containers", json!({})),
         Some(Intent::NodeStats) => NextStep::Call("get_node_stats", json!({})),
         Some(Intent::LxcStats) => NextStep::Call("list_lxc_stats", json!({})),
@@ -72,6 +79,7 @@ fn asked_before(conversation: &[Message]) -> Option<(Intent, &str)> {
         (answer::WHICH_DESTROY, Intent::Destroy),
         (answer::WHICH_TRAFFIC, Intent::Traffic),
         (answer::WHICH_COMMAND, Intent::Run),
+        (answer::WHICH_INSIDE, Intent::Inside),
     ];
     let (_, intent) = questions.iter().find(|(question, _)| asked(question))?;
     let intent = *intent;
@@ -123,12 +131,33 @@ impl ParsedRequest<'_> {
     }
 
     fn run(&self) -> NextStep {
-        match (command(self.sentence), self.container()) {
-            (Some(command), Some(ctid)) => NextStep::Call(
-                "exec_container_command",
-                json!({ "ctid": ctid, "command": command }),
-            ),
+        let (sentence, background) = without_background(self.sentence);
+        match (command(&sentence), self.container()) {
+            (Some(command), Some(ctid)) => {
+                let mut arguments = json!({ "ctid": ctid, "command": command });
+                if background {
+                    arguments["background"] = Value::Bool(true);
+                }
+                NextStep::Call("exec_container_command", arguments)
+            }
             _ => NextStep::Say(answer::WHICH_COMMAND.to_owned()),
+        }
+    }
+
+    /// A request about the inside of a container, from this sentence or from the one that the
+    /// assistant asked about.
+    fn inside(&self, found: Option<InsideRequest>, asked: Option<(Intent, &str)>) -> NextStep {
+        let answers = found.is_none();
+        let said = asked.filter(|_| answers).map(|(_, said)| said);
+        let Some(request) = found.or_else(|| InsideRequest::find(said?)) else {
+            return NextStep::Say(answer::NOT_UNDERSTOOD.to_owned());
+        };
+        let own = words::split(self.sentence);
+        let answer = answers.then(|| words::container_number(&own)).flatten();
+        let named = answer.or_else(|| words::container_number(&request.place()));
+        match named.or_else(|| self.last_container()) {
+            Some(ctid) => request.step(ctid, self.said_before()),
+            None => NextStep::Say(answer::WHICH_INSIDE.to_owned()),
         }
     }
 
@@ -192,18 +221,46 @@ impl ParsedRequest<'_> {
 
     /// The container's number: from this sentence, or the last one mentioned.
     fn container(&self) -> Option<u64> {
-        words::container_number(&self.all).or_else(|| {
-            self.conversation
-                .iter()
-                .rev()
-                .skip(1)
-                .find_map(|message| match message {
-                    Message::User { text } | Message::Assistant { text, .. } => {
-                        words::named_container(&words::split(text))
-                    }
-                    Message::Tool { .. } => None,
-                })
+        words::container_number(&self.all).or_else(|| self.last_container())
+    }
+
+    /// The container that was mentioned last before this sentence.
+    fn last_container(&self) -> Option<u64> {
+        self.said_before()
+            .find_map(|text| words::named_container(&words::split(text)))
+    }
+
+    /// The texts of customer and assistant before this sentence, the last first, without examples
+    /// and without what a container printed.
+    fn said_before(&self) -> impl Iterator<Item = &str> {
+        let before = self.conversation.iter().rev().skip(1);
+        before.filter_map(|message| match message {
+            Message::User { text } => Some(text.as_str()),
+            Message::Assistant { text, .. } if !answer::has_examples(text) => {
+                text.split(answer::CODE_FENCE).next()
+            }
+            Message::Assistant { .. } | Message::Tool { .. } => None,
         })
+    }
+}
+
+/// The sentence without `in the background`, and whether it had it outside of a quoted command.
+fn without_background(sentence: &str) -> (String, bool) {
+    let lower = sentence.to_ascii_lowercase();
+    let quotes = ['`', '"', '\''].iter().find_map(|quote| {
+        let (open, close) = (sentence.find(*quote)?, sentence.rfind(*quote)?);
+        (open < close).then_some(open..close)
+    });
+    let found = [" in the background", " in background"]
+        .iter()
+        .find_map(|phrase| Some((lower.rfind(phrase)?, phrase.len())))
+        .filter(|(at, _)| !quotes.is_some_and(|quotes| quotes.contains(at)));
+    match found {
+        Some((at, length)) => {
+            let text = format!("{}{}", &sentence[..at], &sentence[at + length..]);
+            (text, true)
+        }
+        None => (sentence.to_owned(), false),
     }
 }
 

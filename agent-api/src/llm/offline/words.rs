@@ -98,6 +98,13 @@ fn push(words: &mut Vec<Word>, token: &str) {
     }
 }
 
+/// Whether the sentence is a command for a container: `run X`, `please execute X`.
+pub(super) fn runs_a_command(words: &[Word]) -> bool {
+    const POLITE: [&str; 6] = ["please", "now", "can", "could", "you", "then"];
+    let verb = words.iter().find(|word| !POLITE.contains(&word.text()));
+    verb.is_some_and(|verb| ["run", "exec", "execute"].contains(&verb.text()))
+}
+
 /// The number of a container: one after `container`, or a large enough one without a unit.
 pub(super) fn container_number(words: &[Word]) -> Option<u64> {
     named_container(words).or_else(|| {

@@ -1,3 +1,5 @@
+mod inside;
+
 use serde_json::json;
 
 use super::*;

@@ -1,3 +1,5 @@
+mod container;
+
 use std::collections::HashSet;
 
 use serde_json::json;
@@ -269,7 +271,12 @@ fn a_call_for_a_container_names_its_lease_in_its_summary() {
         let call = ToolCall {
             id: "c1".into(),
             tool: tool.name.into(),
-            arguments: r#"{"ctid": 100, "command": "uptime", "runtimeMinutes": 60}"#.into(),
+            arguments: r#"{
+                "ctid": 100, "command": "echo container 100", "runtimeMinutes": 60,
+                "path": "/srv/container 100", "content": "x", "action": "remove",
+                "commandId": "cmd_1"
+            }"#
+            .into(),
         };
         let mut arguments = serde_json::from_str::<Value>(&call.arguments).unwrap();
         let known = tool.parameters();
@@ -293,9 +300,13 @@ fn a_call_for_a_container_names_its_lease_in_its_summary() {
         let plan = plan.for_lease(lease.clone(), 1_000);
         let named = "container 100 (box, 90 minutes left)";
         assert!(plan.summary.contains(named), "{}", plan.summary);
+        let untrusted = ["`echo container 100`", "`/srv/container 100`"];
+        let quoted = plan.summary.contains('`');
+        let unchanged = untrusted.iter().any(|text| plan.summary.contains(text));
+        assert!(!quoted || unchanged, "{}", plan.summary);
         assert_eq!(plan.suspended().lease, Some(lease.clone()));
     }
-    assert_eq!(bound, 7);
+    assert_eq!(bound, 16);
 }
 
 fn members_have_ctid(schema: &Value) -> bool {

@@ -1,0 +1,348 @@
+//! Requests about the files, background commands and the SSH server of a container: `write hello to
+//! /srv/a`, `what does command cmd_1 say`. They are found by the first verb and by a path or an id,
+//! because the content of a file may have any words.
+
+use serde_json::{Value, json};
+
+use super::{
+    NextStep, answer,
+    words::{self, Word},
+};
+
+/// What surrounds a path or content, and is no part of it.
+const QUOTES: [char; 3] = ['`', '"', '\''];
+/// What follows a path at the end of a sentence or a part of it.
+const ENDINGS: [char; 6] = ['.', ',', ';', ':', '?', '!'];
+
+/// A request, and the rest of its sentence, in which the container is named.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct InsideRequest {
+    action: InsideAction,
+    rest: String,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum InsideAction {
+    ListFiles(String),
+    ReadFile {
+        path: String,
+        offset: u64,
+    },
+    WriteFile {
+        path: String,
+        content: String,
+    },
+    MakeDirectory(String),
+    Move {
+        path: String,
+        to: String,
+    },
+    Remove {
+        path: String,
+        recursive: bool,
+    },
+    ListCommands,
+    ReadCommand(Option<String>),
+    StopCommand {
+        id: Option<String>,
+        signal: &'static str,
+    },
+    ShowAccess,
+    SetUpSsh,
+}
+
+impl InsideRequest {
+    /// Finds the request of a sentence. A sentence that begins with `run` has none: it is a command
+    /// line, whatever stands in it.
+    pub(super) fn find(sentence: &str) -> Option<Self> {
+        let words = words::split(sentence);
+        if words::runs_a_command(&words) {
+            return None;
+        }
+        let paths = paths(sentence);
+        if let Some(action) = file_action(sentence, &words, &paths) {
+            return Some(Self {
+                rest: without(sentence, &paths, &action),
+                action,
+            });
+        }
+        let action = command_action(sentence, &words).or_else(|| ssh_action(&words))?;
+        let rest = match command_id(sentence) {
+            Some(id) => sentence.replace(id, " "),
+            None => sentence.to_owned(),
+        };
+        Some(Self { action, rest })
+    }
+
+    /// The words in which the container is named.
+    pub(super) fn place(&self) -> Vec<Word> {
+        words::split(&self.rest)
+    }
+
+    /// The tool call for this container. `before` are the texts of the conversation, the last first,
+    /// for a command that is meant without its id.
+    pub(super) fn step<'a>(self, ctid: u64, mut before: impl Iterator<Item = &'a str>) -> NextStep {
+        let mut id_of =
+            |id: Option<String>| id.or_else(|| before.find_map(command_id).map(str::to_owned));
+        let (tool, mut arguments) = match self.action {
+            InsideAction::ListFiles(path) => ("list_container_files", json!({ "path": path })),
+            InsideAction::ReadFile { path, offset: 0 } => {
+                ("read_container_file", json!({ "path": path }))
+            }
+            InsideAction::ReadFile { path, offset } => (
+                "read_container_file",
+                json!({ "path": path, "offset": offset }),
+            ),
+            InsideAction::WriteFile { path, content } => (
+                "write_container_file",
+                json!({ "path": path, "content": content }),
+            ),
+            InsideAction::MakeDirectory(path) => (
+                "change_container_files",
+                json!({ "action": "make_directory", "path": path }),
+            ),
+            InsideAction::Move { path, to } => (
+                "change_container_files",
+                json!({ "action": "move", "path": path, "to": to }),
+            ),
+            InsideAction::Remove { path, recursive } => {
+                let mut arguments = json!({ "action": "remove", "path": path });
+                if recursive {
+                    arguments["recursive"] = Value::Bool(true);
+                }
+                ("change_container_files", arguments)
+            }
+            InsideAction::ListCommands => ("list_container_commands", json!({})),
+            InsideAction::ReadCommand(id) => match id_of(id) {
+                Some(id) => ("read_container_command", json!({ "commandId": id })),
+                None => return NextStep::Say(answer::WHICH_COMMAND_ID.to_owned()),
+            },
+            InsideAction::StopCommand { id, signal } => match id_of(id) {
+                Some(id) => (
+                    "stop_container_command",
+                    json!({ "commandId": id, "signal": signal }),
+                ),
+                None => return NextStep::Say(answer::WHICH_COMMAND_ID.to_owned()),
+            },
+            InsideAction::ShowAccess => ("get_container_access", json!({})),
+            InsideAction::SetUpSsh => ("set_up_container_ssh", json!({})),
+        };
+        arguments["ctid"] = json!(ctid);
+        NextStep::Call(tool, arguments)
+    }
+}
+
+fn has(words: &[Word], wanted: &[&str]) -> bool {
+    words.iter().any(|word| wanted.contains(&word.text()))
+}
+
+/// A path in a sentence, with the place of its token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct FoundPath {
+    path: String,
+    start: usize,
+    end: usize,
+}
+
+/// The absolute paths of a sentence. One with spaces has quotes.
+fn paths(sentence: &str) -> Vec<FoundPath> {
+    let mut found = Vec::new();
+    let mut from = 0;
+    while let Some(start) = next_path(sentence, from) {
+        let quote = sentence[..start].chars().next_back();
+        let quote = quote.filter(|c| QUOTES.contains(c));
+        let rest = &sentence[start..];
+        let quoted = quote.and_then(|quote| rest.find(quote));
+        let end = quoted.or_else(|| rest.find(char::is_whitespace));
+        let end = start + end.unwrap_or(rest.len());
+        let path = match quoted {
+            Some(_) => &sentence[start..end],
+            None => sentence[start..end].trim_end_matches(ENDINGS),
+        };
+        found.push(FoundPath {
+            path: path.to_owned(),
+            start: start - quote.map_or(0, char::len_utf8),
+            end: start + path.len() + quoted.map_or(0, |_| 1),
+        });
+        from = end;
+    }
+    found
+}
+
+/// The next `/` that begins a word. One alone is a path after `in` and `of` only, and none in `1
+/// core / 512 MB`.
+fn next_path(sentence: &str, from: usize) -> Option<usize> {
+    let slashes = sentence[from..].match_indices('/');
+    slashes.map(|(at, _)| from + at).find(|at| {
+        let before = sentence[..*at].chars().next_back();
+        let begins = before.is_none_or(|c| c.is_whitespace() || QUOTES.contains(&c));
+        let after = sentence[at + 1..].chars().next();
+        let alone = after.is_none_or(char::is_whitespace);
+        let listed = ["in ", "of "]
+            .iter()
+            .any(|word| sentence[..*at].ends_with(word));
+        begins && (!alone || listed)
+    })
+}
+
+fn file_action(sentence: &str, words: &[Word], paths: &[FoundPath]) -> Option<InsideAction> {
+    let first = paths.first()?;
+    let path = first.path.clone();
+    let (verb, verb_end) = first_verb(&sentence[..first.start])?;
+    let directory = has(words, &["directory", "directories", "folder", "folders"]);
+    Some(match verb {
+        Verb::Write => {
+            // The last path is the file; others are part of the content.
+            let last = paths.last()?;
+            InsideAction::WriteFile {
+                path: last.path.clone(),
+                content: content(&sentence[verb_end..last.start])?,
+            }
+        }
+        Verb::Make if directory => InsideAction::MakeDirectory(path),
+        Verb::MakeDirectory => InsideAction::MakeDirectory(path),
+        Verb::Move => InsideAction::Move {
+            path,
+            to: paths.get(1)?.path.clone(),
+        },
+        Verb::Remove => {
+            let all = ["everything", "recursively", "contents"];
+            InsideAction::Remove {
+                path,
+                recursive: has(words, &all),
+            }
+        }
+        Verb::List => InsideAction::ListFiles(path),
+        Verb::Show if directory || has(words, &["files"]) || path.ends_with('/') => {
+            InsideAction::ListFiles(path)
+        }
+        Verb::Show => InsideAction::ReadFile {
+            path,
+            offset: first_byte(words),
+        },
+        Verb::Make => return None,
+    })
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verb {
+    List,
+    Show,
+    Write,
+    Make,
+    MakeDirectory,
+    Move,
+    Remove,
+}
+
+/// The first verb that these rules know, and where it ends.
+fn first_verb(text: &str) -> Option<(Verb, usize)> {
+    let mut end = 0;
+    text.split_inclusive(char::is_whitespace).find_map(|token| {
+        end += token.len();
+        let word = token.trim().trim_matches(|c: char| !c.is_alphanumeric());
+        let verb = match word.to_lowercase().as_str() {
+            "list" | "ls" | "files" => Verb::List,
+            "show" | "read" | "cat" | "print" | "display" | "view" | "open" | "what" | "what's" => {
+                Verb::Show
+            }
+            "write" | "save" | "put" => Verb::Write,
+            "make" | "create" => Verb::Make,
+            "mkdir" => Verb::MakeDirectory,
+            "move" | "rename" | "mv" => Verb::Move,
+            "delete" | "remove" | "rm" | "erase" => Verb::Remove,
+            _ => return None,
+        };
+        Some((verb, end))
+    })
+}
+
+/// The content of `write CONTENT to`: the quoted text, or else all of it. A line break ends a text
+/// file.
+fn content(text: &str) -> Option<String> {
+    let text = text.trim();
+    let lower = text.to_lowercase();
+    let links = [" to file", " to the file", " into", " to", " in"];
+    let link = links.iter().find(|link| lower.ends_with(*link))?;
+    let text = text[..text.len() - link.len()].trim();
+    let quoted = QUOTES
+        .iter()
+        .find_map(|quote| text.strip_prefix(*quote)?.strip_suffix(*quote));
+    let text = quoted.unwrap_or(text);
+    (!text.is_empty()).then(|| format!("{text}\n"))
+}
+
+/// The number in `from byte 8192`.
+fn first_byte(words: &[Word]) -> u64 {
+    let number = words.windows(2).find_map(|pair| match pair {
+        [Word::Text(word), Word::Number(number)] if word == "byte" && *number >= 0.0 => {
+            Some(*number as u64)
+        }
+        _ => None,
+    });
+    number.unwrap_or(0)
+}
+
+/// The sentence without paths and content, whose numbers are no container's.
+fn without(sentence: &str, paths: &[FoundPath], action: &InsideAction) -> String {
+    if let InsideAction::WriteFile { .. } = action {
+        let begin = first_verb(sentence).map_or(0, |(_, end)| end);
+        let end = paths.last().map_or(begin, |path| path.end);
+        return format!("{} {}", &sentence[..begin], &sentence[end..]);
+    }
+    let mut rest = String::new();
+    let mut from = 0;
+    for path in paths {
+        rest.push_str(&sentence[from..path.start]);
+        rest.push(' ');
+        from = path.end;
+    }
+    rest.push_str(&sentence[from..]);
+    match action {
+        InsideAction::ReadFile { offset, .. } if *offset > 0 => {
+            rest.replace(&format!("byte {offset}"), " ")
+        }
+        _ => rest,
+    }
+}
+
+/// The id of a background command in a text.
+fn command_id(text: &str) -> Option<&str> {
+    let outside = |c: char| !c.is_ascii_alphanumeric() && c != '_';
+    text.split(outside)
+        .find(|word| word.len() > "cmd_".len() && word.starts_with("cmd_"))
+}
+
+fn command_action(sentence: &str, words: &[Word]) -> Option<InsideAction> {
+    if has(words, &["commands"]) {
+        let placed = has(words, &["background"]) || words::container_number(words).is_some();
+        return placed.then_some(InsideAction::ListCommands);
+    }
+    let id = command_id(sentence).map(str::to_owned);
+    if id.is_none() && !has(words, &["command"]) {
+        return None;
+    }
+    let reads = [
+        "say", "says", "said", "output", "print", "printed", "show", "read", "doing",
+    ];
+    if has(words, &["kill"]) {
+        Some(InsideAction::StopCommand { id, signal: "KILL" })
+    } else if has(words, &["stop", "end", "terminate", "cancel", "interrupt"]) {
+        Some(InsideAction::StopCommand { id, signal: "TERM" })
+    } else if id.is_some() || has(words, &reads) {
+        Some(InsideAction::ReadCommand(id))
+    } else {
+        None
+    }
+}
+
+fn ssh_action(words: &[Word]) -> Option<InsideAction> {
+    let ssh = has(words, &["ssh"]) && !has(words, &["lease", "rent"]);
+    if ssh && has(words, &["set", "setup", "install", "enable"]) {
+        Some(InsideAction::SetUpSsh)
+    } else if has(words, &["access", "reached"]) && has(words, &["what", "how", "show", "is"]) {
+        Some(InsideAction::ShowAccess)
+    } else {
+        None
+    }
+}
