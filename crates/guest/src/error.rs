@@ -73,6 +73,9 @@ pub enum GuestError {
     /// The path exists already.
     #[error("already exists")]
     Exists,
+    /// A file is needed, and the path is a device, a pipe or a socket.
+    #[error("not a regular file")]
+    NotAFile,
     /// A directory with entries was to be removed without its entries.
     #[error("the directory is not empty")]
     NotEmpty,

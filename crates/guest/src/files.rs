@@ -15,6 +15,11 @@ use crate::pool::Guest;
 use crate::sftp::{Sftp, is_failure, plain};
 use crate::{paths, sftp};
 
+/// Linux takes names of 255 bytes, and each byte that is no UTF-8 is shown as three. A server that
+/// sends longer ones wants our memory.
+const MAX_NAME: usize = 3 * 255;
+/// Entries of a directory that are passed over: `.`, `..`, and names that no file can have.
+const MAX_PASSED_OVER: usize = 100;
 /// For the removal of a whole tree.
 const REMOVE_TIMEOUT: Duration = Duration::from_secs(600);
 
@@ -89,6 +94,50 @@ pub struct Listing {
     pub truncated: bool,
 }
 
+/// The entries of a directory as they come. The server decides how many and how long they are, so
+/// what is kept of them has a bound, and their number too.
+struct Listed {
+    entries: Vec<DirEntry>,
+    max: usize,
+    passed_over: usize,
+    truncated: bool,
+}
+
+impl Listed {
+    fn new(max: usize) -> Self {
+        Self {
+            entries: Vec::new(),
+            max,
+            passed_over: 0,
+            truncated: false,
+        }
+    }
+
+    fn add(&mut self, name: String, attributes: &FileAttributes) {
+        let is_name = !matches!(name.as_str(), "" | "." | "..") && !name.contains('/');
+        if !is_name || name.len() > MAX_NAME {
+            self.passed_over += 1;
+            self.truncated |= self.passed_over > MAX_PASSED_OVER;
+        } else if self.entries.len() >= self.max {
+            self.truncated = true;
+        } else {
+            self.entries.push(DirEntry {
+                lossy: name.contains(char::REPLACEMENT_CHARACTER),
+                name,
+                stat: FileStat::from_attributes(attributes),
+            });
+        }
+    }
+
+    fn sorted(mut self) -> Listing {
+        self.entries.sort_by(|one, other| one.name.cmp(&other.name));
+        Listing {
+            entries: self.entries,
+            truncated: self.truncated,
+        }
+    }
+}
+
 impl Guest {
     /// What a path is, symbolic links followed.
     ///
@@ -111,9 +160,8 @@ impl Guest {
             return Err(GuestError::NotADirectory);
         }
         let handle = sftp.raw().opendir(path).await.map_err(plain)?.handle;
-        let mut entries = Vec::new();
-        let mut truncated = false;
-        while !truncated {
+        let mut listed = Listed::new(max);
+        while !listed.truncated {
             let files = match sftp.raw().readdir(handle.as_str()).await {
                 Ok(name) if !name.files.is_empty() => name.files,
                 Ok(_) => break,
@@ -121,23 +169,10 @@ impl Guest {
                 Err(error) => return Err(plain(error)),
             };
             for file in files {
-                let name = file.filename;
-                if matches!(name.as_str(), "" | "." | "..") || name.contains('/') {
-                    continue;
-                }
-                if entries.len() == max {
-                    truncated = true;
-                    break;
-                }
-                entries.push(DirEntry {
-                    lossy: name.contains(char::REPLACEMENT_CHARACTER),
-                    name,
-                    stat: FileStat::from_attributes(&file.attrs),
-                });
+                listed.add(file.filename, &file.attrs);
             }
         }
-        entries.sort_by(|one, other| one.name.cmp(&other.name));
-        Ok(Listing { entries, truncated })
+        Ok(listed.sorted())
     }
 
     /// Makes a directory, with `parents` also those above it; then one that exists is no error.
@@ -284,5 +319,36 @@ impl Sftp {
             },
             error => error,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_servers_names_and_their_number_are_bounded() {
+        let attributes = FileAttributes::empty();
+        let mut listed = Listed::new(2);
+        for name in ["b", ".", "..", "", "x/y"] {
+            listed.add(name.to_owned(), &attributes);
+        }
+        listed.add("n".repeat(MAX_NAME + 1), &attributes);
+        listed.add("\u{fffd}".repeat(255), &attributes);
+        assert!(!listed.truncated);
+        listed.add("c".to_owned(), &attributes);
+        assert!(listed.truncated);
+        let listing = listed.sorted();
+        let names: Vec<_> = listing
+            .entries
+            .iter()
+            .map(|entry| entry.name.len())
+            .collect();
+        assert_eq!(names, [1, 765]);
+        let mut endless = Listed::new(2);
+        for _ in 0..=MAX_PASSED_OVER {
+            endless.add(".".to_owned(), &attributes);
+        }
+        assert!(endless.truncated);
     }
 }

@@ -85,6 +85,11 @@ impl Lease {
         }
     }
 
+    /// Whether all sessions of the control connections are in use.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.slots.is_busy()
+    }
+
     /// A session on a connection of its own.
     pub(crate) async fn stream_session(&self) -> Result<OpenChannel, GuestError> {
         let opened = self.on_stream(None).await?;

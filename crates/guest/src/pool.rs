@@ -120,7 +120,16 @@ impl Guest {
     /// # Errors
     /// Those of a connection and a login: nothing ran.
     pub async fn probe(&self) -> Result<(), GuestError> {
+        if self.is_busy() {
+            return Ok(());
+        }
         self.lease().session().await.map(drop)
+    }
+
+    /// Whether SSH works and every session of the open connections is in use, so that one more has
+    /// to wait.
+    pub fn is_busy(&self) -> bool {
+        self.lease().is_busy()
     }
 
     pub(crate) fn lease(&self) -> Arc<Lease> {

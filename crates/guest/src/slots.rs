@@ -101,6 +101,17 @@ impl Slots {
         room && !state.controls.iter().any(free)
     }
 
+    /// Whether there are control connections that work, all of whose places are taken.
+    pub(crate) fn is_busy(&self) -> bool {
+        let state = self.state();
+        let mut alive = state
+            .controls
+            .iter()
+            .filter(|control| control.capacity > 0 && !control.connection.is_closed())
+            .peekable();
+        alive.peek().is_some() && alive.all(|control| control.used >= control.capacity)
+    }
+
     /// Whether one more control connection may be opened.
     pub(crate) fn has_room_for_control(&self) -> bool {
         let state = self.state();

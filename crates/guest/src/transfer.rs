@@ -173,7 +173,7 @@ fn regular(kind: FileKind) -> Result<(), GuestError> {
     match kind {
         FileKind::File => Ok(()),
         FileKind::Directory => Err(GuestError::IsADirectory),
-        _ => Err(GuestError::Other("not a regular file".to_owned())),
+        _ => Err(GuestError::NotAFile),
     }
 }
 

@@ -69,6 +69,8 @@ struct AdmittedVisit {
     lease: Lease,
     location: ContainerLocation,
     ticket: ConsoleTicket,
+    /// The text of the ticket, for a console that cannot be opened.
+    token: Secret,
     /// The shell of the connection before, if this one resumes it and it is still there.
     parked: Option<ParkedShell>,
     /// It resumes a console that was open before.
@@ -103,23 +105,34 @@ async fn enter(
         .await
         .map_err(|()| ConsoleEnd::HostLost)?
         .ok_or(ConsoleEnd::LeaseOver)?;
-    let Some(room) = app.consoles.room() else {
-        let restored = ticket::restore(app, opening.ticket.expose()).await;
-        restored.map_err(unreadable)?;
-        return Err(ConsoleEnd::Full);
+    let room = match app.consoles.has_room_for(&lease.lease_id) {
+        true => app.consoles.room(),
+        false => None,
+    };
+    let Some(room) = room else {
+        return Err(full(app, &opening.ticket).await);
     };
     let location = locate::find(app, &lease).await.map_err(unreached)?;
-    let token = opening.ticket.expose();
+    let token = opening.ticket;
     let entrance = AdmittedVisit {
         lease,
         location,
         ticket,
-        parked: app.parked_shells.take(&crypto::sha256_hex(token)),
-        resumes: ticket::is_resume(token),
+        parked: app.parked_shells.take(&crypto::sha256_hex(token.expose())),
+        resumes: ticket::is_resume(token.expose()),
+        token,
         expires_at,
         size,
     };
     Ok((entrance, room))
+}
+
+/// As many are open as may be. No console was opened, so the ticket is good for another try.
+async fn full(app: &App, token: &Secret) -> ConsoleEnd {
+    match ticket::restore(app, token.expose()).await {
+        Ok(()) => ConsoleEnd::Full,
+        Err(error) => unreadable(error),
+    }
 }
 
 fn unreadable(error: impl std::fmt::Display) -> ConsoleEnd {
@@ -173,7 +186,7 @@ async fn open_stream(
         };
         match guest.open_shell(&request).await {
             Ok(shell) => return Ok(shell.into()),
-            Err(GuestError::TooMany) => return Err(ConsoleEnd::Full),
+            Err(GuestError::TooMany) => return Err(full(app, &entrance.token).await),
             Err(error) => {
                 tracing::warn!(lease.id = entrance.lease.lease_id.as_str(), %error, "no shell can be opened over SSH; the terminal is used");
             }
@@ -194,7 +207,15 @@ async fn run_console(
     from_client: &mut FromClient,
 ) -> ConsoleEnd {
     let lease_id = &entrance.lease.lease_id;
-    let parked = entrance.parked.take().map(ConsoleStream::from);
+    let parked = match entrance.parked.take().map(ConsoleStream::from) {
+        Some(stream) => {
+            let (cols, rows) = entrance.size;
+            // A shell whose connection was lost meanwhile is no reason to refuse a new one.
+            let resized = stream.writer.resize(cols, rows).await;
+            resized.is_ok().then_some(stream)
+        }
+        None => None,
+    };
     let guest = match parked {
         Some(_) => None,
         None => connect::ssh(app, &entrance.lease).await.ok(),
@@ -205,10 +226,7 @@ async fn run_console(
     };
     let is_new_shell = entrance.resumes && guest.is_some();
     let opened = match parked {
-        Some(stream) => {
-            let (cols, rows) = entrance.size;
-            stream.writer.resize(cols, rows).await.map(|()| stream)
-        }
+        Some(stream) => Ok(stream),
         None => tokio::select! {
             opened = open_stream(app, &entrance, guest.as_ref()) => opened,
             loss = seat.pushed() => return loss.into(),

@@ -19,6 +19,8 @@ use crate::{ids::LeaseId, shares::Shares};
 
 /// Consoles at a time in all replicas together: connections whose ticket was good.
 const ROOM: usize = 256;
+/// The same for one lease: a container has as many shells as it likes over SSH.
+const PER_LEASE: usize = 8;
 /// Connections at a time that have shown no ticket yet, in this process, whose memory it spares:
 /// each may send a message of a megabyte.
 const UNPROVEN: usize = 64;
@@ -90,6 +92,12 @@ impl OpenConsoles {
     /// Room for one more console, if there is any.
     pub fn room(&self) -> Option<ResizablePermit> {
         self.room.try_acquire()
+    }
+
+    /// Whether a lease may have one more console with a seat of its own.
+    pub fn has_room_for(&self, lease_id: &LeaseId) -> bool {
+        let own = |(lease, number): &&SeatKey| lease == lease_id && *number > 0;
+        self.seats().keys().filter(own).count() < PER_LEASE
     }
 
     /// Takes a seat that no other console takes over.
@@ -251,5 +259,20 @@ mod tests {
         assert!(consoles.room().is_none());
         drop(all);
         assert!(consoles.room().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_lease_has_room_for_so_many_shells_and_others_have_theirs() {
+        let consoles = OpenConsoles::new(&Shares::default());
+        let (lease, other) = ("lease-1".into(), "lease-2".into());
+        let mut seats = vec![consoles.take(&lease).await];
+        for _ in 0..PER_LEASE {
+            assert!(consoles.has_room_for(&lease));
+            seats.push(consoles.take_own(&lease).await);
+        }
+        assert!(!consoles.has_room_for(&lease));
+        assert!(consoles.has_room_for(&other));
+        seats.pop();
+        assert!(consoles.has_room_for(&lease));
     }
 }

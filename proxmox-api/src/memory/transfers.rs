@@ -10,6 +10,9 @@ use crate::ids::LeaseId;
 const PER_LEASE: usize = 8;
 /// Transfers at a time in this process.
 const IN_ALL: usize = 64;
+/// From so many on a lease gets no second one: a client may read or write as slowly as it likes,
+/// and some leases could keep all others from their files.
+const SHARED: usize = IN_ALL / 2;
 
 /// The transfers under way; clones share them.
 #[derive(Clone, Default)]
@@ -26,7 +29,8 @@ impl Transfers {
     pub fn begin(&self, lease_id: &LeaseId) -> Option<TransferPermit> {
         let mut all = self.all();
         let of_lease = all.get(lease_id).copied().unwrap_or(0);
-        if of_lease >= PER_LEASE || all.values().sum::<usize>() >= IN_ALL {
+        let limit = if of_lease == 0 { IN_ALL } else { SHARED };
+        if of_lease >= PER_LEASE || all.values().sum::<usize>() >= limit {
             return None;
         }
         all.insert(lease_id.clone(), of_lease + 1);
@@ -67,8 +71,12 @@ mod tests {
         assert!(transfers.begin(&lease(0)).is_none());
         begun.pop();
         begun.push(transfers.begin(&lease(0)).unwrap());
-        for number in 1..IN_ALL / PER_LEASE {
+        for number in 1..SHARED / PER_LEASE {
             begun.extend((0..PER_LEASE).map(|_| transfers.begin(&lease(number)).unwrap()));
+        }
+        for number in 10..10 + IN_ALL - SHARED {
+            begun.push(transfers.begin(&lease(number)).unwrap());
+            assert!(transfers.begin(&lease(number)).is_none(), "a second one");
         }
         assert!(transfers.begin(&lease(99)).is_none());
         drop(begun);

@@ -13,11 +13,11 @@ use axum::{
 use futures_util::stream;
 use serde_json::{Value, json};
 use service::request_id::RequestId;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use x402::{offer::Offer, payment::Version, reason::Reason, wire::receipt::Receipt};
 
 use super::challenge;
-use crate::{error::ApiError, progress::ProgressEvent, store::StoredAnswer};
+use crate::{error::ApiError, progress::ProgressEvents, store::StoredAnswer};
 
 /// The reply to a payment.
 #[derive(Debug)]
@@ -99,7 +99,7 @@ impl ReplyContext {
     /// status.
     pub async fn stream(
         self,
-        mut steps: mpsc::UnboundedReceiver<ProgressEvent>,
+        mut steps: ProgressEvents,
         reply: oneshot::Receiver<PaymentReply>,
     ) -> Response {
         let Some(first) = steps.recv().await else {

@@ -12,12 +12,12 @@ use axum::{
 };
 use serde_json::json;
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::oneshot,
     time::{Instant, sleep_until},
 };
 
 use super::reply::{PaymentReply, ReplyContext, received};
-use crate::progress::ProgressEvent;
+use crate::progress::ProgressEvents;
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
@@ -63,7 +63,7 @@ pub(super) async fn early(
     context: &ReplyContext,
     preference: AsyncPreference,
     public_base_url: &str,
-    mut steps: mpsc::UnboundedReceiver<ProgressEvent>,
+    mut steps: ProgressEvents,
     reply: oneshot::Receiver<PaymentReply>,
 ) -> Response {
     let start = Instant::now();

@@ -152,6 +152,8 @@ async fn content(
     };
     let (offset, length) = match &part {
         Some(part) => (*part.start(), Some(part.end() - part.start() + 1)),
+        // A file that grew since is sent in the length that is announced.
+        None if size > 0 => (0, Some(size)),
         None => (0, None),
     };
     let reader = guest.read_file(path, offset, length).await?;

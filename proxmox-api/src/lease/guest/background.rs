@@ -114,16 +114,20 @@ pub fn begin_request(id: &str, command: &GuestCommand) -> GuestCommand {
 }
 
 /// What runs the customer's script: in its folder, with its variables, as its user. `setpriv` keeps
-/// the process; where it is missing `su` does the same.
+/// the process; where it is missing `su` does the same. The command's words are complete before the
+/// variables are set, because a variable may have any name.
 fn start_script(command: &GuestCommand) -> String {
-    let mut text = "echo $$ >group.new && mv group.new group\nscript=$(cat script)\n".to_owned();
-    let user = command.user.as_deref();
-    if let Some(user) = user {
-        text += &format!(
+    let mut text = "echo $$ >group.new && mv group.new group\n".to_owned();
+    text += &match command.user.as_deref() {
+        Some(user) => format!(
             "u={user} && i=$(id -u \"$u\") && g=$(id -g \"$u\") || exit 125\n\
-             eval \"HOME=~$u\"; USER=$u LOGNAME=$u; export HOME USER LOGNAME\n"
-        );
-    }
+             eval \"HOME=~$u\"; USER=$u LOGNAME=$u; export HOME USER LOGNAME\n\
+             if p=$(command -v setpriv) && \"$p\" --reuid=\"$i\" --regid=\"$g\" --init-groups true 2>/dev/null; then\n\
+             set -- \"$p\" --reuid=\"$i\" --regid=\"$g\" --init-groups /bin/sh -c \"$(cat script)\"\n\
+             else set -- \"$(command -v su)\" -s /bin/sh -c \"$(cat script)\" -- \"$u\"\nfi\n"
+        ),
+        None => "set -- /bin/sh -c \"$(cat script)\"\n".to_owned(),
+    };
     for (name, value) in &command.env {
         text += &format!("export {name}={}\n", quoted(value));
     }
@@ -131,15 +135,7 @@ fn start_script(command: &GuestCommand) -> String {
         Some(folder) => format!("cd -- {} || exit 125\n", quoted(folder)),
         None => "cd -- \"$HOME\" 2>/dev/null || cd /\n".to_owned(),
     };
-    text += match user {
-        Some(_) => {
-            "if setpriv --reuid=\"$i\" --regid=\"$g\" --init-groups true 2>/dev/null; then\n\
-             exec setpriv --reuid=\"$i\" --regid=\"$g\" --init-groups sh -c \"$script\"\n\
-             fi\nexec su -s /bin/sh -c \"$script\" -- \"$u\"\n"
-        }
-        None => "exec sh -c \"$script\"\n",
-    };
-    text
+    text + "exec \"$@\"\n"
 }
 
 /// All background commands of a container, the youngest first.
@@ -238,22 +234,22 @@ async fn with_output(
         let script = format!(
             "cd {FOLDER}/{} && tail -c +{} stdout | head -c {stdout_bytes} && tail -c +{} stderr | head -c {stderr_bytes} >&2",
             record.id,
-            range.stdout + 1,
-            range.stderr + 1,
+            range.stdout.saturating_add(1),
+            range.stderr.saturating_add(1),
         );
         let outcome = run(guest, script, OUTPUT_LIMIT).await?;
         parts = (outcome.stdout, outcome.stderr);
         let running = record.state == CommandState::Running;
-        if running || range.stdout + stdout_bytes < record.stdout {
+        if running || range.stdout.saturating_add(stdout_bytes) < record.stdout {
             text::cut_to_characters(&mut parts.0);
         }
-        if running || range.stderr + stderr_bytes < record.stderr {
+        if running || range.stderr.saturating_add(stderr_bytes) < record.stderr {
             text::cut_to_characters(&mut parts.1);
         }
     }
     let offsets = (
-        range.stdout + parts.0.len() as u64,
-        range.stderr + parts.1.len() as u64,
+        range.stdout.saturating_add(parts.0.len() as u64),
+        range.stderr.saturating_add(parts.1.len() as u64),
     );
     let whole = |bytes: Vec<u8>| {
         let length = bytes.len() as u64;

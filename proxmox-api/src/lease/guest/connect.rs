@@ -54,6 +54,8 @@ pub async fn ssh(app: &App, lease: &Lease) -> Result<Guest, NoSsh> {
         Ok(Ok(())) => Ok(guest),
         Ok(Err(GuestError::TooMany)) => return Err(NoSsh::Full),
         Ok(Err(error)) => Err(obstacle(&error)),
+        // The customer's other commands have every session; there will be one, or it is too many.
+        Err(_) if guest.is_busy() => Ok(guest),
         Err(_) => Err(SshObstacle::Unreachable),
     };
     remember(app, id, begun, found.as_ref().err().copied());
@@ -191,7 +193,10 @@ fn remember(app: &App, id: &LeaseId, begun: RouteTry, found: Option<SshObstacle>
 
 fn obstacle(error: &GuestError) -> SshObstacle {
     match error {
-        GuestError::Refused => SshObstacle::Refused,
+        // A server that restarts, or sends us away for some seconds, is soon tried again.
+        GuestError::Refused | GuestError::Penalized | GuestError::Lost { .. } => {
+            SshObstacle::Refused
+        }
         GuestError::NotSsh => SshObstacle::NotSsh,
         GuestError::HostKeyMismatch => SshObstacle::HostKeyChanged,
         GuestError::AuthRefused => SshObstacle::LoginRefused,

@@ -47,6 +47,9 @@ impl From<GuestError> for ApiError {
             GuestError::Permission => conflict("The container does not allow this with the file."),
             GuestError::NotADirectory => conflict("A part of the path is no directory."),
             GuestError::IsADirectory => conflict("There is a directory at this path."),
+            GuestError::NotAFile => {
+                conflict("There is a device, pipe or socket at this path, and no file.")
+            }
             GuestError::NotEmpty => {
                 conflict("The directory is not empty; `recursive=true` removes what is in it too.")
             }

@@ -1,12 +1,11 @@
 //! Converts a command's output to text for the answer: whole at the end, or in pieces while it
 //! runs.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use pve::{OutputSink, OutputStream};
-use serde_json::json;
 
 use crate::progress::Progress;
 
@@ -71,15 +70,17 @@ pub fn cut_to_characters(bytes: &mut Vec<u8>) {
 pub fn sink(progress: Progress) -> OutputSink {
     let pieces: Mutex<[Pieces; 2]> = Mutex::default();
     let passed = AtomicUsize::new(0);
+    let is_cut = AtomicBool::new(false);
     OutputSink::new(move |stream, bytes| {
-        // What a slow client has not taken yet is kept in memory.
-        let before = passed.fetch_add(bytes.len(), Ordering::Relaxed);
-        if before > PASSED_LIMIT {
+        if is_cut.load(Ordering::Relaxed) {
             return;
         }
-        if before + bytes.len() > PASSED_LIMIT {
+        let cut = || {
+            is_cut.store(true, Ordering::Relaxed);
             progress.step("output_truncated");
-            return;
+        };
+        if passed.fetch_add(bytes.len(), Ordering::Relaxed) + bytes.len() > PASSED_LIMIT {
+            return cut();
         }
         let (position, name) = match stream {
             OutputStream::Stdout => (0, "stdout"),
@@ -87,8 +88,9 @@ pub fn sink(progress: Progress) -> OutputSink {
         };
         let mut pieces = pieces.lock().unwrap_or_else(PoisonError::into_inner);
         let text = pieces[position].push(bytes);
-        if !text.is_empty() {
-            progress.say(name, json!({ "text": text }));
+        // What a slow client has not taken yet is kept in memory.
+        if !text.is_empty() && !progress.say_output(name, text) {
+            cut();
         }
     })
 }

@@ -1,5 +1,6 @@
 //! Commands, consoles and files over SSH, with a real OpenSSH server in place of a container's.
 
+mod attacks;
 mod background;
 mod commands;
 mod consoles;
