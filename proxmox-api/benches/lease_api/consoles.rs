@@ -3,41 +3,73 @@
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
 
 use crate::{
-    BenchSize,
+    BenchSize, FAST,
     customer::Customer,
-    figures::{durations, figure},
-    stage::BenchTestbed,
+    figures::{durations, figure, skip},
+    stage::{BenchTestbed, simulator_program},
 };
+
+const OVER_TERMINAL: &str = "added to a command, paid";
+const OVER_SSH: &str = "added to a command, paid, over SSH";
 
 pub async fn measure(stage: &BenchTestbed, extent: &BenchSize) {
     let customer = Customer::new(stage).await;
     let ctid = customer.lease(stage).await;
-    commands(stage, &customer, ctid, extent.commands).await;
+    commands(stage, &customer, ctid, extent.commands, OVER_TERMINAL).await;
     echoes(stage, &customer, ctid, extent.keys).await;
     many(stage, &customer, extent.consoles).await;
 }
 
+/// The same commands, by SSH to the simulator's containers.
+pub async fn measure_ssh(extent: &BenchSize) {
+    if !simulator_program().exists() {
+        skip(OVER_SSH, "pve-sim is not built beside the service");
+        return;
+    }
+    let stage = BenchTestbed::with_ssh(FAST).await;
+    let customer = Customer::new(&stage).await;
+    let ctid = customer.lease(&stage).await;
+    let token = customer.sign_in(&stage).await;
+    let access = format!("{}/lease/{ctid}/access", stage.url());
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let request = stage.http.get(&access).bearer_auth(&token);
+        let access: Value = request.send().await.unwrap().json().await.unwrap();
+        if access["via"] == "ssh" {
+            break;
+        }
+        assert!(Instant::now() < deadline, "SSH does not work: {access}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    commands(&stage, &customer, ctid, extent.commands, OVER_SSH).await;
+}
+
 /// A command that takes half a second, for the whole paid call; the rest is the time of the service
-/// and the terminal.
-async fn commands(stage: &BenchTestbed, customer: &Customer, ctid: u32, count: usize) {
+/// and of the way into the container.
+async fn commands(stage: &BenchTestbed, customer: &Customer, ctid: u32, count: usize, name: &str) {
     let own = Duration::from_millis(500);
     let (path, body) = (
         format!("/management/exec/{ctid}"),
         json!({"command": "sleep 0.5"}),
     );
     let mut spent = Vec::new();
+    let mut ways = Vec::new();
     for _ in 0..count {
         let start = Instant::now();
         let answer = customer.pay(stage, &path, &body).await;
         spent.push(start.elapsed().saturating_sub(own));
         assert_eq!(answer["exitCode"], 0, "{answer}");
+        ways.push(answer["via"].clone());
     }
-    durations("added to a command, paid", &mut spent);
+    ways.dedup();
+    let way = if name == OVER_SSH { "ssh" } else { "terminal" };
+    assert_eq!(ways, [way]);
+    durations(name, &mut spent);
 }
 
 /// The time from a key to its echo, through the service, its socket to Proxmox and the shell's

@@ -172,6 +172,8 @@ async fn measure(extent: &BenchSize, parts: &[&str]) {
         // A fresh process, so that its memory grows by the need of the consoles.
         let stage = BenchTestbed::start(FAST).await;
         consoles::measure(&stage, extent).await;
+        drop(stage);
+        consoles::measure_ssh(extent).await;
     }
     if wanted("hostile") {
         let stage = BenchTestbed::start(FAST).await;

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::Arc,
     time::{Duration, Instant},
@@ -39,25 +39,31 @@ pub struct BenchTestbed {
 impl BenchTestbed {
     /// Starts with one node.
     pub async fn start(time_scale: f64) -> Self {
-        Self::of(&["pve"], time_scale, None).await
+        Self::of(&["pve"], time_scale, None, false).await
+    }
+
+    /// Starts with one node whose containers have SSH servers, by the simulator's program.
+    pub async fn with_ssh(time_scale: f64) -> Self {
+        Self::of(&["pve"], time_scale, None, true).await
     }
 
     /// Starts with one node and a server's database.
     pub async fn with_database(time_scale: f64, database: &str) -> Self {
-        Self::of(&["pve"], time_scale, Some(database)).await
+        Self::of(&["pve"], time_scale, Some(database), false).await
     }
 
     /// Starts with a cluster.
     pub async fn on(nodes: &[&str], time_scale: f64) -> Self {
-        Self::of(nodes, time_scale, None).await
+        Self::of(nodes, time_scale, None, false).await
     }
 
-    async fn of(nodes: &[&str], time_scale: f64, database: Option<&str>) -> Self {
+    async fn of(nodes: &[&str], time_scale: f64, database: Option<&str>, ssh: bool) -> Self {
         service::crypto::install_ring_provider();
         let config = SimConfig {
             nodes: nodes.iter().map(|node| (*node).to_owned()).collect(),
             time_scale,
             shell: ShellMode::HostForTests("/bin/sh".into()),
+            guest_program: Some(simulator_program()),
             ..SimConfig::default()
         };
         let address_delay = config.address_delay.mul_f64(time_scale);
@@ -68,7 +74,9 @@ impl BenchTestbed {
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let address = format!("127.0.0.1:{}", free_port().await);
         let stage = Self {
-            service: Arc::new(Service::start(&address, &sim, nodes, &folder, database)),
+            service: Arc::new(Service::start(
+                &address, &sim, nodes, &folder, database, ssh,
+            )),
             address,
             http,
             sim: Arc::new(sim),
@@ -82,7 +90,14 @@ impl BenchTestbed {
     /// Another replica on the same database and the same Proxmox of one node.
     pub async fn replica(&self, database: &str) -> Self {
         let address = format!("127.0.0.1:{}", free_port().await);
-        let service = Service::start(&address, &self.sim, &["pve"], &self.folder, Some(database));
+        let service = Service::start(
+            &address,
+            &self.sim,
+            &["pve"],
+            &self.folder,
+            Some(database),
+            false,
+        );
         let replica = Self {
             service: Arc::new(service),
             address,
@@ -112,6 +127,12 @@ impl BenchTestbed {
     }
 }
 
+/// The simulator's program, which is built beside the service's. It runs in containers as their SSH
+/// server.
+pub fn simulator_program() -> PathBuf {
+    Path::new(env!("CARGO_BIN_EXE_proxmox-api")).with_file_name("pve-sim")
+}
+
 /// The process.
 pub struct Service(Child);
 
@@ -123,6 +144,7 @@ impl Service {
         nodes: &[&str],
         folder: &TempDir,
         database: Option<&str>,
+        ssh: bool,
     ) -> Self {
         let port = address.rsplit_once(':').unwrap().1;
         let file = |name: &str| folder.path().join(name);
@@ -144,7 +166,8 @@ impl Service {
                 ("PVE_TOKEN_SECRET", &sim.token_secret()),
                 ("PVE_FINGERPRINT", &sim.fingerprint()),
                 ("PVE_NODE", &nodes.join(",")),
-                ("GUEST_SSH", "false"),
+                ("GUEST_SSH", if ssh { "true" } else { "false" }),
+                ("GUEST_PROXY", &format!("socks5h://{}", sim.guest_proxy())),
             ])
             .current_dir(folder.path())
             .stdin(Stdio::null())

@@ -11,5 +11,6 @@ mod hostile;
 mod ports;
 mod shell;
 mod socks;
+#[path = "../sshd/mod.rs"]
 mod sshd;
 mod transfer;

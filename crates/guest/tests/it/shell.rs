@@ -1,6 +1,6 @@
 //! Shells in terminals, and readers that stop.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use guest::{GuestError, ShellReader, ShellRequest};
@@ -102,26 +102,7 @@ async fn a_shell_that_nobody_reads_holds_up_no_command_and_takes_no_memory() {
     writer.write(Bytes::from("yes 0123456789\n")).await.unwrap();
     until(&mut reader, "0123456789\r\n0123456789").await;
     // The guest has to wait once the buffers are full: `yes` makes no progress.
-    let written = || {
-        let yes = sshd.processes().into_iter().find(|pid| {
-            let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            line.starts_with(b"yes\x00")
-        });
-        let io = std::fs::read_to_string(format!("/proc/{}/io", yes?)).ok()?;
-        io.lines()
-            .find_map(|line| line.strip_prefix("wchar: ").map(str::to_owned))
-    };
-    let mut last = None;
-    let mut since = Instant::now();
-    eventually("it waits", || {
-        let now = written();
-        if now != last {
-            last = now;
-            since = Instant::now();
-        }
-        last.is_some() && since.elapsed() > Duration::from_secs(1)
-    })
-    .await;
+    let written = sshd.until_blocked("yes").await;
     for n in 0..20 {
         let script = format!("echo {n}");
         let command = run(&guest, &script);
@@ -130,7 +111,7 @@ async fn a_shell_that_nobody_reads_holds_up_no_command_and_takes_no_memory() {
             .unwrap();
         assert_eq!(outcome.stdout, format!("{n}\n").into_bytes());
     }
-    assert_eq!(written(), last);
+    assert_eq!(sshd.written_by("yes"), Some(written));
     // It goes on where it was.
     for _ in 0..1000 {
         reader.read().await.unwrap();

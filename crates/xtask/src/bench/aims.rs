@@ -14,7 +14,7 @@ pub enum Aim {
 }
 
 /// The figures that have an aim, by name.
-const AIMS: [(&str, Aim); 25] = [
+const AIMS: [(&str, Aim); 33] = [
     ("402 challenges", Aim::Over(20_000.0)),
     ("paid calls, 1 at a time", Aim::Over(3_000.0)),
     ("paid calls, 16 at a time", Aim::Over(3_000.0)),
@@ -52,6 +52,23 @@ const AIMS: [(&str, Aim); 25] = [
         "history, PostgreSQL, others' lists, a wallet with 20,000 payments leasing, over a new one",
         Aim::Over(0.9),
     ),
+    ("warm command over SSH, median", Aim::Under(10.0)),
+    ("warm command over SSH, p99", Aim::Under(30.0)),
+    ("cold SSH connection, median", Aim::Under(150.0)),
+    (
+        "50 one-second commands at once, median",
+        Aim::Under(3_000.0),
+    ),
+    (
+        "command beside a console that nobody reads, over one without",
+        Aim::Under(1.2),
+    ),
+    (
+        "command beside a console that nobody reads, slowest",
+        Aim::Under(1_000.0),
+    ),
+    ("file into a guest", Aim::Over(80.0)),
+    ("file out of a guest", Aim::Over(80.0)),
     ("added to a turn, median", Aim::Under(5.0)),
     ("added to a turn with a tool, median", Aim::Under(5.0)),
     (FIRST_VISIT, Aim::Under(250.0)),

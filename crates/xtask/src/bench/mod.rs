@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: builds the measuring programs, runs them one after the other, and shows
 //! their figures beside the aims. The programs are in the packages that they measure
-//! (`proxmox-api/benches`, `agent-api/examples`, `e2e/browser/paint.mjs`) and print one figure a
-//! line; [`aims`] holds the aims, [`report`] prints and writes the figures.
+//! (`proxmox-api/benches`, `crates/guest/benches`, `agent-api/examples`, `e2e/browser/paint.mjs`)
+//! and print one figure a line; [`aims`] holds the aims, [`report`] prints and writes the figures.
 
 mod aims;
 mod browser;
@@ -29,8 +29,24 @@ pub struct BenchArguments {
     /// Build the browser part first
     #[arg(long)]
     web: bool,
+    /// Measure only this; the other figures are left out
+    #[arg(long)]
+    only: Option<BenchSubject>,
     /// Where the figures go [default: bench.json in cargo's target folder]
     file: Option<PathBuf>,
+}
+
+/// What one of the measuring programs measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum BenchSubject {
+    /// The lease API
+    Api,
+    /// SSH into a guest
+    Guest,
+    /// The chat agent
+    Agent,
+    /// The interface in a browser
+    Web,
 }
 
 /// The command `cargo xtask bench`.
@@ -42,7 +58,7 @@ pub fn run(arguments: &BenchArguments) -> Result<()> {
     if arguments.web {
         web::build(Profile::Release)?;
     }
-    let report = measure(arguments.quick)?;
+    let report = measure(arguments.quick, arguments.only)?;
     report.print();
     let default = || workspace::target_folder().join("bench.json");
     report.write(&arguments.file.clone().unwrap_or_else(default))
@@ -54,18 +70,20 @@ pub fn run(arguments: &BenchArguments) -> Result<()> {
 /// As [`run`].
 pub fn smoke() -> Result<()> {
     println!("\n$ cargo xtask bench --quick");
-    measure(true).map(drop)
+    measure(true, None).map(drop)
 }
 
-fn measure(quick: bool) -> Result<BenchReport> {
-    let browser = browser::Browser::find(quick);
-    let mut targets = vec!["--bench", LEASE_API, "--example", AGENT_API];
-    if browser.is_ok() {
+fn measure(quick: bool, only: Option<BenchSubject>) -> Result<BenchReport> {
+    let wanted = |subject| only.is_none_or(|only| only == subject);
+    let browser = wanted(BenchSubject::Web).then(|| browser::Browser::find(quick));
+    let programs: Vec<_> = PROGRAMS.iter().filter(|p| wanted(p.subject)).collect();
+    let mut targets: Vec<_> = programs.iter().flat_map(|p| p.targets).copied().collect();
+    if let Some(Ok(_)) = browser {
         targets.extend(browser::BINARIES.iter().flat_map(|name| ["--bin", name]));
     }
     let built = build(quick, &targets)?;
     let mut report = BenchReport::new(quick);
-    for name in [LEASE_API, AGENT_API] {
+    for BenchProgram { name, .. } in programs {
         let program = built
             .iter()
             .find(|(target, _)| target == name)
@@ -77,20 +95,48 @@ fn measure(quick: bool) -> Result<BenchReport> {
         }
         run_and_report(&mut command, &mut report)?;
     }
-    match browser::first_visit()? {
-        Some(figure) => report.add(vec![figure]),
-        None => report.skip(&[aims::FIRST_VISIT], browser::NO_BUNDLE),
+    if let Some(browser) = browser {
+        match browser::first_visit()? {
+            Some(figure) => report.add(vec![figure]),
+            None => report.skip(&[aims::FIRST_VISIT], browser::NO_BUNDLE),
+        }
+        match browser {
+            Ok(browser) => run_and_report(&mut browser.command(&built), &mut report)?,
+            Err(why) => report.skip(&aims::BROWSER, &why),
+        }
     }
-    match browser {
-        Ok(browser) => run_and_report(&mut browser.command(&built), &mut report)?,
-        Err(why) => report.skip(&aims::BROWSER, &why),
+    if only.is_none() {
+        report.check()?;
     }
-    report.check()?;
     Ok(report)
 }
 
-const LEASE_API: &str = "lease_api";
-const AGENT_API: &str = "bench";
+/// A program that prints figures.
+struct BenchProgram {
+    subject: BenchSubject,
+    name: &'static str,
+    /// What cargo has to build for it.
+    targets: &'static [&'static str],
+}
+
+const PROGRAMS: [BenchProgram; 3] = [
+    BenchProgram {
+        subject: BenchSubject::Api,
+        name: "lease_api",
+        // The simulator runs its own program in containers, as their SSH server.
+        targets: &["--bench", "lease_api", "--bin", "pve-sim"],
+    },
+    BenchProgram {
+        subject: BenchSubject::Guest,
+        name: "over_ssh",
+        targets: &["--bench", "over_ssh"],
+    },
+    BenchProgram {
+        subject: BenchSubject::Agent,
+        name: "bench",
+        targets: &["--example", "bench"],
+    },
+];
 
 /// Builds the programs and gives their paths. One call of cargo builds all, so that nothing is
 /// compiled twice with different features.
@@ -166,7 +212,10 @@ mod tests {
     fn a_mistyped_option_is_not_taken_for_a_file() {
         assert!(Command::try_parse_from(["bench", "--quik"]).is_err());
         let read = Command::try_parse_from(["bench", "--quick", "figures.json"]).unwrap();
-        assert!(read.bench.quick && !read.bench.web);
+        assert!(read.bench.quick && !read.bench.web && read.bench.only.is_none());
         assert_eq!(read.bench.file, Some(PathBuf::from("figures.json")));
+        let read = Command::try_parse_from(["bench", "--only", "guest"]).unwrap();
+        assert_eq!(read.bench.only, Some(BenchSubject::Guest));
+        assert!(Command::try_parse_from(["bench", "--only", "gest"]).is_err());
     }
 }

@@ -1,4 +1,5 @@
-//! An OpenSSH server for one test, on a port of its own, with its own keys and configuration.
+//! An OpenSSH server for one test or measurement, on a port of its own, with its own keys and
+//! configuration.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
@@ -127,6 +128,35 @@ impl Sshd {
         let mut all = descendants(self.process.id());
         all.retain(|pid| *pid != self.process.id());
         all
+    }
+
+    /// How many bytes a program below the server has written, if it runs.
+    pub fn written_by(&self, program: &str) -> Option<u64> {
+        let runs = |pid: &u32| {
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            line.split(|byte| *byte == 0).next() == Some(program.as_bytes())
+        };
+        let pid = self.processes().into_iter().find(runs)?;
+        let io = fs::read_to_string(format!("/proc/{pid}/io")).ok()?;
+        let written = io.lines().find_map(|line| line.strip_prefix("wchar: "))?;
+        written.parse().ok()
+    }
+
+    /// Waits until a program that always writes has made no progress for a second: its reader
+    /// has stopped, and every buffer on the way is full. Returns how many bytes it has written.
+    pub async fn until_blocked(&self, program: &str) -> u64 {
+        let mut last = None;
+        let mut since = Instant::now();
+        eventually("its output is blocked", || {
+            let now = self.written_by(program);
+            if now != last {
+                last = now;
+                since = Instant::now();
+            }
+            last.is_some() && since.elapsed() > Duration::from_secs(1)
+        })
+        .await;
+        last.unwrap()
     }
 }
 
