@@ -1,6 +1,10 @@
-//! What the browser gives: its clock and timers, and its storage. [`clock`] also has the services'
-//! time; `device` signals when something about the device turns out to be wrong.
+//! What the browser gives: its clock and timers, its storage, and files that it saves. [`clock`]
+//! also has the services' time; `device` signals when something about the device turns out to be
+//! wrong.
 
 pub mod clock;
 mod device;
+mod save;
 pub mod storage;
+
+pub use save::save;
