@@ -5,7 +5,7 @@ use leptos::prelude::window;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    AbortController, AbortSignal, Blob, Event, Headers, ReadableStream,
+    AbortController, AbortSignal, Blob, BlobPropertyBag, Event, Headers, ReadableStream,
     ReadableStreamDefaultReader, Request, RequestInit, Response,
 };
 
@@ -207,7 +207,8 @@ pub async fn content(
             on_progress(length);
         }
     }
-    let blob = Blob::new_with_u8_array_sequence(&parts);
+    // The parts may be bytes as well, and this constructor is in a first visit already.
+    let blob = Blob::new_with_str_sequence_and_options(&parts, &BlobPropertyBag::new());
     blob.map(Some).map_err(|error| cause(&error))
 }
 

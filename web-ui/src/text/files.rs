@@ -187,7 +187,7 @@ pub mod access {
     /// It is being installed.
     pub const SETTING_UP: &str = "Setting up SSH…";
     /// It still is, after the service has stopped to wait.
-    pub const SOON: &str = "The container still installs its SSH server. This can take some minutes; the page shows when it is ready.";
+    pub const SOON: &str = "The container still installs its SSH server. This can take some minutes; this line goes once SSH works.";
     /// It is ready.
     pub fn ready(hostname: &str) -> String {
         format!("{hostname} can now be reached by SSH.")

@@ -28,21 +28,25 @@ pub fn AccessLine(
             (access.via == GuestRoute::Terminal).then_some(access)
         })
     });
+    let shown = Memo::new(move |_| obstacle.with(Option::is_some));
     move || {
-        let access = obstacle.get()?;
-        Some(view! { <Obstacle lease=lease access=access /> })
+        shown
+            .get()
+            .then(|| view! { <Obstacle lease=lease obstacle=obstacle /> })
     }
 }
 
+/// The reason may become another one while SSH is set up; the button stays the same.
 #[component]
-fn Obstacle(lease: Memo<Option<LeaseView>>, access: GuestAccess) -> impl IntoView {
+fn Obstacle(lease: Memo<Option<LeaseView>>, obstacle: Memo<Option<GuestAccess>>) -> impl IntoView {
     let (engine, board, toasts) = (use_engine(), Board::get(), Toasts::get());
     let (busy, soon) = (RwSignal::new(false), RwSignal::new(false));
+    let waits = Memo::new(move |_| busy.get() || soon.get());
     let set_up = move |_| {
         let Some(lease) = lease.get_untracked() else {
             return;
         };
-        if busy.get_untracked() {
+        if waits.get_untracked() {
             return;
         }
         busy.set(true);
@@ -71,20 +75,28 @@ fn Obstacle(lease: Memo<Option<LeaseView>>, access: GuestAccess) -> impl IntoVie
         });
     };
     let label = move || {
-        if busy.get() {
+        if waits.get() {
             access::SETTING_UP
         } else {
             access::SET_UP
         }
         .to_owned()
     };
-    let reason = access.reason.unwrap_or_default();
-    let button = access.can_set_up.then(|| {
-        view! {
-            <button type="button" class="button small" aria-busy=move || busy.get().to_string()
-                aria-disabled=move || busy.get().to_string() hidden=move || soon.get() on:click=set_up>{words(label)}</button>
-        }
+    let reason = move || {
+        let reason = obstacle.with(|obstacle| obstacle.as_ref()?.reason.clone());
+        reason.unwrap_or_default()
+    };
+    let can_set_up = Memo::new(move |_| {
+        obstacle.with(|obstacle| obstacle.as_ref().is_some_and(|access| access.can_set_up))
     });
+    let button = move || {
+        can_set_up.get().then(|| {
+            view! {
+                <button type="button" class="button small" aria-busy=move || waits.get().to_string()
+                    aria-disabled=move || waits.get().to_string() on:click=set_up>{words(label)}</button>
+            }
+        })
+    };
     view! {
         <div class="access">
             <p class="fine">{access::BY_TERMINAL} " " {reason}</p>

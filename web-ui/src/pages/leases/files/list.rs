@@ -87,11 +87,12 @@ fn Row(
     let name = shown_name(&file.name);
     // The service puts this character in the place of bytes that are no UTF-8.
     let is_readable = !file.name.contains(char::REPLACEMENT_CHARACTER);
-    let facts = match file.kind {
-        FileKind::File => view! { <span>{bytes(file.size)}</span> }.into_any(),
-        FileKind::Directory => ().into_any(),
-        other => view! { <span>{files::kind(other)}</span> }.into_any(),
+    let fact = match file.kind {
+        FileKind::File => Some(bytes(file.size)),
+        FileKind::Directory => None,
+        other => Some(files::kind(other).to_owned()),
     };
+    let both = fact.is_some() && file.modified_at.is_some();
     let changed = file.modified_at.map(|at| view! { <LocalTime at=at /> });
     let title = match (is_readable, file.kind) {
         (false, _) => view! { <span title=files::NAME_UNREADABLE>{name.clone()}</span> }.into_any(),
@@ -128,7 +129,7 @@ fn Row(
     view! {
         <li>
             <span class="files-name" translate="no">{title}</span>
-            <span class="fine number">{facts} {changed}</span>
+            <span class="fine number">{fact} {both.then_some(" · ")} {changed}</span>
             <span class="files-buttons">{buttons}</span>
         </li>
     }

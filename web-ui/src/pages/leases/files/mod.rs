@@ -18,6 +18,7 @@ use self::{
     transfer::{Transfer, TransferLine},
 };
 use crate::{
+    browser::object,
     components::{Glyph, Icon, Notice, RequestFailure, Tone},
     format::{one_line, path_steps},
     text::{files, leases, shell},
@@ -48,7 +49,7 @@ pub fn FilesPanel(
     };
     let chosen = move |event: web_sys::Event| {
         let input: HtmlInputElement = event_target(&event);
-        transfer.upload(input.files());
+        transfer.upload(&input);
         // The same file can be chosen again.
         input.set_value("");
     };
@@ -60,8 +61,7 @@ pub fn FilesPanel(
     let dropped = move |event: DragEvent| {
         event.prevent_default();
         dropping.set(false);
-        let data = event.data_transfer();
-        transfer.upload(data.and_then(|data| data.files()));
+        transfer.upload(&object::get(&event, "dataTransfer"));
     };
     let problem = move || {
         let text = browser.problem.get()?;

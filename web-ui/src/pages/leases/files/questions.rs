@@ -6,6 +6,7 @@ use leptos::{html, prelude::*, task::spawn_local};
 
 use super::{browser::FileBrowser, shown_name, transfer::Transfer};
 use crate::{
+    browser::object,
     components::{Dialog, Notice, Tone, focus_quietly},
     format::{is_file_name, join_path},
     http::RequestError,
@@ -134,7 +135,8 @@ fn NameForm(
             // The dialog opens after this and focuses its first button.
             request_animation_frame(move || {
                 focus_quietly(&field);
-                field.select();
+                // The old name is replaced by what is typed.
+                let _ = object::call(&field, "select", &[]);
             });
         }
     });

@@ -2,11 +2,14 @@
 
 use api_types::FileKind;
 use leptos::{prelude::*, task::spawn_local};
-use web_sys::{File, FileList};
+use wasm_bindgen::JsValue;
 
 use super::{browser::FileBrowser, questions::Question, shown_name};
 use crate::{
-    browser::save,
+    browser::{
+        object::{get, get_number, get_text},
+        save,
+    },
     components::{CopyButton, Notice, Tone},
     format::{curl_download, join_path, percent},
     http::{AbortHandle, RequestError, upload::UploadRequest},
@@ -48,7 +51,7 @@ pub struct Transfer {
     running: StoredValue<Option<Running>, LocalStorage>,
     is_stopped: StoredValue<bool>,
     /// The files that wait for the answer whether others are replaced.
-    chosen: StoredValue<Vec<File>, LocalStorage>,
+    chosen: StoredValue<Vec<JsValue>, LocalStorage>,
 }
 
 impl Transfer {
@@ -113,20 +116,21 @@ impl Transfer {
         self.progress.try_set(None);
     }
 
-    /// Uploads files into the directory, after a question where others are replaced.
-    pub fn upload(self, list: Option<FileList>) {
-        let list = list.into_iter();
-        let list = list.flat_map(|list| (0..list.length()).filter_map(move |at| list.get(at)));
-        let list: Vec<File> = list.collect();
+    /// Uploads files into the directory, after a question where others are replaced. `holder` is
+    /// the field or the drag that has them.
+    pub fn upload(self, holder: &JsValue) {
+        let list = get(holder, "files");
+        let list = (0..get_number(&list, "length")).map(|at| get(&list, &at.to_string()));
+        let list: Vec<JsValue> = list.collect();
         let Some(first) = list.first() else { return };
-        if !self.begin(files::uploading(&shown_name(&first.name())), 0) {
+        if !self.begin(files::uploading(&shown_name(&name_of(first))), 0) {
             return;
         }
         let directory = self.browser.path.get_untracked();
         spawn_local(async move {
             let mut taken = Vec::new();
             for file in &list {
-                let name = file.name();
+                let name = name_of(file);
                 match self.browser.kind_at(&join_path(&directory, &name)).await {
                     Ok(None) => {}
                     Ok(Some(FileKind::Directory)) => {
@@ -150,19 +154,19 @@ impl Transfer {
     pub fn upload_chosen(self, directory: String, skipped: Vec<String>) {
         let mut list = self.chosen.try_update_value(std::mem::take);
         let list = list.get_or_insert_default();
-        list.retain(|file| !skipped.contains(&file.name()));
+        list.retain(|file| !skipped.contains(&name_of(file)));
         let list = std::mem::take(list);
         let Some(first) = list.first() else { return };
-        if self.begin(files::uploading(&shown_name(&first.name())), 0) {
+        if self.begin(files::uploading(&shown_name(&name_of(first))), 0) {
             spawn_local(async move { self.send_all(&directory, list).await });
         }
     }
 
-    async fn send_all(self, directory: &str, list: Vec<File>) {
+    async fn send_all(self, directory: &str, list: Vec<JsValue>) {
         let api = self.browser.engine.lease;
         let mut last = (String::new(), 0);
         for file in &list {
-            let (name, size) = (file.name(), file.size() as u64);
+            let (name, size) = (name_of(file), get_number(file, "size"));
             if self.is_stopped.try_get_value() != Some(false) {
                 return self.fail(&name, files::STOPPED);
             }
@@ -254,7 +258,7 @@ impl Transfer {
                 Ok(Some(content)) => {
                     self.end();
                     save(&content, &name);
-                    let done = files::downloaded(&shown, content.size() as u64);
+                    let done = files::downloaded(&shown, get_number(&content, "size"));
                     browser.done.try_set(Some(done));
                 }
                 Err(error) => {
@@ -270,6 +274,11 @@ impl Transfer {
             }
         });
     }
+}
+
+/// The name of a file that was chosen.
+fn name_of(file: &JsValue) -> String {
+    get_text(file, "name")
 }
 
 /// The progress of the transfer, with a button that stops it.
