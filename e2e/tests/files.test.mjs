@@ -8,6 +8,7 @@ import { before, test } from 'node:test';
 import { violations } from '../browser/accessibility.mjs';
 import { PHONE } from '../browser/customer.mjs';
 import { inBrowser } from '../browser/suite.mjs';
+import { signIn } from '../clients/session.mjs';
 import { until } from '../stack/process.mjs';
 
 /** The service says so of a name that is still free. */
@@ -153,17 +154,37 @@ inBrowser('the files of a container', (stage) => {
     await customer.button('etc', panel).waitFor();
   });
 
-  test('an upload that is stopped leaves no file', async () => {
-    const { customer, page, panel, row } = await openFiles(122, { expected: [FREE, /ERR_FAILED|ERR_ABORTED/] });
-    // The service gets the request only once the test ends.
-    await page.route(`${site.api.url}/lease/*/files?**`, (route) =>
-      route.request().method() === 'PUT' ? undefined : route.fallback());
-    await choose(panel, ['big.bin', randomBytes(1 << 20)]);
-    await panel.getByRole('progressbar', { name: 'Progress' }).waitFor();
+  test('an upload that is stopped leaves no file, and one into a directory that is gone says so', async () => {
+    const { customer, page, panel, row } = await openFiles(122, { expected: [FREE, /ERR_/] });
+    const network = await page.context().newCDPSession(page);
+    const slow = { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: 1 << 20 };
+    await network.send('Network.emulateNetworkConditions', slow);
+    await choose(panel, ['big.bin', randomBytes(20 << 20)]);
+    const progress = panel.getByRole('progressbar', { name: 'Progress' });
+    await until('a part to be sent', async () => Number(await progress.getAttribute('value')) > 0);
     assert.ok(await customer.button('Upload files', panel).isDisabled());
+    await customer.picture('files-upload');
     await customer.button('Stop', panel).click();
     await panel.getByText('big.bin was not uploaded. You stopped it.').waitFor();
+    await network.send('Network.emulateNetworkConditions', { ...slow, uploadThroughput: -1 });
+    await choose(panel, ['small.bin', Buffer.from('x')]);
+    await row('small.bin').waitFor();
     assert.equal(await row('big.bin').count(), 0);
+
+    // Another tab removes the directory that this one shows.
+    await customer.button('New folder', panel).click();
+    const dialog = page.getByRole('dialog', { name: 'New folder' });
+    await dialog.getByLabel('Name').fill('brief');
+    await page.keyboard.press('Enter');
+    await customer.button('brief', panel).click();
+    await panel.getByText('This directory is empty.').waitFor();
+    const { token, leases } = await signIn(site.api.url, 122);
+    const [{ leaseId }] = await leases();
+    const path = `${site.api.url}/lease/${leaseId}/files?path=/root/brief&recursive=true`;
+    const removed = await fetch(path, { method: 'DELETE', headers: { authorization: `Bearer ${token}` } });
+    assert.equal(removed.status, 204);
+    await choose(panel, ['big.bin', randomBytes(20 << 20)]);
+    await panel.getByText('big.bin was not uploaded. The container has no file at this path.').waitFor();
   });
 
   test('a container without an SSH server says so on its card, and offers to set it up', async () => {
