@@ -155,7 +155,7 @@ inBrowser('the files of a container', (stage) => {
   });
 
   test('an upload that is stopped leaves no file, and one into a directory that is gone says so', async () => {
-    const { customer, page, panel, row } = await openFiles(122, { expected: [FREE, /ERR_/] });
+    const { customer, page, lease, panel, row } = await openFiles(122, { expected: [FREE, /ERR_/] });
     const network = await page.context().newCDPSession(page);
     const slow = { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: 1 << 20 };
     await network.send('Network.emulateNetworkConditions', slow);
@@ -185,6 +185,19 @@ inBrowser('the files of a container', (stage) => {
     assert.equal(removed.status, 204);
     await choose(panel, ['big.bin', randomBytes(20 << 20)]);
     await panel.getByText('big.bin was not uploaded. The container has no file at this path.').waitFor();
+
+    // The panel is closed in the middle: the upload ends, and the page goes on.
+    await customer.button('root', panel).click();
+    await row('small.bin').waitFor();
+    await network.send('Network.emulateNetworkConditions', slow);
+    await choose(panel, ['big.bin', randomBytes(20 << 20)]);
+    await until('a part to be sent', async () => Number(await progress.getAttribute('value')) > 0);
+    const ended = page.waitForEvent('requestfailed', (request) => request.method() === 'PUT');
+    await customer.button('Files', lease).click();
+    await ended;
+    await customer.button('Files', lease).click();
+    await row('small.bin').waitFor();
+    assert.equal(await row('big.bin').count(), 0);
   });
 
   test('a container without an SSH server says so on its card, and offers to set it up', async () => {

@@ -4,6 +4,7 @@ use api_types::{DirectoryView, ErrorCode, FileAction, FileChange, FileKind, File
 use leptos::{html, prelude::*};
 
 use crate::{
+    api::LeaseApi,
     components::restore_focus,
     engine::{Engine, use_engine},
     format::join_path,
@@ -17,8 +18,8 @@ const HOME: &str = "/root";
 /// A view of one directory of a container at a time.
 #[derive(Clone, Copy)]
 pub struct FileBrowser {
-    pub engine: Engine,
-    pub lease: StoredValue<String>,
+    engine: Engine,
+    lease: StoredValue<String>,
     /// The directory's path.
     pub path: RwSignal<String>,
     /// Why the last change failed.
@@ -72,12 +73,16 @@ impl FileBrowser {
 
     /// Requests the directory's files again. The present ones are shown meanwhile.
     pub fn reload(self) {
+        let (lease, path) = (self.lease.try_get_value(), self.path.try_get_untracked());
+        // A transfer that ends with the panel has nothing to show.
+        let (Some(lease), Some(path)) = (lease, path) else {
+            return;
+        };
         // A response that is under way may be older than the last change.
         self.listing.change(|_| {});
-        let (engine, lease) = (self.engine, self.lease.get_value());
-        let path = self.path.get_untracked();
+        let api = self.engine.lease;
         self.listing
-            .request(async move { engine.lease.directory(&lease, &path).await });
+            .request(async move { api.directory(&lease, &path).await });
     }
 
     /// The path of one of the directory's files.
@@ -97,58 +102,78 @@ impl FileBrowser {
         self.reload();
     }
 
+    /// The requests about the container's files, which go on after the panel has left the page.
+    pub fn requests(self) -> FileRequests {
+        FileRequests {
+            api: self.engine.lease,
+            lease: self.lease.get_value(),
+        }
+    }
+
+    /// Whether the list has a link at this path.
+    pub fn lists_link(self, path: &str) -> bool {
+        let found = self.listing().try_with_untracked(|listing| {
+            let (directory, name) = path.rsplit_once('/')?;
+            let listing = listing.as_ref()?;
+            let is_same = listing.path.trim_end_matches('/') == directory;
+            let mut entries = listing.entries.iter().filter(|_| is_same);
+            entries.find(|file| file.name == name && file.kind == FileKind::Symlink)?;
+            Some(())
+        });
+        found.flatten().is_some()
+    }
+}
+
+/// The requests about the files of one container.
+#[derive(Clone)]
+pub struct FileRequests {
+    pub api: LeaseApi,
+    pub lease: String,
+}
+
+impl FileRequests {
     /// Makes a directory.
-    pub async fn make_directory(self, path: String) -> Result<(), RequestError> {
+    pub async fn make_directory(&self, path: String) -> Result<(), RequestError> {
         let action = FileAction::MakeDirectory;
-        let to = None;
-        self.change(FileChange { action, path, to }).await
+        let change = FileChange {
+            action,
+            path,
+            to: None,
+        };
+        self.api.change_file(&self.lease, &change).await
     }
 
     /// Renames a file.
-    pub async fn rename(self, path: String, to: String) -> Result<(), RequestError> {
+    pub async fn rename(&self, path: String, to: String) -> Result<(), RequestError> {
         let action = FileAction::Move;
         let to = Some(to);
-        self.change(FileChange { action, path, to }).await
-    }
-
-    async fn change(self, change: FileChange) -> Result<(), RequestError> {
-        let lease = self.lease.get_value();
-        self.engine.lease.change_file(&lease, &change).await
+        let change = FileChange { action, path, to };
+        self.api.change_file(&self.lease, &change).await
     }
 
     /// Removes a file, or a directory with all that is in it.
-    pub async fn remove(self, path: &str, is_directory: bool) -> Result<(), RequestError> {
-        let lease = self.lease.get_value();
-        let request = self.engine.lease.remove_file(&lease, path, is_directory);
-        request.await
+    pub async fn remove(&self, path: &str, is_directory: bool) -> Result<(), RequestError> {
+        self.api.remove_file(&self.lease, path, is_directory).await
     }
 
     /// What a file is, or what a link leads to.
-    pub async fn about(self, path: &str) -> Result<FileView, RequestError> {
-        let lease = self.lease.get_value();
-        self.engine.lease.file(&lease, path).await
+    pub async fn about(&self, path: &str) -> Result<FileView, RequestError> {
+        self.api.file(&self.lease, path).await
     }
 
     /// The kind of the file at a path; none if there is none.
-    pub async fn kind_at(self, path: &str) -> Result<Option<FileKind>, RequestError> {
+    pub async fn kind_at(
+        &self,
+        path: &str,
+        browser: FileBrowser,
+    ) -> Result<Option<FileKind>, RequestError> {
         match self.about(path).await {
             Ok(file) => Ok(Some(file.kind)),
             Err(RequestError::Refused { error, .. }) if error.code == ErrorCode::FileNotFound => {
                 // A link that leads nowhere is a file as well.
-                Ok(self.listed_kind(path))
+                Ok(browser.lists_link(path).then_some(FileKind::Symlink))
             }
             Err(error) => Err(error),
         }
-    }
-
-    fn listed_kind(self, path: &str) -> Option<FileKind> {
-        let (directory, name) = path.rsplit_once('/')?;
-        self.listing().with_untracked(|listing| {
-            let listing = listing.as_ref()?;
-            let is_same = listing.path.trim_end_matches('/') == directory;
-            let mut entries = listing.entries.iter().filter(|_| is_same);
-            let found = entries.find(|file| file.name == name)?;
-            (found.kind == FileKind::Symlink).then_some(FileKind::Symlink)
-        })
     }
 }

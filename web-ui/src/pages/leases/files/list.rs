@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use super::{
     browser::FileBrowser,
     icon::{folder_icon, pencil_icon},
-    questions::Question,
+    question::Question,
     shown_name,
     transfer::Transfer,
 };

@@ -2,9 +2,10 @@
 //! its files. `browser` has the state and requests, `transfer` uploads and downloads.
 
 mod browser;
+mod dialogs;
 mod icon;
 mod list;
-mod questions;
+mod question;
 mod transfer;
 
 use leptos::{html, prelude::*};
@@ -13,8 +14,9 @@ use web_sys::{DragEvent, HtmlInputElement};
 pub use self::icon::folder_icon;
 use self::{
     browser::FileBrowser,
+    dialogs::Questions,
     list::FileList,
-    questions::{Question, Questions},
+    question::Question,
     transfer::{Transfer, TransferLine},
 };
 use crate::{

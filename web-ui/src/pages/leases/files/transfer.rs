@@ -4,7 +4,11 @@ use api_types::FileKind;
 use leptos::{prelude::*, task::spawn_local};
 use wasm_bindgen::JsValue;
 
-use super::{browser::FileBrowser, questions::Question, shown_name};
+use super::{
+    browser::{FileBrowser, FileRequests},
+    question::Question,
+    shown_name,
+};
 use crate::{
     browser::{
         object::{get, get_number, get_text},
@@ -127,11 +131,13 @@ impl Transfer {
             return;
         }
         let directory = self.browser.path.get_untracked();
+        let requests = self.browser.requests();
         spawn_local(async move {
             let mut taken = Vec::new();
             for file in &list {
                 let name = name_of(file);
-                match self.browser.kind_at(&join_path(&directory, &name)).await {
+                let path = join_path(&directory, &name);
+                match requests.kind_at(&path, self.browser).await {
                     Ok(None) => {}
                     Ok(Some(FileKind::Directory)) => {
                         return self.fail(&name, files::IS_DIRECTORY);
@@ -141,7 +147,7 @@ impl Transfer {
                 }
             }
             if taken.is_empty() {
-                return self.send_all(&directory, list).await;
+                return self.send_all(requests, &directory, list).await;
             }
             self.end();
             self.chosen.try_set_value(list);
@@ -158,12 +164,13 @@ impl Transfer {
         let list = std::mem::take(list);
         let Some(first) = list.first() else { return };
         if self.begin(files::uploading(&shown_name(&name_of(first))), 0) {
-            spawn_local(async move { self.send_all(&directory, list).await });
+            let requests = self.browser.requests();
+            spawn_local(async move { self.send_all(requests, &directory, list).await });
         }
     }
 
-    async fn send_all(self, directory: &str, list: Vec<JsValue>) {
-        let api = self.browser.engine.lease;
+    async fn send_all(self, requests: FileRequests, directory: &str, list: Vec<JsValue>) {
+        let FileRequests { api, lease } = requests;
         let mut last = (String::new(), 0);
         for file in &list {
             let (name, size) = (name_of(file), get_number(file, "size"));
@@ -172,9 +179,6 @@ impl Transfer {
             }
             let shown = shown_name(&name);
             self.show(files::uploading(&shown), size);
-            let Some(lease) = self.browser.lease.try_get_value() else {
-                return;
-            };
             let request = api.upload(&lease, &join_path(directory, &name));
             self.running
                 .try_set_value(Some(Running::Upload(request.clone())));
@@ -217,9 +221,14 @@ impl Transfer {
     pub fn open_link(self, name: String) {
         let browser = self.browser;
         browser.forget_messages();
-        let path = browser.path_of(&name);
+        let (path, requests) = (browser.path_of(&name), browser.requests());
         spawn_local(async move {
-            match browser.about(&path).await {
+            let about = requests.about(&path).await;
+            if browser.path.try_get_untracked().is_none() {
+                // The panel has left the page.
+                return;
+            }
+            match about {
                 Ok(file) if file.kind == FileKind::Directory => browser.open(path),
                 Ok(file) => self.download(&name, file.size),
                 Err(error) => {
@@ -236,7 +245,7 @@ impl Transfer {
         if !self.begin(files::downloading(&shown), size) {
             return;
         }
-        let (lease, api) = (browser.lease.get_value(), browser.engine.lease);
+        let FileRequests { api, lease } = browser.requests();
         let command = curl_download(&api.file_url(&lease, &path), name);
         let too_large = move |shown| {
             self.end();

@@ -1,10 +1,9 @@
-//! The questions about files: a name for a new or renamed one, and whether files are deleted or
-//! replaced.
+//! The dialogs of the questions about files.
 
 use api_types::{FileKind, FileView};
 use leptos::{html, prelude::*, task::spawn_local};
 
-use super::{browser::FileBrowser, shown_name, transfer::Transfer};
+use super::{browser::FileBrowser, question::Question, shown_name, transfer::Transfer};
 use crate::{
     browser::object,
     components::{Dialog, Notice, Tone, focus_quietly},
@@ -12,22 +11,6 @@ use crate::{
     http::RequestError,
     text::{files, shell},
 };
-
-/// A question.
-#[derive(Clone, PartialEq)]
-pub enum Question {
-    /// The name of a new directory.
-    NewFolder,
-    /// The new name of a file.
-    Rename(String),
-    /// Whether a file is deleted.
-    Delete(FileView),
-    /// Whether files of these names are replaced by uploads.
-    Replace {
-        directory: String,
-        taken: Vec<String>,
-    },
-}
 
 /// The dialog of the open question.
 #[component]
@@ -156,18 +139,20 @@ fn NameForm(
         }
         let shown = shown_name(&new);
         let directory = browser.path.get_untracked();
+        let requests = browser.requests();
         asked.run(async move {
             let words = |error: RequestError| error.to_string();
             let (from, to) = (join_path(&directory, &old), join_path(&directory, &new));
             // The service would replace a file of this name.
-            if browser.kind_at(&to).await.map_err(words)?.is_some() {
+            let there = requests.kind_at(&to, browser).await.map_err(words)?;
+            if there.is_some() {
                 return Err(files::taken(&shown));
             }
             if old.is_empty() {
-                browser.make_directory(to).await.map_err(words)?;
+                requests.make_directory(to).await.map_err(words)?;
                 return Ok(files::created(&shown));
             }
-            browser.rename(from, to).await.map_err(words)?;
+            requests.rename(from, to).await.map_err(words)?;
             Ok(files::renamed(&shown))
         });
     };
@@ -198,8 +183,9 @@ fn DeleteForm(
     let shown = shown_name(&file.name);
     let delete = move |_| {
         let (path, shown) = (path.clone(), shown.clone());
+        let requests = browser.requests();
         asked.run(async move {
-            let removed = browser.remove(&path, is_directory).await;
+            let removed = requests.remove(&path, is_directory).await;
             removed.map_err(|error| error.to_string())?;
             Ok(files::deleted(&shown))
         });
