@@ -83,6 +83,8 @@ export async function startApi({ simulator, facilitator = 'demo', env = {} }) {
     PVE_TOKEN_SECRET: connection.tokenSecret,
     PVE_FINGERPRINT: connection.fingerprint,
     PVE_NODE: connection.node,
+    // The network of the simulated containers begins behind the simulator's proxy.
+    GUEST_PROXY: connection.guestProxy,
     RUST_LOG: 'info',
     ...env,
   };

@@ -1,5 +1,7 @@
 //! The lease API's free routes. What costs money goes through `pay`.
 
+mod files;
+
 use api_types::{
     Catalog, LeaseRequest, LeaseView, ListResponse, LxcStats, QuoteResponse, SessionChallenge,
     SessionChallengeRequest, SessionRequest, SessionResponse, TrafficUsage, Usdc,
@@ -152,8 +154,7 @@ impl LeaseApi {
     }
 }
 
-/// Sends a request and returns status and text of a good response. A session that the service no
-/// longer knows is removed.
+/// Sends a request and returns status and text of a good response.
 async fn send(
     request: &HttpRequest,
     session: WalletSession,
@@ -163,8 +164,13 @@ async fn send(
     if response.ok() {
         return Ok((response.status(), body));
     }
-    if response.status() == 401 {
+    Err(refusal(session, response.status(), &body))
+}
+
+/// Why the service refused a request. A session that it no longer knows is removed.
+fn refusal(session: WalletSession, status: u16, body: &str) -> RequestError {
+    if status == 401 {
         session.remove();
     }
-    Err(RequestError::from_response(response.status(), &body))
+    RequestError::from_response(status, body)
 }

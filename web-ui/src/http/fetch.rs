@@ -1,12 +1,12 @@
 //! The browser's `fetch`, as a future.
 
-use js_sys::Uint8Array;
+use js_sys::{Array, Uint8Array};
 use leptos::prelude::window;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    AbortController, AbortSignal, Event, Headers, ReadableStreamDefaultReader, Request,
-    RequestInit, Response,
+    AbortController, AbortSignal, Blob, BlobPropertyBag, Event, Headers, ReadableStream,
+    ReadableStreamDefaultReader, Request, RequestInit, Response,
 };
 
 use super::{
@@ -183,6 +183,35 @@ pub async fn text(response: &Response) -> Result<String, RequestError> {
     Ok(text.as_string().unwrap_or_default())
 }
 
+/// The whole body of a response of at most `limit` bytes, as the content of a file. A longer one is
+/// aborted, and none.
+///
+/// # Errors
+/// The connection was cut.
+pub async fn content(
+    response: &Response,
+    limit: u64,
+    abort: &AbortHandle,
+    mut on_progress: impl FnMut(u64),
+) -> Result<Option<Blob>, RequestError> {
+    let (parts, mut length) = (Array::new(), 0);
+    if let Some(body) = response.body() {
+        let reader = reader(&body);
+        while let Some(bytes) = read_bytes(&reader).await? {
+            length += u64::from(bytes.length());
+            if length > limit {
+                abort.abort();
+                return Ok(None);
+            }
+            parts.push(&bytes);
+            on_progress(length);
+        }
+    }
+    // The parts may be bytes as well, and this constructor is in a first visit already.
+    let blob = Blob::new_with_str_sequence_and_options(&parts, &BlobPropertyBag::new());
+    blob.map(Some).map_err(|error| cause(&error))
+}
+
 /// Reads a response that is an event stream to its end, and passes on events as they come.
 ///
 /// # Errors
@@ -194,30 +223,31 @@ pub async fn events(
     let Some(body) = response.body() else {
         return Ok(());
     };
-    let reader: ReadableStreamDefaultReader = body
-        .get_reader()
-        .dyn_into()
-        .expect("a stream's reader without a mode is the default one");
+    let reader = reader(&body);
     let mut parser = SseParser::new();
-    loop {
-        let chunk = JsFuture::from(reader.read())
-            .await
-            .map_err(|error| cause(&error))?;
-        if let Some(bytes) = read_bytes(&chunk) {
-            for event in parser.push(&bytes) {
-                on_event(event);
-            }
-        } else {
-            return Ok(());
+    while let Some(bytes) = read_bytes(&reader).await? {
+        for event in parser.push(&bytes.to_vec()) {
+            on_event(event);
         }
     }
+    Ok(())
 }
 
-/// The bytes of one result of a stream's reader; none at the end of the stream.
-fn read_bytes(chunk: &JsValue) -> Option<Vec<u8>> {
-    let value = js_sys::Reflect::get(chunk, &"value".into()).ok()?;
-    let bytes: Uint8Array = value.dyn_into().ok()?;
-    Some(bytes.to_vec())
+fn reader(body: &ReadableStream) -> ReadableStreamDefaultReader {
+    body.get_reader()
+        .dyn_into()
+        .expect("a stream's reader without a mode is the default one")
+}
+
+/// The next bytes of a stream; none at its end.
+async fn read_bytes(
+    reader: &ReadableStreamDefaultReader,
+) -> Result<Option<Uint8Array>, RequestError> {
+    let chunk = JsFuture::from(reader.read())
+        .await
+        .map_err(|error| cause(&error))?;
+    let value = js_sys::Reflect::get(&chunk, &"value".into()).ok();
+    Ok(value.and_then(|value| value.dyn_into().ok()))
 }
 
 fn cause(error: &JsValue) -> RequestError {

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use leptos::prelude::*;
-use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen::JsValue;
 
 use crate::{
     api::ListedPayment,
+    browser::save,
     components::{Copyable, Empty, Glyph, Icon, LocalTime, RequestFailure, wallet::SignInGate},
     format::{one_line, short_hash, usdc},
     state::{
@@ -159,18 +160,5 @@ fn download(text: &str, name: &str, kind: &str) {
     let Ok(blob) = web_sys::Blob::new_with_str_sequence_and_options(&parts, &options) else {
         return;
     };
-    let Ok(url) = web_sys::Url::create_object_url_with_blob(&blob) else {
-        return;
-    };
-    let link = document()
-        .create_element("a")
-        .ok()
-        .and_then(|link| link.dyn_into::<web_sys::HtmlAnchorElement>().ok());
-    if let Some(link) = link {
-        link.set_href(&url);
-        link.set_download(name);
-        link.click();
-    }
-    // Revoking an address of our own does not fail.
-    let _ = web_sys::Url::revoke_object_url(&url);
+    save(&blob, name);
 }

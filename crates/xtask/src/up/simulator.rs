@@ -21,6 +21,7 @@ struct SimulatorConnection {
     token_secret: String,
     fingerprint: String,
     node: String,
+    guest_proxy: String,
 }
 
 /// Starts the simulator, and gives it with the `PVE_*` settings that reach it.
@@ -67,6 +68,8 @@ pub async fn start(
         ("PVE_FINGERPRINT", connection.fingerprint),
         ("PVE_NODE", connection.node),
         ("PVE_SIMULATED", "true".to_owned()),
+        // The network of the simulated containers begins behind the simulator's proxy.
+        ("GUEST_PROXY", connection.guest_proxy),
     ];
     // A token or a pin in .env belongs to a real host, which is not in use without PVE_HOST.
     Ok((

@@ -4,8 +4,16 @@ use api_types::{ConsoleResponse, LeaseStatus, LeaseView, Timestamp};
 use leptos::{html, prelude::*};
 
 use super::{
-    destroy::DestroyDialog, exec::ExecPanel, meter::TimeMeter, pending_action, power::PowerButton,
-    renew::RenewPanel, traffic::Traffic, usage::Usage,
+    access::AccessLine,
+    destroy::DestroyDialog,
+    exec::ExecPanel,
+    files::{FilesPanel, folder_icon},
+    meter::TimeMeter,
+    pending_action,
+    power::PowerButton,
+    renew::RenewPanel,
+    traffic::Traffic,
+    usage::Usage,
 };
 use crate::{
     browser::clock,
@@ -22,7 +30,7 @@ use crate::{
         lease::clock::{is_off, is_renewable, is_running, is_unreachable, is_usable},
         route::PendingAction,
     },
-    text::leases,
+    text::{files, leases},
 };
 
 /// The open panel of a card.
@@ -30,6 +38,7 @@ use crate::{
 enum OpenPanel {
     Renew,
     Run,
+    Files,
 }
 
 /// A lease.
@@ -98,10 +107,12 @@ pub fn LeaseCard(
             {move || facts.get().map(|facts| view! { <FactList facts=facts /> })}
             {move || measured.get().then(|| view! { <Usage ctid=ctid.get() /> })}
             {move || (measured.get() && !id.with(String::is_empty)).then(|| view! { <Traffic lease_id=id.get() /> })}
+            {move || usable.get().then(|| view! { <AccessLine lease=lease /> })}
             <LeaseActions lease=lease panel=panel />
             {move || match panel.get() {
                 Some(OpenPanel::Renew) => view! { <RenewPanel lease=lease on_done=renewed /> }.into_any(),
                 Some(OpenPanel::Run) if usable.get() => view! { <ExecPanel ctid=ctid.get_untracked() /> }.into_any(),
+                Some(OpenPanel::Files) if usable.get() => view! { <FilesPanel lease_id=id.get_untracked() /> }.into_any(),
                 _ => ().into_any(),
             }}
         </article>
@@ -239,6 +250,7 @@ fn LeaseActions(
             {runs.then(|| view! {
                 <button type="button" class="button small" aria-expanded=pressed(OpenPanel::Run) on:click=move |_| toggle(OpenPanel::Run)><Icon glyph=Glyph::Play />{leases::RUN}</button>
                 <button type="button" class="button small" on:click=move |_| console.start(PaidOperation::Console { ctid })><Icon glyph=Glyph::Prompt />{leases::TERMINAL}</button>
+                <button type="button" class="button small" aria-expanded=pressed(OpenPanel::Files) on:click=move |_| toggle(OpenPanel::Files)>{folder_icon()}{files::FILES}</button>
             })}
         })
     };

@@ -1,6 +1,6 @@
 //! Running a command in a container, and its result.
 
-use api_types::{ExecRequest, ExecResponse, price::price_call};
+use api_types::{ExecRequest, ExecResponse, GuestRoute, price::price_call};
 use leptos::prelude::*;
 
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     format::usdc,
     pay::PaidOperation,
     state::services::Services,
-    text::leases,
+    text::{files::access, leases},
 };
 
 /// The panel.
@@ -29,9 +29,7 @@ pub fn ExecPanel(
     });
     let request = move || ExecRequest {
         command: command.get(),
-        extra_args: Vec::new(),
-        timeout_seconds: None,
-        force: false,
+        ..ExecRequest::default()
     };
     let problem = move || {
         let limits = catalog
@@ -60,7 +58,14 @@ pub fn ExecPanel(
         Some(leases::call_price(&usdc(price_call(&rates).ok()?.total)))
     };
     let shown = move || {
-        outcome.get().map(|(command, response)| view! { <p class="exec-command"><code>"$ " {command}</code></p> <ExecOutput response=response /> })
+        outcome.get().map(|(command, response)| {
+            let by_terminal = response.via == Some(GuestRoute::Terminal);
+            view! {
+                <p class="exec-command"><code>"$ " {command}</code></p>
+                <ExecOutput response=response />
+                {by_terminal.then(|| view! { <p class="fine">{access::RAN_BY_TERMINAL}</p> })}
+            }
+        })
     };
     let field = format!("command-{ctid}");
     view! {

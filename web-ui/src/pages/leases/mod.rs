@@ -1,9 +1,11 @@
 //! The board of leases, with the quick form beside it.
 
+mod access;
 mod card;
 mod destroy;
 mod exec;
 pub(crate) mod expiry_warnings;
+mod files;
 mod form;
 pub(crate) mod lease_holder;
 mod meter;
