@@ -46,8 +46,8 @@ async function post(path, body = {}) {
 }
 
 /** Opens the page by a bought address; gives it with functions that use its terminal. */
-async function openConsole() {
-  const { consoleUrl, ticket } = await post(`/management/console/${ctid}`);
+async function openConsole(container = ctid) {
+  const { consoleUrl, ticket } = await post(`/management/console/${container}`);
   const page = await browser.newPage({ viewport: { width: 1000, height: 700 } });
   const complaints = [];
   page.on('pageerror', (error) => complaints.push(error.message));
@@ -104,8 +104,11 @@ test('a cut network is a pause: the page comes back to the same shell by itself,
   await page.close();
 });
 
-test('a restart of the service is a pause as well', { skip: missing }, async () => {
-  const { page, state, shows, type } = await openConsole();
+test('a restart of the service is a pause as well, where the shell is that of the terminal', { skip: missing }, async () => {
+  const { templates } = await (await fetch(`${api.url}/catalog`)).json();
+  const template = templates.map(({ name }) => name).find((name) => name.includes('alpine'));
+  const plain = await post('/lease/container', { runtimeMinutes: 30, hostname: 'plain', template });
+  const { page, state, shows, type } = await openConsole(plain.ctid);
   await type('word=kept; echo "set$((1 + 1))"');
   await shows('set2');
   const begin = Date.now();
@@ -117,6 +120,20 @@ test('a restart of the service is a pause as well', { skip: missing }, async () 
   await type('echo "$word$((1 + 1))"');
   await shows('kept2');
   assert.equal(api.log().includes('ERROR'), false, api.log());
+  await page.close();
+});
+
+test('after a restart of the service a shell over SSH is a new one, and says so', { skip: missing }, async () => {
+  const { page, state, shows, type } = await openConsole();
+  await type('word=kept; echo "set$((1 + 1))"');
+  await shows('set2');
+  await api.end();
+  await until('the page to notice', async () => (await state()) !== 'open');
+  await api.restart();
+  await until('the page to be back', async () => (await state()) === 'open');
+  await shows('this is a new one');
+  await type('echo "${word:-empty}$((1 + 1))"');
+  await shows('empty2');
   await page.close();
 });
 
