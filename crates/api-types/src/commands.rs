@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::time::Timestamp;
 
+/// The longest wait for output, in seconds: proxies end requests after a minute.
+pub const LONGEST_WAIT: u64 = 50;
+
 /// Where a background command is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -4,6 +4,7 @@
 use api_types::{
     CommandList, CommandOutput, CommandState, CommandView, DirectoryView, ErrorCode, ErrorCode::*,
     FileAction, FileChange, FileKind, FileView, GuestAccess, GuestRoute, Timestamp, WrittenFile,
+    commands::LONGEST_WAIT,
 };
 use serde_json::{Value, json};
 use service::openapi::{Content, DocumentedResponse, Endpoint};
@@ -12,7 +13,6 @@ use super::{
     examples,
     route_parts::{ABOUT_LEASE, WalletSession as _},
 };
-use crate::routes::commands::LONGEST_WAIT;
 
 /// What all of these routes can be refused for.
 const ABOUT_SSH: &[ErrorCode] = &[

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use ::guest::Guest;
-use api_types::{CommandList, CommandOutput, CommandSignal, CommandView};
+use api_types::{CommandList, CommandOutput, CommandSignal, CommandView, commands::LONGEST_WAIT};
 use axum::{
     Extension, Router,
     extract::{Path, State},
@@ -29,9 +29,6 @@ use crate::{
     sessions::WalletSession,
     store::Lease,
 };
-
-/// The longest wait for output, in seconds: proxies end requests after a minute.
-pub const LONGEST_WAIT: u64 = 50;
 
 /// The routes.
 pub fn router(app: &App) -> Router<App> {

@@ -10,10 +10,7 @@ use pve::ExecRequest;
 use tokio::time::timeout;
 
 use super::{connect, host_keys};
-use crate::{
-    error::ApiError, lease::container::locate, lease::owner::access::active, state::App,
-    store::Lease,
-};
+use crate::{error::ApiError, lease::container::locate, state::App, store::Lease};
 
 /// How long the installation may take in the container.
 const INSTALL_TIMEOUT: Duration = Duration::from_secs(280);
@@ -68,17 +65,16 @@ pub enum SetUpOutcome {
     Soon,
 }
 
-/// Sets SSH up in the container of an owner's lease.
+/// Sets SSH up in the container of an active lease, which the caller has found to be its owner's.
 ///
 /// # Errors
-/// The paid time does not run, the operator uses no SSH, the terminal is in use, or the container
+/// The operator uses no SSH, the terminal is in use, or the container
 /// cannot do it.
 pub async fn set_up(app: &App, lease: &Lease) -> Result<SetUpOutcome, ApiError> {
     if !app.config.guest.ssh {
         let message = "The operator of this service does not use SSH into containers.";
         return Err(ApiError::new(ErrorCode::SshUnavailable, message));
     }
-    active(app, &lease.lease_id, &lease.owner).await?;
     // In a task of its own: an owner who hangs up leaves no half-installed server.
     let work = tokio::spawn(work(app.clone(), lease.clone()));
     match timeout(OWNER_TIMEOUT, work).await {
