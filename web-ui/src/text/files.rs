@@ -98,7 +98,8 @@ pub fn not_uploaded(name: &str, cause: &str) -> String {
 /// A directory has the name of a file that is uploaded.
 pub const IS_DIRECTORY: &str = "There is a directory of this name.";
 /// The browser gave no reason.
-pub const NOT_SENT: &str = "The connection was lost, the container's disk is full, or the browser cannot read the file. Folders cannot be uploaded: pack them into an archive.";
+pub const NOT_SENT: &str = "The connection was lost, the container's disk is full, or the browser \
+     cannot read the file. Folders cannot be uploaded: pack them into an archive.";
 /// It was stopped.
 pub const STOPPED: &str = "You stopped it.";
 /// Stops the transfer.
@@ -187,7 +188,8 @@ pub mod access {
     /// It is being installed.
     pub const SETTING_UP: &str = "Setting up SSH…";
     /// It still is, after the service has stopped to wait.
-    pub const SOON: &str = "The container still installs its SSH server. This can take some minutes; this line goes once SSH works.";
+    pub const SOON: &str = "The container still installs its SSH server. This can take some \
+         minutes; this line goes once SSH works.";
     /// It is ready.
     pub fn ready(hostname: &str) -> String {
         format!("{hostname} can now be reached by SSH.")
