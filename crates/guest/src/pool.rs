@@ -73,16 +73,18 @@ impl GuestConnections {
         self.0.leases.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The connections to this very target, if there are any.
+    fn known(&self, target: &GuestTarget) -> Option<Arc<Lease>> {
+        let lease = self.leases().get(&target.lease_id)?.clone();
+        is_same(lease.target(), target).then_some(lease)
+    }
+
     /// The connections of the target's lease. Those to another address, or to a guest with other
     /// host keys, are ended.
     fn lease(&self, target: &GuestTarget) -> Arc<Lease> {
         let mut leases = self.leases();
         if let Some(lease) = leases.get(&target.lease_id) {
-            let known = lease.target();
-            let same = known.address == target.address
-                && known.port == target.port
-                && known.host_keys == target.host_keys;
-            if same {
+            if is_same(lease.target(), target) {
                 return lease.clone();
             }
             lease.close();
@@ -91,6 +93,13 @@ impl GuestConnections {
         leases.insert(target.lease_id.clone(), lease.clone());
         lease
     }
+}
+
+/// Whether two targets of a lease are the same guest at the same place.
+fn is_same(known: &GuestTarget, target: &GuestTarget) -> bool {
+    known.address == target.address
+        && known.port == target.port
+        && known.host_keys == target.host_keys
 }
 
 impl fmt::Debug for GuestConnections {
@@ -129,7 +138,9 @@ impl Guest {
     /// Whether SSH works and every session of the open connections is in use, so that one more has
     /// to wait.
     pub fn is_busy(&self) -> bool {
-        self.lease().is_busy()
+        self.connections
+            .known(&self.target)
+            .is_some_and(|lease| lease.is_busy())
     }
 
     pub(crate) fn lease(&self) -> Arc<Lease> {

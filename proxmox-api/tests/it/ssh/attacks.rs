@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use ::guest::{Guest as SshSession, GuestTarget, OpenedCommand};
+use ::guest::{Guest as SshSession, GuestError, GuestTarget, OpenedCommand};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -133,9 +133,14 @@ async fn a_ticket_for_which_there_was_no_connection_is_good_for_another_try() {
     let session = ssh.own_connections().await;
     // All connections that a lease may have.
     let mut held: Vec<OpenedCommand> = Vec::new();
-    while let Ok(opened) = session.open_command(true).await {
-        held.push(opened);
-    }
+    let full = loop {
+        match session.open_command(true).await {
+            Ok(opened) => held.push(opened),
+            Err(error) => break error,
+        }
+    };
+    let log = ssh.server.log();
+    assert_eq!(full, GuestError::TooMany, "after {}: {log}", held.len());
     let ticket = ticket(&ssh.guest).await;
     let refused = connect(&ssh.guest, &ticket).await;
     let (code, reason) = refused.closed().await;
@@ -158,9 +163,14 @@ async fn a_container_whose_sessions_are_all_in_use_is_not_taken_for_unreachable(
     let ssh = SshGuest::start().await;
     let session = ssh.own_connections().await;
     let mut held: Vec<OpenedCommand> = Vec::new();
-    while let Ok(opened) = session.open_command(false).await {
-        held.push(opened);
-    }
+    let full = loop {
+        match session.open_command(false).await {
+            Ok(opened) => held.push(opened),
+            Err(error) => break error,
+        }
+    };
+    let log = ssh.server.log();
+    assert_eq!(full, GuestError::TooMany, "after {}: {log}", held.len());
     let refused = ssh
         .guest
         .exec(json!({"command": "cat", "stdin": "x"}))
@@ -204,6 +214,11 @@ async fn a_shell_that_died_while_it_waited_costs_no_ticket() {
     .await;
     ssh.server.stop();
     ssh.server.start_again();
+    until("SSH works again", async || {
+        let access = ssh.session.get(&ssh.guest.app, &ssh.path("access")).await;
+        (access.body == json!({"via": "ssh"})).then_some(())
+    })
+    .await;
     let mut client = connect(&ssh.guest, &resume).await;
     client.opened(&ssh.guest).await;
     client.until("this is a new one").await;

@@ -128,6 +128,11 @@ impl Sshd {
         HostKeys::from_public_keys(&std::fs::read_to_string(public).unwrap())
     }
 
+    /// What it has said so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+
     /// Ends the server; connections that are open stay.
     pub fn stop(&mut self) {
         self.process.kill().unwrap();
