@@ -151,3 +151,42 @@ async fn unknown_and_hostile_ids_name_no_command() {
         );
     }
 }
+
+#[tokio::test]
+#[cfg_attr(
+    not(has_sshd),
+    ignore = "needs OpenSSH's server (Debian: openssh-server)"
+)]
+#[cfg_attr(
+    all(has_sshd, not(has_mount)),
+    ignore = "needs the right to mount a file system"
+)]
+async fn two_replicas_that_get_one_payment_begin_one_command_and_both_find_it() {
+    let ssh = SshGuest::start().await;
+    let beside = ssh.guest.app.beside().await;
+    let body = json!({"command": "echo once >>/srv/count", "background": true});
+    let path = ssh.guest.exec_path();
+    let signed = ssh
+        .guest
+        .buyer
+        .sign(&ssh.guest.app, Method::POST, &path, Some(body))
+        .await
+        .with_key("the same purchase at both replicas");
+    let (one, other) = tokio::join!(signed.send(&ssh.guest.app), signed.send(&beside));
+    let answers = [&one, &other];
+    let good = answers.iter().find(|answer| answer.status == 200).unwrap();
+    let id = good.body["commandId"].as_str().unwrap().to_owned();
+    for answer in answers {
+        let busy = answer.code() == "payment_in_progress";
+        assert!(
+            busy || answer.body["commandId"] == json!(id),
+            "{:?}",
+            answer.body
+        );
+    }
+    ssh.until_ended(&id).await;
+    let found = ssh.session.get(&beside, &ssh.path("commands")).await;
+    assert_eq!(found.body["commands"].as_array().unwrap().len(), 1);
+    assert_eq!(found.body["commands"][0]["commandId"], json!(id));
+    assert_eq!(ssh.guest.output("cat /srv/count").await, "once\n");
+}

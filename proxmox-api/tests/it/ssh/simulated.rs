@@ -84,7 +84,7 @@ async fn a_confined_container_keeps_its_files_and_loses_its_connections_over_a_s
 }
 
 #[tokio::test]
-async fn a_container_that_claims_an_address_or_changes_its_key_gets_nothing_by_it() {
+async fn a_container_that_changes_its_key_gets_nothing_by_it() {
     let guest = guest(plain_shell()).await;
     let defects = SshDefects {
         other_host_key: true,
@@ -100,4 +100,35 @@ async fn a_container_that_claims_an_address_or_changes_its_key_gets_nothing_by_i
     let refused = guest.refused(409, "ssh_unavailable", call).await;
     let message = refused.body["error"]["message"].as_str().unwrap();
     assert!(message.contains("host key"), "{message}");
+}
+
+#[tokio::test]
+async fn a_container_that_claims_a_neighbours_address_leads_no_command_there() {
+    let guest = guest(plain_shell()).await;
+    let neighbour = Buyer::funded(&guest.app, 2).await;
+    let ctid = crate::guest::lease(&guest.app, &neighbour, "other").await;
+    let leases = guest.app.app.store.live_leases().await.unwrap();
+    let of = |number: u32| {
+        let mut all = leases.iter();
+        all.find(|lease| lease.vmid.get() == number).unwrap()
+    };
+    let address = of(ctid).ip.clone().unwrap();
+    guest
+        .app
+        .sim
+        .claim_address(guest.ctid, Some(&format!("{address}/24")));
+    let session = guest.buyer.sign_in(&guest.app).await;
+    for action in ["stop", "start"] {
+        let path = format!("/lease/{}/{action}", guest.ctid);
+        let done = session.call(&guest.app, Method::POST, &path).await;
+        assert_eq!(done.status, 200, "{:?}", done.body);
+    }
+    let claimed = guest.app.app.store.lease(&of(guest.ctid).lease_id).await;
+    assert_eq!(claimed.unwrap().unwrap().ip, Some(address));
+    let answer = guest.exec(json!({"command": "echo mine"})).await;
+    assert_eq!(answer.body["via"], "terminal", "{:?}", answer.body);
+    let path = format!("/lease/{}/access", guest.ctid);
+    let access = session.get(&guest.app, &path).await;
+    let reason = access.body["reason"].as_str().unwrap();
+    assert!(reason.contains("host key"), "{reason}");
 }
