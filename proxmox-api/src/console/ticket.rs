@@ -1,6 +1,7 @@
 //! Tickets, each of which opens a console once. A bought ticket is good for half a minute; an open
 //! console has another one, by which a lost connection is resumed.
 
+use api_types::GuestRoute;
 use service::crypto;
 
 use crate::{
@@ -12,12 +13,21 @@ use crate::{
 pub const TICKET_SECONDS: i64 = 30;
 /// Seconds for which a lost connection can be resumed.
 pub const RESUME_SECONDS: u32 = 120;
-/// How tickets begin that resume a console.
-const RESUME_PREFIX: &str = "resume_";
+/// How tickets begin that resume a console in the container's terminal.
+const RESUMES_TERMINAL: &str = "resume_";
+/// How tickets begin that resume a console with a shell over SSH.
+const RESUMES_SHELL: &str = "resume_ssh_";
 
-/// Whether a ticket resumes a console that was open before.
-pub fn is_resume(token: &str) -> bool {
-    token.starts_with(RESUME_PREFIX)
+/// The way into the container that the console had which a ticket resumes; none for a ticket that
+/// was bought.
+pub fn resumed_route(token: &str) -> Option<GuestRoute> {
+    if token.starts_with(RESUMES_SHELL) {
+        Some(GuestRoute::Ssh)
+    } else if token.starts_with(RESUMES_TERMINAL) {
+        Some(GuestRoute::Terminal)
+    } else {
+        None
+    }
 }
 
 /// The change that makes a bought ticket good from now on, and its end, Unix seconds.
@@ -65,8 +75,17 @@ impl ResumeTicket {
     ///
     /// # Errors
     /// The store failed.
-    pub async fn give(app: &App, ticket: ConsoleTicket, until: i64) -> Result<Self, StoreError> {
-        let token = format!("{RESUME_PREFIX}{}", crypto::random_hex(32));
+    pub async fn give(
+        app: &App,
+        ticket: ConsoleTicket,
+        route: GuestRoute,
+        until: i64,
+    ) -> Result<Self, StoreError> {
+        let prefix = match route {
+            GuestRoute::Ssh => RESUMES_SHELL,
+            GuestRoute::Terminal => RESUMES_TERMINAL,
+        };
+        let token = format!("{prefix}{}", crypto::random_hex(32));
         let hash = crypto::sha256_hex(&token);
         app.store
             .keep_console_ticket(&hash, ticket, until, app.now())

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ::guest::{Guest, GuestError, ShellRequest};
-use api_types::{ConsoleOpened, ConsoleOpening, ErrorCode, OpenConsole, Secret};
+use api_types::{ConsoleOpened, ConsoleOpening, ErrorCode, GuestRoute, OpenConsole, Secret};
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::json;
@@ -73,8 +73,8 @@ struct AdmittedVisit {
     token: Secret,
     /// The shell of the connection before, if this one resumes it and it is still there.
     parked: Option<ParkedShell>,
-    /// It resumes a console that was open before.
-    resumes: bool,
+    /// The way that the console had which this one resumes.
+    resumed: Option<GuestRoute>,
     expires_at: i64,
     size: (u16, u16),
 }
@@ -119,7 +119,7 @@ async fn enter(
         location,
         ticket,
         parked: app.parked_shells.take(&crypto::sha256_hex(token.expose())),
-        resumes: ticket::is_resume(token.expose()),
+        resumed: ticket::resumed_route(token.expose()),
         token,
         expires_at,
         size,
@@ -224,7 +224,7 @@ async fn run_console(
         true => app.consoles.take_own(lease_id).await,
         false => app.consoles.take(lease_id).await,
     };
-    let is_new_shell = entrance.resumes && guest.is_some();
+    let is_parked = parked.is_some();
     let opened = match parked {
         Some(stream) => Ok(stream),
         None => tokio::select! {
@@ -236,7 +236,15 @@ async fn run_console(
         Ok(stream) => stream,
         Err(end) => return end,
     };
-    let resume = ResumeTicket::give(app, entrance.ticket.clone(), entrance.expires_at).await;
+    let route = stream.route();
+    // In the terminal the session is always the same.
+    let is_new_shell = match entrance.resumed {
+        None => false,
+        Some(GuestRoute::Ssh) => !is_parked,
+        Some(GuestRoute::Terminal) => route == GuestRoute::Ssh,
+    };
+    let (ticket, until) = (entrance.ticket.clone(), entrance.expires_at);
+    let resume = ResumeTicket::give(app, ticket, route, until).await;
     let resume = match resume {
         Ok(resume) => resume,
         Err(error) => return unreadable(error),

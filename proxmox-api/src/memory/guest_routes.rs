@@ -88,12 +88,14 @@ pub struct GuestRoutes(Mutex<Routes>);
 #[derive(Default)]
 struct Routes {
     found: HashMap<LeaseId, FoundRoute>,
-    /// How often something was forgotten.
-    forgotten: u64,
+    /// The last try of each lease that is under way.
+    trying: HashMap<LeaseId, u64>,
+    /// The number of the last try.
+    last: u64,
 }
 
-/// A try that has begun. What it finds out counts only if nothing was forgotten meanwhile: a
-/// container may have been started or changed since.
+/// A try that has begun. What it finds out counts only if no later one has begun and the lease was
+/// not forgotten meanwhile: its container may have been started or changed since.
 #[derive(Debug, Clone, Copy)]
 pub struct RouteTry(u64);
 
@@ -103,14 +105,19 @@ impl GuestRoutes {
     }
 
     /// A try begins.
-    pub fn begin_try(&self) -> RouteTry {
-        RouteTry(self.all().forgotten)
+    pub fn begin_try(&self, id: &LeaseId) -> RouteTry {
+        let mut all = self.all();
+        all.last += 1;
+        let number = all.last;
+        all.trying.insert(id.clone(), number);
+        RouteTry(number)
     }
 
     /// SSH was tried, which ended at `now` with this result.
     pub fn remember(&self, id: &LeaseId, begun: RouteTry, obstacle: Option<SshObstacle>, now: u64) {
         let mut all = self.all();
-        if all.forgotten == begun.0 {
+        if all.trying.get(id) == Some(&begun.0) {
+            all.trying.remove(id);
             let found = FoundRoute { obstacle, at: now };
             all.found.insert(id.clone(), found);
         }
@@ -133,7 +140,7 @@ impl GuestRoutes {
     pub fn forget(&self, id: &LeaseId) {
         let mut all = self.all();
         all.found.remove(id);
-        all.forgotten += 1;
+        all.trying.remove(id);
     }
 }
 
@@ -145,20 +152,22 @@ mod tests {
     fn an_obstacle_is_believed_for_a_while_and_a_refusal_for_a_shorter_one() {
         let (routes, id) = (GuestRoutes::default(), LeaseId::from("lease-1"));
         assert_eq!((routes.obstacle(&id, 0), routes.last(&id)), (None, None));
-        let begun = routes.begin_try();
-        routes.remember(&id, begun, Some(SshObstacle::LoginRefused), 1_000);
+        let tried = |obstacle, now| routes.remember(&id, routes.begin_try(&id), obstacle, now);
+        tried(Some(SshObstacle::LoginRefused), 1_000);
         assert_eq!(
             routes.obstacle(&id, 600_999),
             Some(SshObstacle::LoginRefused)
         );
         assert_eq!(routes.obstacle(&id, 601_000), None);
-        routes.remember(&id, begun, Some(SshObstacle::Refused), 1_000);
+        tried(Some(SshObstacle::Refused), 1_000);
         assert_eq!(routes.obstacle(&id, 15_999), Some(SshObstacle::Refused));
         assert_eq!(routes.obstacle(&id, 16_000), None);
         assert_eq!(routes.last(&id), Some(Some(SshObstacle::Refused)));
-        routes.remember(&id, begun, None, 20_000);
+        tried(None, 20_000);
         assert_eq!(routes.obstacle(&id, 20_000), None);
         assert_eq!(routes.last(&id), Some(None));
+        let begun = routes.begin_try(&id);
+        routes.forget(&"lease-2".into());
         routes.forget(&id);
         assert_eq!(routes.last(&id), None);
         routes.remember(&id, begun, Some(SshObstacle::Unreachable), 20_000);

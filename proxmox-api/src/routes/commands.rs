@@ -79,13 +79,13 @@ async fn show(
     Query(query): Query<OutputQuery>,
 ) -> Response {
     let shown = async {
-        let guest = guest_of(&app, &session.wallet, &lease).await?;
         let range = OutputRange {
             stdout: query.stdout_offset,
             stderr: query.stderr_offset,
             wait: Duration::from_secs(query.wait_seconds.min(LONGEST_WAIT)),
         };
-        background::show(&guest, &command, range).await
+        let connect = async || guest_of(&app, &session.wallet, &lease).await;
+        background::show(connect, &command, range).await
     };
     private::<CommandOutput>(&id, shown.await)
 }

@@ -308,11 +308,11 @@ async fn a_pipe_is_not_opened() {
         .unwrap();
     assert!(status.success());
     let read = guest.read_file(text(&path), 0, None).await.map(drop);
-    assert!(matches!(read, Err(GuestError::Other(_))), "{read:?}");
+    assert!(matches!(read, Err(GuestError::NotAFile)), "{read:?}");
     let write = guest
         .write_file(text(&path), pieces(1, 1), WriteOptions::default())
         .await;
-    assert!(matches!(write, Err(GuestError::Other(_))), "{write:?}");
+    assert!(matches!(write, Err(GuestError::NotAFile)), "{write:?}");
 }
 
 /// A file system of 2 MiB and 4 inodes over a folder.

@@ -42,12 +42,23 @@ mkdir -p "$folder" && cd "$folder" || exit 73
 for old in $(ls -1t | tail -n "+$most"); do
     if [ -e "$old/status" ]; then rm -rf "./$old"; fi
 done
-mkdir "$id" 2>/dev/null || { [ -d "$id" ] && exit 0; exit 73; }
+if ! mkdir "$id" 2>/dev/null; then
+    [ -d "$id" ] || exit 73
+    # Another request begins it just now, or one was cut off before it had.
+    tries=0
+    while ! [ -e "$id/begun" ] && [ "$tries" -lt 20 ]; do
+        sleep 0.1 2>/dev/null || sleep 1
+        tries=$((tries + 1))
+    done
+    if [ -e "$id/begun" ]; then exit 0; fi
+    rm -rf "./$id"
+    mkdir "$id" 2>/dev/null || exit 73
+fi
 if cd "$id" && head -c "$script_bytes" >script && cat >input && printf %s "$head" >head &&
     printf %s "$start" >start && printf %s "$keeper" >run && date +%s >begun; then
     exec setsid sh ./run </dev/null >/dev/null 2>&1
 fi
-cd "$folder" && rm -rf "./$id"
+# What is left has no `begun`, and makes room for the next request that begins it.
 exit 73
 "#;
 
@@ -165,14 +176,20 @@ pub struct OutputRange {
 }
 
 /// A command and its output from the offsets on; if there is none yet and it runs, after it has
-/// some or ends, but not longer than is wanted.
+/// some or ends, but not longer than is wanted. `connect` is asked before each look, since the lease
+/// may end, and its container have another address, while the command is waited for.
 ///
 /// # Errors
 /// There is no such command, or the container does not answer.
-pub async fn show(guest: &Guest, id: &str, range: OutputRange) -> Result<CommandOutput, ApiError> {
+pub async fn show(
+    connect: impl AsyncFn() -> Result<Guest, ApiError>,
+    id: &str,
+    range: OutputRange,
+) -> Result<CommandOutput, ApiError> {
     let until = Instant::now() + range.wait;
     let mut pause = LOOK_FIRST;
     loop {
+        let guest = &connect().await?;
         let record = find(guest, id).await?;
         let has_output = record.stdout > range.stdout || record.stderr > range.stderr;
         let left = until.saturating_duration_since(Instant::now());

@@ -49,7 +49,7 @@ pub async fn ssh(app: &App, lease: &Lease) -> Result<Guest, NoSsh> {
         return Err(NoSsh::Obstacle(obstacle));
     }
     let guest = app.guests.guest(target);
-    let begun = app.guest_routes.begin_try();
+    let begun = app.guest_routes.begin_try(id);
     let found = match timeout(CONNECT_TIMEOUT, guest.probe()).await {
         Ok(Ok(())) => Ok(guest),
         Ok(Err(GuestError::TooMany)) => return Err(NoSsh::Full),
@@ -69,7 +69,7 @@ pub async fn ssh(app: &App, lease: &Lease) -> Result<Guest, NoSsh> {
 fn learn_host_keys(app: &App, lease: &Lease) {
     let (id, now) = (&lease.lease_id, app.clock.monotonic_millis());
     if app.guest_routes.obstacle(id, now) != Some(SshObstacle::NoHostKey) {
-        let begun = app.guest_routes.begin_try();
+        let begun = app.guest_routes.begin_try(id);
         app.guest_routes
             .remember(id, begun, Some(SshObstacle::NoHostKey), now);
         host_keys::learn_later(app, lease);
