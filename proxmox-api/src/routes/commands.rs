@@ -13,6 +13,7 @@ use axum::{
 };
 use serde::Deserialize;
 use service::request_id::RequestId;
+use tokio::time::{Instant, sleep};
 
 use super::{Query, lease_selector, limited, private};
 use crate::{
@@ -29,6 +30,10 @@ use crate::{
     sessions::WalletSession,
     store::Lease,
 };
+
+/// Pauses between two looks at a command that is waited for.
+const LOOK_FIRST: Duration = Duration::from_millis(100);
+const LOOK_MOST: Duration = Duration::from_secs(1);
 
 /// The routes.
 pub fn router(app: &App) -> Router<App> {
@@ -78,16 +83,35 @@ async fn show(
     Path((lease, command)): Path<(String, String)>,
     Query(query): Query<OutputQuery>,
 ) -> Response {
-    let shown = async {
-        let range = OutputRange {
-            stdout: query.stdout_offset,
-            stderr: query.stderr_offset,
-            wait: Duration::from_secs(query.wait_seconds.min(LONGEST_WAIT)),
-        };
-        let connect = async || guest_of(&app, &session.wallet, &lease).await;
-        background::show(connect, &command, range).await
+    let wallet = &session.wallet;
+    let shown = wait_and_show(&app, wallet, (&lease, &command), query);
+    private(&id, shown.await)
+}
+
+/// Waits for output or the command's end, for as long as the query says. The lease is read before
+/// each look: it may end, and its container have another address, meanwhile.
+async fn wait_and_show(
+    app: &App,
+    wallet: &Wallet,
+    (lease, command): (&str, &str),
+    query: OutputQuery,
+) -> Result<CommandOutput, ApiError> {
+    let range = OutputRange {
+        stdout: query.stdout_offset,
+        stderr: query.stderr_offset,
     };
-    private::<CommandOutput>(&id, shown.await)
+    let until = Instant::now() + Duration::from_secs(query.wait_seconds.min(LONGEST_WAIT));
+    let mut pause = LOOK_FIRST;
+    loop {
+        let guest = guest_of(app, wallet, lease).await?;
+        let left = until.saturating_duration_since(Instant::now());
+        let shown = background::show(&guest, command, range, left.is_zero());
+        if let Some(output) = shown.await? {
+            return Ok(output);
+        }
+        sleep(pause.min(left)).await;
+        pause = (pause * 2).min(LOOK_MOST);
+    }
 }
 
 async fn signal(

@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use ::guest::{CommandOutcome, CommandRequest, Guest, GuestError};
 use api_types::{CommandOutput, CommandSignal, CommandState, CommandView, ErrorCode};
-use tokio::time::{Instant, sleep};
 
 use self::record::CommandRecord;
 use super::{command::GuestCommand, text};
@@ -30,9 +29,6 @@ pub const OUTPUT_LIMIT: usize = 64 * 1024;
 const HEAD_BYTES: usize = 200;
 /// How long our own scripts may take in a container.
 const SCRIPT_TIMEOUT: Duration = Duration::from_secs(20);
-/// Pauses between two looks at a command that is waited for.
-const LOOK_FIRST: Duration = Duration::from_millis(100);
-const LOOK_MOST: Duration = Duration::from_secs(1);
 
 /// Makes the command's folder, which only one of several requests for it can, and starts its
 /// keeper. The shell that runs this leads its process group, so `setsid` forks and the request
@@ -171,34 +167,25 @@ pub struct OutputRange {
     pub stdout: u64,
     /// From which byte of standard error on.
     pub stderr: u64,
-    /// How long to wait for output or the command's end.
-    pub wait: Duration,
 }
 
-/// A command and its output from the offsets on; if there is none yet and it runs, after it has
-/// some or ends, but not longer than is wanted. `connect` is asked before each look, since the lease
-/// may end, and its container have another address, while the command is waited for.
+/// A command and its output from the offsets on. `None` if there is none yet and the command runs,
+/// unless this is the last look.
 ///
 /// # Errors
 /// There is no such command, or the container does not answer.
 pub async fn show(
-    connect: impl AsyncFn() -> Result<Guest, ApiError>,
+    guest: &Guest,
     id: &str,
     range: OutputRange,
-) -> Result<CommandOutput, ApiError> {
-    let until = Instant::now() + range.wait;
-    let mut pause = LOOK_FIRST;
-    loop {
-        let guest = &connect().await?;
-        let record = find(guest, id).await?;
-        let has_output = record.stdout > range.stdout || record.stderr > range.stderr;
-        let left = until.saturating_duration_since(Instant::now());
-        if has_output || record.state != CommandState::Running || left.is_zero() {
-            return with_output(guest, record, range).await;
-        }
-        sleep(pause.min(left)).await;
-        pause = (pause * 2).min(LOOK_MOST);
+    is_last: bool,
+) -> Result<Option<CommandOutput>, ApiError> {
+    let record = find(guest, id).await?;
+    let has_output = record.stdout > range.stdout || record.stderr > range.stderr;
+    if !has_output && record.state == CommandState::Running && !is_last {
+        return Ok(None);
     }
+    with_output(guest, record, range).await.map(Some)
 }
 
 /// Sends a signal to a command and all processes of its group.
