@@ -171,10 +171,11 @@ async fn two_replicas_that_get_one_payment_begin_one_command_and_both_find_it() 
         .buyer
         .sign(&ssh.guest.app, Method::POST, &path, Some(body))
         .await
-        .with_key("the same purchase at both replicas");
+        .with_key("purchase-4f1c9a77d2e0b356");
     let (one, other) = tokio::join!(signed.send(&ssh.guest.app), signed.send(&beside));
     let answers = [&one, &other];
-    let good = answers.iter().find(|answer| answer.status == 200).unwrap();
+    let good = answers.iter().find(|answer| answer.status == 200);
+    let good = good.unwrap_or_else(|| panic!("{:?} {:?}", one.body, other.body));
     let id = good.body["commandId"].as_str().unwrap().to_owned();
     for answer in answers {
         let busy = answer.code() == "payment_in_progress";
