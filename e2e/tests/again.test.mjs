@@ -121,6 +121,12 @@ inBrowser('a customer who stays', (stage) => {
   test('comes back to a terminal that shows what it did, and its prompt', async () => {
     const customer = await stage.visitWithMoney(36, { expected: [/WebSocket|ERR_CONNECTION|Failed to load/] });
     const { page } = customer;
+    // Alpine has no SSH server: its terminal is the container's own, which outlives a restart of the service.
+    await customer.go('Leases');
+    const form = page.locator('.lease-form');
+    await form.getByText('Name and system').click();
+    const alpine = await form.locator('select option', { hasText: /alpine/i }).first().getAttribute('value');
+    await form.getByLabel('System').selectOption(alpine);
     const ctid = await customer.leaseContainer();
     await customer.signIn();
     await customer.button('Terminal', customer.lease(ctid)).click();

@@ -53,11 +53,34 @@ fn text() -> Value {
 }
 
 fn path_schema() -> Value {
-    json!({"type": "string", "pattern": "^/", "maxLength": 4095})
+    json!({"type": "string", "pattern": r"^/[^\x00]*$", "maxLength": 1023})
 }
 
 fn bytes() -> Value {
     json!({"type": "string", "format": "binary"})
+}
+
+/// A move needs a new path, and a new directory has none.
+fn change_schema() -> Value {
+    let of = |action: FileAction, properties: Value, required: Value| {
+        let mut schema = json!({
+            "type": "object", "additionalProperties": false, "properties": properties, "required": required,
+        });
+        schema["properties"]["action"] = json!({"const": action});
+        schema
+    };
+    json!({"oneOf": [
+        of(
+            FileAction::MakeDirectory,
+            json!({"path": path_schema()}),
+            json!(["action", "path"]),
+        ),
+        of(
+            FileAction::Move,
+            json!({"path": path_schema(), "to": path_schema()}),
+            json!(["action", "path", "to"]),
+        ),
+    ]})
 }
 
 fn access() -> Vec<Endpoint> {
@@ -213,7 +236,7 @@ fn files() -> Vec<Endpoint> {
             .refuses(about_files)
             .refuses(&[DiskFull]),
         route("POST", path, "changeFile", "Makes a directory, or moves a file")
-            .takes(&change)
+            .takes_content(Content::plain("application/json", change_schema()).with_example(json!(change)))
             .responds_nothing(204, "It is done.")
             .refuses(about_files)
             .refuses(&[DiskFull]),

@@ -46,8 +46,32 @@ pub(super) fn apply(schemas: &mut Map<String, Value>, config: &Config) {
                 json!({"items": {"type": "string", "pattern": r"^[^\x00]*$"}}),
             ),
             ("timeoutSeconds", within(limits.exec_timeout_seconds)),
+            ("stdinBase64", json!({"pattern": BASE64})),
+            (
+                "env",
+                json!({
+                    "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
+                    "additionalProperties": {"type": "string", "pattern": r"^[^\x00]*$"},
+                }),
+            ),
+            (
+                "cwd",
+                json!({"pattern": r"^/[^\x00]*$", "maxLength": PATH_CHARACTERS}),
+            ),
+            (
+                "user",
+                json!({"pattern": "^[A-Za-z0-9._][A-Za-z0-9._-]{0,31}$"}),
+            ),
         ],
     );
+    if let Some(schema) = schemas.get_mut("ExecRequest") {
+        schema["allOf"] = json!([
+            neither_with(json!({"stdin": {"type": "string"}, "stdinBase64": {"type": "string"}})),
+            neither_with(
+                json!({"background": {"const": true}, "timeoutSeconds": {"type": "integer"}})
+            ),
+        ]);
+    }
     narrow(
         schemas,
         "RenewRequest",
@@ -62,6 +86,21 @@ pub(super) fn apply(schemas: &mut Map<String, Value>, config: &Config) {
     }
 }
 
+/// Objects in which these properties do not come together.
+fn neither_with(properties: Value) -> Value {
+    let names: Vec<&String> = properties
+        .as_object()
+        .into_iter()
+        .flat_map(Map::keys)
+        .collect();
+    json!({"not": {"required": names, "properties": properties}})
+}
+
+/// Base64 as it is decoded: padded, with no bits left over.
+const BASE64: &str =
+    "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$";
+/// Linux takes 4,095 bytes, and a character has four at most.
+const PATH_CHARACTERS: u32 = 1023;
 const PRINTABLE: &str = r"^[^\x00-\x1f\x7f-\x9f]*$";
 const DNS_LABEL: &str = "^[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$";
 const SSH_KEY: &str = "^(ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\\.com) \
