@@ -10,6 +10,7 @@ use x402::facilitator::onchain::{MemorySentStore, OnchainFacilitator, SetupError
 use super::Finding;
 use crate::{
     config::{Config, FacilitatorChoice, PaymentConfig},
+    ids::Wallet,
     state,
     store::{DatabaseCondition, Store, database_condition},
 };
@@ -22,11 +23,14 @@ const ENOUGH: u64 = 20;
 const TRANSFERS: &str = "payments.transfers";
 /// Blocks that are searched for transfers: five hours of a chain with a block every two seconds.
 const LOOK_BACK: u64 = 9_000;
+/// Payments that these transfers may be of: as old as the blocks are with 12 seconds for each, and
+/// half a day more, which is longer than a payment is valid.
+const LOOK_BACK_SECONDS: i64 = 9_000 * 12 + 12 * 3_600;
 
 /// Searches for transfers to `ADDRESS` that the store does not have. They are money without a
 /// delivery, or another installation uses the same address. Without a node or a store there is no
 /// finding.
-pub(super) async fn unknown_transfers(config: &Config) -> Option<Finding> {
+pub(super) async fn unknown_transfers(config: &Config, now: i64) -> Option<Finding> {
     let payments = &config.payments;
     let node = payments.rpc_url.clone()?;
     if matches!(payments.facilitator, FacilitatorChoice::Demo)
@@ -53,11 +57,15 @@ pub(super) async fn unknown_transfers(config: &Config) -> Option<Finding> {
     };
     let known = match Store::open_database(&config.database).await {
         Ok(store) => {
-            let names = seen
-                .iter()
-                .map(|transfer| transfer.evidence.transaction.clone());
+            let transfers = seen.iter().map(|transfer| {
+                let payer = Wallet::from(transfer.from);
+                (payer, transfer.evidence.transaction.clone())
+            });
             let network = payments.network.caip2;
-            store.known_transactions(network, names.collect()).await
+            let since = now - LOOK_BACK_SECONDS;
+            store
+                .known_transactions(network, transfers.collect(), since)
+                .await
         }
         Err(error) => Err(error),
     };

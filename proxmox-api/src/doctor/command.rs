@@ -200,6 +200,7 @@ async fn look_at_payments(
     if !reading.knows(PAYMENTS) {
         return Vec::new();
     }
+    let now = i64::try_from(clock.unix_seconds()).unwrap_or(i64::MAX);
     let mut findings = match state::facilitator_to_ask(&config.payments, clock) {
         Ok(facilitator) => payments::examine(config, facilitator.as_ref()).await,
         Err(error) => {
@@ -210,7 +211,7 @@ async fn look_at_payments(
     };
     findings.extend(chain::examine(&config.payments).await);
     if reading.knows(&["DATABASE", "DATABASE_FILE"]) {
-        findings.extend(chain::unknown_transfers(config).await);
+        findings.extend(chain::unknown_transfers(config, now).await);
     }
     findings
 }

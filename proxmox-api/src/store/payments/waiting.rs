@@ -97,29 +97,4 @@ impl Store {
         })
         .await
     }
-
-    /// Another payment that was settled, or paid back, by this transaction.
-    /// # Errors
-    /// The database failed.
-    pub async fn paid_by_transaction(
-        &self,
-        network: &str,
-        transaction: &str,
-        except: &PaymentId,
-    ) -> Result<Option<PaymentId>, StoreError> {
-        let [network, hash] = [network, transaction].map(str::to_owned);
-        let except = except.clone();
-        self.read(move |db| {
-            db.optional(
-                "SELECT payment_id FROM payments
-                 WHERE network = ?1 AND lower(transaction_hash) = ?2 AND transaction_hash IS NOT NULL
-                   AND payment_id <> ?3 AND state IN ('settled', 'answered')
-                 UNION ALL SELECT payment_id FROM debts
-                 WHERE lower(transaction_hash) = ?2 AND transaction_hash IS NOT NULL AND payment_id <> ?3",
-                values![network, hash, except],
-                |row| row.get("payment_id"),
-            )
-        })
-        .await
-    }
 }

@@ -367,8 +367,8 @@ async fn keep_books(store: &Store) {
     assert!(store.open_accounts().await.unwrap().due >= 1000);
     let asked = store.paid_by_transaction("eip155:84532", "0xabc5", &id);
     assert!(asked.await.unwrap().is_some());
-    let asked = vec!["0xabc5".to_owned(), "0xnone".to_owned()];
-    let known = store.known_transactions("eip155:84532", asked);
+    let asked = ["0x90", "0xnone"].map(|hash| (wallet(PAYER), hash.to_owned()));
+    let known = store.known_transactions("eip155:84532", asked.to_vec(), NOW - 60);
     assert_eq!(known.await.unwrap().len(), 1);
     let event = NewEvent::new(&id, "resolved_by_operator", serde_json::json!({}));
     let paid = store.pay_debt(&id, "undelivered", "sent", None, event, NOW);
