@@ -6,7 +6,7 @@ use service::crypto;
 
 use crate::{
     ids::{LeaseId, PaymentId},
-    store::Store,
+    store::{Store, StoreError},
 };
 
 /// Tells this installation's containers from those of another one on the same Proxmox.
@@ -39,6 +39,25 @@ impl Installation {
             None => stored_key(store).await?,
         };
         Ok(Self { id, key })
+    }
+
+    /// Reads it from the store and changes nothing; none where no service has begun to use the store,
+    /// or where the key is missing or another one.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn read(store: &Store, key: Option<&Secret>) -> Result<Option<Self>, StoreError> {
+        let stored = store.installation_value(KEY).await?;
+        let digest = store.installation_value(KEY_DIGEST).await?;
+        let key = match (stored.filter(|stored| !stored.is_empty()), key) {
+            (Some(stored), None) => Some(stored),
+            (Some(stored), Some(key)) => (stored == key.expose()).then_some(stored),
+            (None, Some(key)) => (digest == Some(crypto::sha256_hex(key.expose())))
+                .then(|| key.expose().to_owned()),
+            (None, None) => None,
+        };
+        let id = store.installation_value("id").await?;
+        Ok(id.zip(key).map(|(id, key)| Self { id, key }))
     }
 
     /// The ticket that a payment for a console buys, which is stored as a hash only: 256 bits.
@@ -165,3 +184,11 @@ mod tests {
         assert!(key_in_store(&store).await.is_err());
     }
 }
+        let read = async |key: Option<&str>| {
+            let key = key.map(Secret::new);
+            let read = Installation::read(&store, key.as_ref()).await.unwrap();
+            read.map(|installation| installation.key)
+        };
+        assert_eq!(read(Some(&first)).await, Some(first));
+        assert_eq!(read(None).await, None);
+        assert_eq!(read(Some(&other)).await, None);

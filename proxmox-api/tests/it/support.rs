@@ -8,7 +8,12 @@ use std::{
 
 use crate::guest::plain_shell;
 use alloy::primitives::Address;
-use proxmox_api::{App, app, config::Config, start_work, store::DemoLedger, store::Store};
+use proxmox_api::{
+    App, app,
+    config::{Config, SCHEMA},
+    start_work,
+    store::{DemoLedger, Store},
+};
 use pve_sim::{Sim, SimConfig, TerminalDefects};
 use service::{
     clock::{Clock, TestClock},
@@ -152,6 +157,16 @@ impl TestApp {
     pub fn refuses_to_store(&self, state: &str) {
         let rows = rusqlite::Connection::open(self.database()).unwrap();
         let sql = format!(
+    /// The settings of the service, with some changed.
+    pub fn env(&self, changed: &[(&str, &str)]) -> Env {
+        let mut variables = self.variables.clone();
+        for (name, value) in changed {
+            variables.retain(|(known, _)| known != name);
+            variables.push(((*name).to_owned(), (*value).to_owned()));
+        }
+        Env::from_map(variables).for_schema(&SCHEMA)
+    }
+
             "CREATE TRIGGER refuses BEFORE UPDATE OF state ON payments WHEN NEW.state = '{state}'
              BEGIN SELECT RAISE(FAIL, 'the disk is full'); END"
         );
