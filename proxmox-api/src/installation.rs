@@ -66,6 +66,21 @@ impl Installation {
         crypto::hex(&crypto::hmac_sign(self.key.as_bytes(), text.as_bytes()))
     }
 
+    /// The tag by which a replica of this installation knows a message of another one.
+    pub fn replica_tag(&self, message: &str) -> String {
+        crypto::hex(&crypto::hmac_sign(&self.replica_key(), message.as_bytes()))
+    }
+
+    /// Whether a replica of this installation made the tag of a message.
+    pub fn is_replica_tag(&self, message: &str, tag: &str) -> bool {
+        crypto::same(self.replica_tag(message).as_bytes(), tag.as_bytes())
+    }
+
+    /// A key for these messages only.
+    fn replica_key(&self) -> [u8; 32] {
+        crypto::hmac_sign(self.key.as_bytes(), b"replicas")
+    }
+
     /// The SSH key of the service for a lease's container. It is stored nowhere, and ends with the
     /// lease.
     pub fn guest_key(&self, lease_id: &LeaseId) -> ::guest::GuestKey {
@@ -172,6 +187,14 @@ mod tests {
             assert!(refused.contains("INSTALLATION_KEY"), "{refused}");
             assert!(!refused.contains(&first));
         }
+        let read = async |key: Option<&str>| {
+            let key = key.map(Secret::new);
+            let read = Installation::read(&store, key.as_ref()).await.unwrap();
+            read.map(|installation| installation.key)
+        };
+        assert_eq!(read(Some(&first)).await, Some(first));
+        assert_eq!(read(None).await, None);
+        assert_eq!(read(Some(&other)).await, None);
     }
 
     #[tokio::test]
@@ -184,11 +207,3 @@ mod tests {
         assert!(key_in_store(&store).await.is_err());
     }
 }
-        let read = async |key: Option<&str>| {
-            let key = key.map(Secret::new);
-            let read = Installation::read(&store, key.as_ref()).await.unwrap();
-            read.map(|installation| installation.key)
-        };
-        assert_eq!(read(Some(&first)).await, Some(first));
-        assert_eq!(read(None).await, None);
-        assert_eq!(read(Some(&other)).await, None);

@@ -132,8 +132,18 @@ impl TestApp {
 
     /// Another replica on the same data and the same Proxmox. It dies when it is dropped.
     pub async fn beside(&self) -> Self {
+        self.beside_with(&[]).await
+    }
+
+    /// As [`TestApp::beside`], with these variables changed.
+    pub async fn beside_with(&self, more: &[(&str, &str)]) -> Self {
+        let mut variables = self.variables.clone();
+        for (name, value) in more {
+            variables.retain(|(known, _)| known != name);
+            variables.push(((*name).into(), (*value).into()));
+        }
         let (process, app, url) =
-            ServiceProcess::launch(&self.variables, &self.clock, &self.faults).await;
+            ServiceProcess::launch(&variables, &self.clock, &self.faults).await;
         Self {
             sim: Arc::clone(&self.sim),
             app,
@@ -141,10 +151,20 @@ impl TestApp {
             clock: self.clock.clone(),
             faults: self.faults.clone(),
             http: self.http.clone(),
-            variables: self.variables.clone(),
+            variables,
             folder: Arc::clone(&self.folder),
             process,
         }
+    }
+
+    /// The settings of the service, with some changed.
+    pub fn env(&self, changed: &[(&str, &str)]) -> Env {
+        let mut variables = self.variables.clone();
+        for (name, value) in changed {
+            variables.retain(|(known, _)| known != name);
+            variables.push(((*name).to_owned(), (*value).to_owned()));
+        }
+        Env::from_map(variables).for_schema(&SCHEMA)
     }
 
     /// The path of the store's file.
@@ -157,16 +177,6 @@ impl TestApp {
     pub fn refuses_to_store(&self, state: &str) {
         let rows = rusqlite::Connection::open(self.database()).unwrap();
         let sql = format!(
-    /// The settings of the service, with some changed.
-    pub fn env(&self, changed: &[(&str, &str)]) -> Env {
-        let mut variables = self.variables.clone();
-        for (name, value) in changed {
-            variables.retain(|(known, _)| known != name);
-            variables.push(((*name).to_owned(), (*value).to_owned()));
-        }
-        Env::from_map(variables).for_schema(&SCHEMA)
-    }
-
             "CREATE TRIGGER refuses BEFORE UPDATE OF state ON payments WHEN NEW.state = '{state}'
              BEGIN SELECT RAISE(FAIL, 'the disk is full'); END"
         );
@@ -279,7 +289,10 @@ async fn launch(
         .await
         .unwrap();
     let workers = start_work(&state).await.unwrap();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    // Where other replicas are told to connect, or anywhere.
+    let address = state.config.replica_address.as_ref();
+    let address = address.map_or("127.0.0.1:0", |url| url.authority());
+    let listener = tokio::net::TcpListener::bind(address).await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let router = app(state.clone(), Metrics::install().unwrap());
     tokio::spawn(async move {
