@@ -25,6 +25,7 @@ mod channel;
 mod client;
 mod command;
 mod connection;
+mod customer_key;
 mod dialer;
 mod error;
 mod exec;
@@ -46,6 +47,7 @@ mod target;
 mod transfer;
 
 pub use command::{CommandOutcome, CommandRequest, OutputSink, OutputStream};
+pub use customer_key::{CustomerKey, InvalidCustomerKey};
 pub use dialer::{Dialer, InvalidProxy};
 pub use error::GuestError;
 pub use exec::OpenedCommand;

@@ -21,6 +21,7 @@ mod free_routes;
 mod guest;
 mod held;
 mod hypervisor;
+mod ingress;
 mod leases;
 mod leases_free;
 mod moving;
