@@ -110,7 +110,8 @@ impl Driver<'_> {
         if let Some(objection) = turn.objection(&plan.mark()) {
             return self.report(call, ToolReport::failed(objection), start);
         }
-        if tool.class == ToolClass::Confirmed && self.session.is_none() {
+        let class = tool.class_of(&plan);
+        if class == ToolClass::Confirmed && self.session.is_none() {
             let message = "First sign in with the wallet; the interface offers it.";
             return self.report(call, ToolReport::failed(message), start);
         }
@@ -121,7 +122,7 @@ impl Driver<'_> {
                 return self.report(call, told, start);
             }
         };
-        match tool.class {
+        match class {
             ToolClass::Confirmed => {
                 self.external_time += start.elapsed();
                 ToolCallOutcome::Suspended(Box::new(CustomerRequest {

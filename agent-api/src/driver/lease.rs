@@ -80,7 +80,7 @@ impl Driver<'_> {
                 let lease = suspended_lease(lease);
                 Ok(plan.for_lease(lease, self.app.clock.unix_seconds()))
             }
-            _ if tool.class != ToolClass::Confirmed => Ok(plan),
+            _ if tool.class_of(&plan) != ToolClass::Confirmed => Ok(plan),
             Ok(None) => Err(ToolReport::failed(format!(
                 "None of the customer's leases has container {ctid}."
             ))),

@@ -124,6 +124,7 @@ mod tests {
                 body_is_content: false,
                 range: None,
                 more_seconds: 0,
+                must_be_confirmed: false,
                 title: String::new(),
                 summary: String::new(),
                 takes_credential: false,

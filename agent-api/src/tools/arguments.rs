@@ -80,6 +80,15 @@ pub(super) fn optional_whole<'de, D: Deserializer<'de>>(from: D) -> Result<Optio
     whole(from).map(Some)
 }
 
+/// The same for a port.
+pub(super) fn port<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    let port = whole(from)?;
+    match (1..=u32::from(u16::MAX)).contains(&port) {
+        true => Ok(port),
+        false => Err(D::Error::custom("expected a port from 1 to 65535")),
+    }
+}
+
 /// The same for a number that may be large: a position in a file.
 pub(super) fn long_whole<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
     let value = Value::deserialize(from)?;

@@ -196,7 +196,7 @@ impl Tool for OpenContainerConsole {
     fn view(console: &ConsoleResponse) -> Value {
         json!({
             "ctid": console.ctid, "type": console.kind, "expiresAt": console.expires_at,
-            "link": "shown to the customer, not to you",
+            "address": "shown to the customer, not to you",
         })
     }
 

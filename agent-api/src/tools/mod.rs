@@ -9,6 +9,7 @@ mod content;
 mod files;
 mod guest;
 mod lease;
+mod ports;
 mod power;
 mod show;
 mod stats;
@@ -59,6 +60,9 @@ pub struct CallPlan {
     /// How long the lease API may take longer than for other calls, in seconds.
     #[serde(default)]
     pub more_seconds: u32,
+    /// Whether the customer has to confirm it, although other calls of its tool need nothing.
+    #[serde(default)]
+    pub must_be_confirmed: bool,
     /// The running call, for the customer: `Leasing …`.
     pub title: String,
     /// The planned call, for the customer: `Lease …`.
@@ -170,7 +174,8 @@ pub struct RegisteredTool {
     pub name: &'static str,
     /// Former names, which models may still use.
     pub aliases: &'static [&'static str],
-    /// The customer's part in a call: nothing, a payment or a confirmation.
+    /// The customer's part in a call, unless its plan says more: nothing, a payment or a
+    /// confirmation.
     pub class: ToolClass,
     /// The description for the model.
     pub description: &'static str,
@@ -181,7 +186,7 @@ pub struct RegisteredTool {
 }
 
 /// All tools.
-pub static REGISTRY: [RegisteredTool; 21] = [
+pub static REGISTRY: [RegisteredTool; 24] = [
     register::<lease::LeaseContainer>(),
     register::<lease::RenewLease>(),
     register::<lease::QuoteLease>(),
@@ -203,6 +208,9 @@ pub static REGISTRY: [RegisteredTool; 21] = [
     register::<commands::StopContainerCommand>(),
     register::<access::GetContainerAccess>(),
     register::<access::SetUpContainerSsh>(),
+    register::<ports::ExposePort>(),
+    register::<ports::ListPorts>(),
+    register::<ports::ClosePort>(),
 ];
 
 const fn register<T: Tool>() -> RegisteredTool {
@@ -241,6 +249,14 @@ impl RegisteredTool {
         plan.title = visible::line(&plan.title);
         plan.summary = visible::line(&plan.summary);
         Ok(plan)
+    }
+
+    /// The customer's part in this call of it.
+    pub fn class_of(&self, plan: &CallPlan) -> ToolClass {
+        match plan.must_be_confirmed {
+            true => ToolClass::Confirmed,
+            false => self.class,
+        }
     }
 
     /// The model's view of a response. Secrets are removed even if the tool's own view keeps them.
@@ -312,6 +328,7 @@ fn call(tool: &str, method: &Method, path: impl Into<String>) -> CallPlan {
         body_is_content: false,
         range: None,
         more_seconds: 0,
+        must_be_confirmed: false,
         title: String::new(),
         summary: String::new(),
         takes_credential: false,

@@ -7,10 +7,11 @@ use serde_json::{Map, Value};
 use crate::visible::line;
 
 /// Members that are never shown to a model.
-const SECRETS: [&str; 8] = [
+const SECRETS: [&str; 9] = [
     "password",
     "ticket",
     "token",
+    "link",
     "consoleUrl",
     "websocketUrl",
     "signature",

@@ -12,16 +12,16 @@ use crate::{
 };
 
 /// A signed-in customer with a running container that is reached over SSH.
-struct Tenant {
-    market: Market,
-    agent: Agent,
+pub struct Tenant {
+    pub market: Market,
+    pub agent: Agent,
     customer: Customer,
-    session: String,
-    lease: Value,
+    pub session: String,
+    pub lease: Value,
 }
 
 impl Tenant {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let market = Market::with_ssh().await;
         let (agent, customer) = (Agent::offline(&market.url).await, market.customer(1).await);
         let asked = agent.say("lease 1 core for an hour, named box").await;
@@ -40,13 +40,13 @@ impl Tenant {
     }
 
     /// A sentence about the container.
-    async fn say(&self, sentence: &str) -> AgentResponse {
+    pub async fn say(&self, sentence: &str) -> AgentResponse {
         let message = format!("{sentence} in container {}", self.lease["ctid"]);
         let body = json!({ "message": message, "session": self.session });
         self.agent.chat(body).await
     }
 
-    async fn confirm(&self, asked: &AgentResponse) -> AgentResponse {
+    pub async fn confirm(&self, asked: &AgentResponse) -> AgentResponse {
         assert!(asked.body["pending"].is_string(), "{}", asked.body);
         let body = json!({
             "pending": asked.body["pending"], "confirm": true, "session": self.session,
@@ -54,8 +54,17 @@ impl Tenant {
         self.agent.chat(body).await
     }
 
+    /// Pays for a call.
+    pub async fn pay(&self, asked: &AgentResponse) -> AgentResponse {
+        let headers = self.customer.sign(&asked.body["payment_request"]);
+        let body = json!({
+            "pending": asked.body["pending"], "payment_headers": headers, "session": self.session,
+        });
+        self.agent.chat(body).await
+    }
+
     /// A sentence whose call the customer confirms.
-    async fn do_it(&self, sentence: &str) -> AgentResponse {
+    pub async fn do_it(&self, sentence: &str) -> AgentResponse {
         self.confirm(&self.say(sentence).await).await
     }
 }
@@ -157,13 +166,7 @@ async fn a_command_goes_on_in_the_background_is_read_and_stopped() {
     let asked = tenant
         .say("run `echo one; exec sleep 1000` in the background")
         .await;
-    let headers = tenant.customer.sign(&asked.body["payment_request"]);
-    let begun = tenant
-        .agent
-        .chat(json!({
-            "pending": asked.body["pending"], "payment_headers": headers, "session": tenant.session,
-        }))
-        .await;
+    let begun = tenant.pay(&asked).await;
     let id = begun.result()["commandId"].as_str().unwrap().to_owned();
     assert!(begun.reply().contains(&id), "{}", begun.body);
     assert_eq!(begun.result()["via"], "ssh");

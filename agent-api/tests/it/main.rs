@@ -21,6 +21,7 @@ mod money;
 mod open_payments;
 mod panics;
 mod passed_on;
+mod ports;
 mod process;
 mod provider;
 mod repeats;

@@ -20,6 +20,9 @@ pub(super) const HELP: &str = "I am the built-in assistant: a handful of rules, 
 - `write hello to /srv/a`, `move /srv/a to /srv/b`, `remove /srv/b`, `make directory /srv/c`\n\
 - `run apt-get update in the background in container 100`\n\
 - `what does command cmd_1a2b say?`, `stop command cmd_1a2b`, `list background commands`\n\
+- `publish port 8080 of container 100`, also `publicly` or `by link`; `make port 8080 private again`\n\
+- `which ports are published?`, `close port 8080`\n\
+- `serve /srv/www of container 100 and give me the URL`\n\
 - `set up ssh in container 100`\n\n\
 Paid requests show their price first, and your wallet signs them.";
 pub(super) const GREETING: &str = "Hello. I am the built-in assistant (no language model). Ask me to lease a container, or say `help`.";
@@ -46,6 +49,12 @@ pub(super) const WHICH_TRAFFIC: &str =
 pub(super) const WHICH_INSIDE: &str = "In which container? For example: `container 100`.";
 pub(super) const WHICH_COMMAND_ID: &str =
     "Which background command? Say its id, like this: `what does command cmd_1a2b say?`";
+pub(super) const WHICH_PORT: &str = "Which port, and for whom? Say one thing at a time, like this: `publish port 8080 of container 100` for you alone, \
+     `publish port 8080 by link` for those who have a link, `publish port 8080 publicly` for everybody, or `close port 8080`.";
+pub(super) const SERVE_WHAT: &str =
+    "What shall I serve? Say the folder, like this: `serve /srv/www of container 100`.";
+pub(super) const SERVE_WHERE: &str =
+    "Ports 8080 to 8089 are in use. Say another one, like this: `serve /srv/www on port 3000`.";
 pub(super) const WHICH_COMMAND: &str =
     "Tell me the command and the container, like this: run `uptime` in container 100.";
 
@@ -54,7 +63,7 @@ pub(super) const CODE_FENCE: &str = "```";
 
 /// Whether a text of the assistant has numbers and ids that are examples.
 pub(super) fn has_examples(text: &str) -> bool {
-    const WITH_EXAMPLES: [&str; 10] = [
+    const WITH_EXAMPLES: [&str; 13] = [
         HELP,
         WHICH_COMMAND,
         WHICH_RENEW,
@@ -65,6 +74,9 @@ pub(super) fn has_examples(text: &str) -> bool {
         WHICH_TRAFFIC,
         WHICH_INSIDE,
         WHICH_COMMAND_ID,
+        WHICH_PORT,
+        SERVE_WHAT,
+        SERVE_WHERE,
     ];
     let text = text.trim_end();
     WITH_EXAMPLES.iter().any(|example| text.ends_with(example))
@@ -78,7 +90,7 @@ pub(super) fn in_words(call: Option<&ToolCall>, text: &str) -> String {
     if answer["ok"] != true {
         return refusal(&answer);
     }
-    let summary = answer["summary"].as_str().unwrap_or("Done.");
+    let summary = summary(&answer);
     let details = match call
         .and_then(|call| tools::find(&call.tool))
         .map(|tool| tool.name)
@@ -90,11 +102,48 @@ pub(super) fn in_words(call: Option<&ToolCall>, text: &str) -> String {
         Some("read_container_command") => output(&answer["data"]["untrustedOutput"]),
         Some("list_container_commands") => commands(&answer["data"]),
         Some("list_container_files" | "read_container_file") => files(&answer["data"]),
+        Some("expose_port") => return published(&answer),
+        Some("list_ports") => ports(&answer["data"]["ports"]),
         Some("list_managed_containers") => leases(&answer["data"]["leases"]),
         Some("quote_lease") => lines(&answer["data"]["lines"]),
         _ => String::new(),
     };
     format!("{summary}{details}")
+}
+
+fn summary(answer: &Value) -> &str {
+    answer["summary"].as_str().unwrap_or("Done.")
+}
+
+/// That a port is published, with its address as a link.
+pub(super) fn published(answer: &Value) -> String {
+    let summary = summary(answer);
+    match answer["data"]["url"].as_str() {
+        Some(url) => summary.replacen(url, &format!("<{url}>"), 1),
+        None => summary.to_owned(),
+    }
+}
+
+/// That another command has the port of a server.
+pub(super) fn port_in_use(port: u16) -> String {
+    format!(
+        "A background command uses port {port} already. Publish that one with `publish port {port}`, or say another port."
+    )
+}
+
+fn ports(ports: &Value) -> String {
+    let ports = ports.as_array().into_iter().flatten();
+    let lines = ports.map(|port| {
+        let member = |name: &str| visible::line(port[name].as_str().unwrap_or("?"));
+        let whom = match port["access"].as_str() {
+            Some("owner") => "you alone",
+            Some("link") => "those who have its link",
+            Some("public") => "everybody",
+            _ => "?",
+        };
+        format!("\n- port {}: <{}>, for {whom}", port["port"], member("url"))
+    });
+    lines.collect()
 }
 
 fn refusal(answer: &Value) -> String {

@@ -1,24 +1,22 @@
-//! Requests about the files, background commands and the SSH server of a container: `write hello to
-//! /srv/a`, `what does command cmd_1 say`. They are found by the first verb and by a path or an id,
-//! because the content of a file may have any words.
+//! Requests about the files, background commands, ports and the SSH server of a container: `write
+//! hello to /srv/a`, `what does command cmd_1 say`. They are found by the first verb and by a path or
+//! an id, because the content of a file may have any words.
 
 use serde_json::{Value, json};
 
 use super::{
     NextStep, answer,
-    words::{self, Word},
+    paths::{self, FoundPath, QUOTES},
+    ports::{self, PortAction},
+    serve::{ServePlan, ServeRequest},
+    words::{self, Word, has},
 };
 
-/// What surrounds a path or content, and is no part of it.
-const QUOTES: [char; 3] = ['`', '"', '\''];
-/// What follows a path at the end of a sentence or a part of it.
-const ENDINGS: [char; 6] = ['.', ',', ';', ':', '?', '!'];
-
-/// A request, and the rest of its sentence, in which the container is named.
+/// A request, and the words of its sentence in which the container is named.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct InsideRequest {
     action: InsideAction,
-    rest: String,
+    place: Vec<Word>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -49,6 +47,9 @@ enum InsideAction {
     },
     ShowAccess,
     SetUpSsh,
+    Port(PortAction),
+    Serve(ServeRequest),
+    UnclearServe,
 }
 
 impl InsideRequest {
@@ -59,24 +60,72 @@ impl InsideRequest {
         if words::runs_a_command(&words) {
             return None;
         }
-        let paths = paths(sentence);
+        let paths = paths::find(sentence);
+        if let Some((request, place)) = ServeRequest::find(&words, sentence, &paths) {
+            let action = request.map_or(InsideAction::UnclearServe, InsideAction::Serve);
+            return Some(Self { action, place });
+        }
         if let Some(action) = file_action(sentence, &words, &paths) {
             return Some(Self {
-                rest: without(sentence, &paths, &action),
+                place: words::split(&without(sentence, &paths, &action)),
                 action,
             });
         }
+        if let Some((action, place)) = ports::find(&words) {
+            let action = InsideAction::Port(action);
+            return Some(Self { action, place });
+        }
         let action = command_action(sentence, &words).or_else(|| ssh_action(&words))?;
-        let rest = match command_id(sentence) {
-            Some(id) => sentence.replace(id, " "),
-            None => sentence.to_owned(),
+        let place = match command_id(sentence) {
+            Some(id) => words::split(&sentence.replace(id, " ")),
+            None => words,
         };
-        Some(Self { action, rest })
+        Some(Self { action, place })
     }
 
     /// The words in which the container is named.
-    pub(super) fn place(&self) -> Vec<Word> {
-        words::split(&self.rest)
+    pub(super) fn place(&self) -> &[Word] {
+        &self.place
+    }
+
+    /// Whether strangers may see a container by it, so that which one is never guessed.
+    pub(super) fn publishes(&self) -> bool {
+        matches!(self.action, InsideAction::Port(_) | InsideAction::Serve(_))
+    }
+
+    /// The question about a request that can be meant in more than one way, whatever the container
+    /// is.
+    pub(super) fn question(&self) -> Option<&'static str> {
+        match self.action {
+            InsideAction::Port(PortAction::Unclear) => Some(answer::WHICH_PORT),
+            InsideAction::UnclearServe => Some(answer::SERVE_WHAT),
+            _ => None,
+        }
+    }
+
+    /// The file that it writes.
+    fn written(self) -> Option<String> {
+        match self.action {
+            InsideAction::WriteFile { path, .. } => Some(path),
+            _ => None,
+        }
+    }
+
+    /// The plan of a request to serve a page from this container.
+    pub(super) fn serve_plan<'a>(
+        self,
+        ctid: u64,
+        before: impl Iterator<Item = &'a str>,
+    ) -> Option<ServePlan> {
+        let InsideAction::Serve(request) = self.action else {
+            return None;
+        };
+        Some(request.plan(ctid, Self::written_before(before)))
+    }
+
+    /// The file that the customer wrote last.
+    fn written_before<'a>(mut before: impl Iterator<Item = &'a str>) -> Option<String> {
+        before.find_map(|said| Self::find(said)?.written())
     }
 
     /// The tool call for this container. `before` are the texts of the conversation, the last first,
@@ -126,63 +175,24 @@ impl InsideRequest {
             },
             InsideAction::ShowAccess => ("get_container_access", json!({})),
             InsideAction::SetUpSsh => ("set_up_container_ssh", json!({})),
+            InsideAction::Port(PortAction::Expose { port, access }) => {
+                ("expose_port", json!({ "port": port, "access": access }))
+            }
+            InsideAction::Port(PortAction::List) => ("list_ports", json!({})),
+            InsideAction::Port(PortAction::Close { port }) => {
+                ("close_port", json!({ "port": port }))
+            }
+            InsideAction::Port(PortAction::Unclear) => {
+                return NextStep::Say(answer::WHICH_PORT.to_owned());
+            }
+            InsideAction::Serve(request) => {
+                return request.plan(ctid, Self::written_before(before)).begin();
+            }
+            InsideAction::UnclearServe => return NextStep::Say(answer::SERVE_WHAT.to_owned()),
         };
         arguments["ctid"] = json!(ctid);
         NextStep::Call(tool, arguments)
     }
-}
-
-fn has(words: &[Word], wanted: &[&str]) -> bool {
-    words.iter().any(|word| wanted.contains(&word.text()))
-}
-
-/// A path in a sentence, with the place of its token.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct FoundPath {
-    path: String,
-    start: usize,
-    end: usize,
-}
-
-/// The absolute paths of a sentence. One with spaces has quotes.
-fn paths(sentence: &str) -> Vec<FoundPath> {
-    let mut found = Vec::new();
-    let mut from = 0;
-    while let Some(start) = next_path(sentence, from) {
-        let quote = sentence[..start].chars().next_back();
-        let quote = quote.filter(|c| QUOTES.contains(c));
-        let rest = &sentence[start..];
-        let quoted = quote.and_then(|quote| rest.find(quote));
-        let end = quoted.or_else(|| rest.find(char::is_whitespace));
-        let end = start + end.unwrap_or(rest.len());
-        let path = match quoted {
-            Some(_) => &sentence[start..end],
-            None => sentence[start..end].trim_end_matches(ENDINGS),
-        };
-        found.push(FoundPath {
-            path: path.to_owned(),
-            start: start - quote.map_or(0, char::len_utf8),
-            end: start + path.len() + quoted.map_or(0, |_| 1),
-        });
-        from = end;
-    }
-    found
-}
-
-/// The next `/` that begins a word. One alone is a path after `in` and `of` only, and none in `1
-/// core / 512 MB`.
-fn next_path(sentence: &str, from: usize) -> Option<usize> {
-    let slashes = sentence[from..].match_indices('/');
-    slashes.map(|(at, _)| from + at).find(|at| {
-        let before = sentence[..*at].chars().next_back();
-        let begins = before.is_none_or(|c| c.is_whitespace() || QUOTES.contains(&c));
-        let after = sentence[at + 1..].chars().next();
-        let alone = after.is_none_or(char::is_whitespace);
-        let listed = ["in ", "of "]
-            .iter()
-            .any(|word| sentence[..*at].ends_with(word));
-        begins && (!alone || listed)
-    })
 }
 
 fn file_action(sentence: &str, words: &[Word], paths: &[FoundPath]) -> Option<InsideAction> {
@@ -290,14 +300,7 @@ fn without(sentence: &str, paths: &[FoundPath], action: &InsideAction) -> String
         let end = paths.last().map_or(begin, |path| path.end);
         return format!("{} {}", &sentence[..begin], &sentence[end..]);
     }
-    let mut rest = String::new();
-    let mut from = 0;
-    for path in paths {
-        rest.push_str(&sentence[from..path.start]);
-        rest.push(' ');
-        from = path.end;
-    }
-    rest.push_str(&sentence[from..]);
+    let rest = paths::without(sentence, paths);
     match action {
         InsideAction::ReadFile { offset, .. } if *offset > 0 => {
             rest.replace(&format!("byte {offset}"), " ")

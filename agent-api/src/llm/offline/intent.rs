@@ -1,6 +1,6 @@
 //! Finds the intent of a sentence.
 
-use super::words::{Word, container_number, runs_a_command};
+use super::words::{self, Word, container_number, runs_a_command};
 
 /// The request that a sentence makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub(super) enum Intent {
     NodeStats,
     LxcStats,
     Traffic,
-    /// About files, background commands or the SSH server of a container.
+    /// About files, background commands, published ports or the SSH server of a container.
     Inside,
     Help,
     Greeting,
@@ -77,12 +77,8 @@ const TRAFFIC: &[&str] = &["traffic", "bandwidth", "sent"];
 
 /// The intent of a sentence, if it has one.
 pub(super) fn find_intent(words: &[Word]) -> Option<Intent> {
-    let has = |wanted: &[&str]| words.iter().any(|word| wanted.contains(&word.text()));
-    let follows = |first: &str, second: &str| {
-        words
-            .windows(2)
-            .any(|pair| pair[0].text() == first && pair[1].text() == second)
-    };
+    let has = |wanted: &[&str]| words::has(words, wanted);
+    let follows = |first: &str, second: &str| words::follows(words, first, second);
     // The command line may have any word: `run kill 7 in container 100`.
     if runs_a_command(words) {
         return Some(Intent::Run);

@@ -1,13 +1,16 @@
 //! The built-in assistant, for running without a provider's key: a set of rules without a language
 //! model, which says so. It understands the plain requests of the README (lease, quote, renew, run,
-//! console, list, stop, start, destroy, stats, traffic, files, background commands, help) with sizes and durations in plain
+//! console, list, stop, start, destroy, stats, traffic, files, background commands, ports, help) with sizes and durations in plain
 //! English, asks for missing values, and puts tool results into words.
 
 mod answer;
 mod duration;
 mod inside;
 mod intent;
+mod paths;
+mod ports;
 mod request;
+mod serve;
 mod words;
 
 use api_types::AgentInfo;
@@ -37,6 +40,9 @@ impl Offline {
     fn next(conversation: &[Message], tools: bool) -> NextStep {
         match conversation.last() {
             Some(Message::Tool { call, text }) => {
+                if let Some(next) = request::go_on(conversation).filter(|_| tools) {
+                    return next;
+                }
                 let called = crate::conversation::call_of(conversation, call);
                 NextStep::Say(answer::in_words(called, text))
             }

@@ -9,9 +9,37 @@ use super::{
     duration::minutes,
     inside::InsideRequest,
     intent::{self, Intent},
+    ports,
+    serve::{ServePlan, ToolStep},
     words::{self, Word},
 };
-use crate::conversation::{Message, last_words};
+use crate::conversation::{Message, call_of, last_words};
+
+/// The step after the results of tools, for a request that takes several.
+pub(super) fn go_on(conversation: &[Message]) -> Option<NextStep> {
+    let is_user = |message: &Message| matches!(message, Message::User { .. });
+    let asked = conversation.iter().rposition(is_user)?;
+    let (said, since) = conversation.split_at(asked + 1);
+    let sentence = last_words(said);
+    let heard = ParsedRequest {
+        sentence,
+        all: words::split(sentence),
+        conversation: said,
+    };
+    let plan = heard.serve_plan(asked_before(said))?;
+    let steps = since.iter().filter_map(|message| {
+        let Message::Tool { call, text } = message else {
+            return None;
+        };
+        let called = call_of(since, call)?;
+        Some(ToolStep {
+            tool: &called.tool,
+            arguments: serde_json::from_str(&called.arguments).ok()?,
+            result: serde_json::from_str(text).ok()?,
+        })
+    });
+    plan.next(&steps.collect::<Vec<_>>())
+}
 
 /// The next step.
 pub(super) fn understand(conversation: &[Message]) -> NextStep {
@@ -145,20 +173,76 @@ impl ParsedRequest<'_> {
     }
 
     /// A request about the inside of a container, from this sentence or from the one that the
-    /// assistant asked about.
-    fn inside(&self, found: Option<InsideRequest>, asked: Option<(Intent, &str)>) -> NextStep {
+    /// assistant asked about, and the container.
+    fn found_inside(
+        &self,
+        found: Option<InsideRequest>,
+        asked: Option<(Intent, &str)>,
+    ) -> Option<(InsideRequest, Option<u64>)> {
         let answers = found.is_none();
         let said = asked.filter(|_| answers).map(|(_, said)| said);
-        let Some(request) = found.or_else(|| InsideRequest::find(said?)) else {
-            return NextStep::Say(answer::NOT_UNDERSTOOD.to_owned());
-        };
+        let request = found.or_else(|| InsideRequest::find(said?))?;
         let own = words::split(self.sentence);
         let answer = answers.then(|| words::container_number(&own)).flatten();
-        let named = answer.or_else(|| words::container_number(&request.place()));
-        match named.or_else(|| self.last_container()) {
-            Some(ctid) => request.step(ctid, self.said_before()),
-            None => NextStep::Say(answer::WHICH_INSIDE.to_owned()),
+        let ctid = answer.or_else(|| match request.publishes() {
+            true => self.published_container(request.place()),
+            false => words::container_number(request.place()).or_else(|| self.last_container()),
+        });
+        Some((request, ctid))
+    }
+
+    fn inside(&self, found: Option<InsideRequest>, asked: Option<(Intent, &str)>) -> NextStep {
+        match self.found_inside(found, asked) {
+            None => NextStep::Say(answer::NOT_UNDERSTOOD.to_owned()),
+            Some((request, None)) => {
+                let question = request.question().unwrap_or(answer::WHICH_INSIDE);
+                NextStep::Say(question.to_owned())
+            }
+            Some((request, Some(ctid))) => request.step(ctid, self.said_before()),
         }
+    }
+
+    /// The plan of a request to serve a page.
+    fn serve_plan(&self, asked: Option<(Intent, &str)>) -> Option<ServePlan> {
+        let found = InsideRequest::find(self.sentence);
+        let (request, ctid) = self.found_inside(found, asked)?;
+        request.serve_plan(ctid?, self.said_before())
+    }
+
+    /// The container whose port is meant: by its number, by its name if the conversation has it, or
+    /// else the one that was mentioned last. Two containers or an unknown name are none.
+    fn published_container(&self, place: &[Word]) -> Option<u64> {
+        let mut named = words::named_containers(place);
+        if let Some(first) = named.next() {
+            return named.all(|other| other == first).then_some(first);
+        }
+        match ports::container_name(place) {
+            Some(name) => self.container_with(name),
+            None => words::container_number(place).or_else(|| self.last_container()),
+        }
+    }
+
+    /// The container with this name: of `container 100 (box)`, or of a lease of one `named box`.
+    fn container_with(&self, name: &str) -> Option<u64> {
+        let mut leased = None;
+        self.said_before().find_map(|text| {
+            let words = words::split(text);
+            let listed = words.windows(3).find_map(|three| match three {
+                [
+                    Word::Text(container),
+                    Word::Number(number),
+                    Word::Text(listed),
+                ] if container == "container" && listed == name => Some(*number as u64),
+                _ => None,
+            });
+            let asked_for = ["named", "called", "hostname"];
+            let names_it = asked_for
+                .iter()
+                .any(|word| words::follows(&words, word, name));
+            let found = listed.or(leased.filter(|_| names_it));
+            leased = words::named_container(&words);
+            found
+        })
     }
 
     fn about(&self, tool: &'static str, question: &str) -> NextStep {

@@ -98,11 +98,27 @@ fn push(words: &mut Vec<Word>, token: &str) {
     }
 }
 
+/// The first word that is not polite only: the verb of a request.
+pub(super) fn first_verb(words: &[Word]) -> Option<&str> {
+    const POLITE: [&str; 6] = ["please", "now", "can", "could", "you", "then"];
+    let mut words = words.iter().map(Word::text);
+    words.find(|word| !POLITE.contains(word))
+}
+
 /// Whether the sentence is a command for a container: `run X`, `please execute X`.
 pub(super) fn runs_a_command(words: &[Word]) -> bool {
-    const POLITE: [&str; 6] = ["please", "now", "can", "could", "you", "then"];
-    let verb = words.iter().find(|word| !POLITE.contains(&word.text()));
-    verb.is_some_and(|verb| ["run", "exec", "execute"].contains(&verb.text()))
+    first_verb(words).is_some_and(|verb| ["run", "exec", "execute"].contains(&verb))
+}
+
+/// Whether one of these words is there.
+pub(super) fn has(words: &[Word], wanted: &[&str]) -> bool {
+    words.iter().any(|word| wanted.contains(&word.text()))
+}
+
+/// Whether the second of these words follows the first.
+pub(super) fn follows(words: &[Word], first: &str, second: &str) -> bool {
+    let mut pairs = words.windows(2);
+    pairs.any(|pair| pair[0].text() == first && pair[1].text() == second)
 }
 
 /// The number of a container: one after `container`, or a large enough one without a unit.
@@ -127,7 +143,12 @@ pub(super) fn container_number(words: &[Word]) -> Option<u64> {
 
 /// The number in `container 100`; the last one if there are several.
 pub(super) fn named_container(words: &[Word]) -> Option<u64> {
-    words.windows(2).rev().find_map(|pair| match pair {
+    named_containers(words).last()
+}
+
+/// The numbers in `container 100 and container 101`.
+pub(super) fn named_containers(words: &[Word]) -> impl Iterator<Item = u64> {
+    words.windows(2).filter_map(|pair| match pair {
         [Word::Text(word), Word::Number(number)]
             if ["container", "ct", "ctid", "lease"].contains(&word.as_str())
                 && number.fract() == 0.0

@@ -127,6 +127,7 @@ fn what_changes_something_is_confirmed_and_what_reads_is_free() {
         "change_container_files",
         "stop_container_command",
         "set_up_container_ssh",
+        "close_port",
     ] {
         assert_eq!(class(tool), ToolClass::Confirmed, "{tool}");
     }
@@ -136,8 +137,51 @@ fn what_changes_something_is_confirmed_and_what_reads_is_free() {
         "list_container_commands",
         "read_container_command",
         "get_container_access",
+        "list_ports",
     ] {
         assert_eq!(class(tool), ToolClass::Free, "{tool}");
+    }
+}
+
+#[test]
+fn a_port_is_published_for_the_owner_and_for_everybody_only_after_a_confirmation() {
+    let tool = find("expose_port").unwrap();
+    for (more, access, class) in [
+        ("", "owner", ToolClass::Free),
+        (r#", "access": "owner""#, "owner", ToolClass::Free),
+        (r#", "access": "link""#, "link", ToolClass::Free),
+        (r#", "access": "public""#, "public", ToolClass::Confirmed),
+    ] {
+        let arguments = format!(r#"{{"ctid": 100, "port": "8080"{more}}}"#);
+        let planned = plan("expose_port", &arguments).unwrap();
+        assert_eq!(tool.class_of(&planned), class, "{access}");
+        assert_eq!(
+            (planned.method.as_str(), planned.path.as_str()),
+            ("PUT", "/lease/100/ports/8080")
+        );
+        let body = format!(r#"{{"access":"{access}"}}"#);
+        assert_eq!(planned.body.as_deref(), Some(body.as_str()));
+    }
+    let public = r#"{"ctid": 100, "port": 80, "access": "public"}"#;
+    assert_eq!(
+        plan("expose_port", public).unwrap().summary,
+        "Publish port 80 of container 100 for everybody"
+    );
+    let close = plan("close_port", r#"{"ctid": 100, "port": 80}"#).unwrap();
+    assert_eq!(
+        (close.method.as_str(), close.path.as_str()),
+        ("DELETE", "/lease/100/ports/80")
+    );
+    let said = "The port is closed: its address answers nothing any more.";
+    assert_eq!(find("close_port").unwrap().summary(&Value::Null), said);
+    for unclear in [
+        r#"{"ctid": 100, "port": 0}"#,
+        r#"{"ctid": 100, "port": 65536}"#,
+        r#"{"ctid": 100, "port": "http"}"#,
+        r#"{"ctid": 100}"#,
+        r#"{"ctid": 100, "port": 80, "access": "all"}"#,
+    ] {
+        assert!(plan("expose_port", unclear).is_err(), "{unclear}");
     }
 }
 

@@ -125,8 +125,20 @@ fn the_model_never_sees_a_credential() {
     });
     let seen = find("open_container_console").unwrap().view(&console);
     assert_eq!(seen["type"], "terminal");
+    let port = json!({
+        "port": 8080, "access": "link", "url": "http://8080-n.localhost/",
+        "link": "http://8080-n.localhost/?infra402_access=hunter2",
+    });
+    let ports = json!({ "ports": [port] });
+    let shown = "shown to the customer, not to you";
+    let seen = find("expose_port").unwrap().view(&port);
+    assert_eq!(seen["linkWithToken"], shown);
+    let seen = find("list_ports").unwrap().view(&ports);
+    assert_eq!(seen["ports"][0]["linkWithToken"], shown);
     for tool in &REGISTRY {
-        for answer in [&leased, &console] {
+        let told = tool.summary(&port);
+        assert!(!told.contains("hunter2"), "{}: {told}", tool.name);
+        for answer in [&leased, &console, &port, &ports] {
             let seen = tool.view(answer).to_string();
             assert!(!seen.contains("hunter2"), "{}: {seen}", tool.name);
         }
@@ -274,7 +286,7 @@ fn a_call_for_a_container_names_its_lease_in_its_summary() {
             arguments: r#"{
                 "ctid": 100, "command": "echo container 100", "runtimeMinutes": 60,
                 "path": "/srv/container 100", "content": "x", "action": "remove",
-                "commandId": "cmd_1"
+                "commandId": "cmd_1", "port": 8080
             }"#
             .into(),
         };
@@ -306,7 +318,7 @@ fn a_call_for_a_container_names_its_lease_in_its_summary() {
         assert!(!quoted || unchanged, "{}", plan.summary);
         assert_eq!(plan.suspended().lease, Some(lease.clone()));
     }
-    assert_eq!(bound, 16);
+    assert_eq!(bound, 19);
 }
 
 fn members_have_ctid(schema: &Value) -> bool {

@@ -1,4 +1,5 @@
 mod inside;
+mod ports;
 
 use serde_json::json;
 
