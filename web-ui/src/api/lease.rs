@@ -2,6 +2,7 @@
 
 mod commands;
 mod files;
+mod ports;
 
 use api_types::{
     Catalog, LeaseRequest, LeaseView, ListResponse, LxcStats, QuoteResponse, SessionChallenge,

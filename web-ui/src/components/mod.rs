@@ -4,6 +4,7 @@ mod appearance;
 mod elements;
 mod focus;
 mod navigation;
+mod port_address;
 
 pub mod dialog;
 pub mod key_list;
@@ -22,4 +23,5 @@ pub use focus::{
 };
 pub use key_list::KeyList;
 pub use navigation::Navigation;
+pub use port_address::PortAddress;
 pub use toasts::{ToastStack, Toasts};

@@ -96,6 +96,8 @@ pub mod tool {
             "set_up_container_ssh" => {
                 "This service can then log in as root, for your commands and files."
             }
+            "expose_port" => "Everybody on the Internet can open it from then on.",
+            "close_port" => "Visitors are cut off, and links to it end.",
             _ => "This cannot be undone. Unused time is not paid back.",
         }
     }

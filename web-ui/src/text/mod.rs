@@ -7,6 +7,7 @@ pub mod files;
 pub mod leases;
 pub mod money;
 pub mod palette;
+pub mod ports;
 pub mod service;
 pub mod shell;
 pub mod wallet;

@@ -4,7 +4,13 @@
 use api_types::{ExecResponse, LeaseResponse};
 use leptos::prelude::*;
 
-use super::{confirm::Confirm, console::ConsoleResult, exec::ExecOutput, json::JsonBlock};
+use super::{
+    confirm::Confirm,
+    console::ConsoleResult,
+    exec::ExecOutput,
+    json::JsonBlock,
+    ports::{PortResults, read_ports},
+};
 use crate::{
     components::{
         Glyph, Icon,
@@ -167,13 +173,16 @@ fn ToolResult(call: Memo<Option<ToolCall>>) -> impl IntoView {
     let result = Memo::new(move |_| {
         call.with(|call| {
             let call = call.as_ref()?;
-            (call.step == ToolStep::Completed).then(|| (call.tool.clone(), call.result.clone()))
+            (call.step == ToolStep::Completed).then(|| {
+                let ctid = call.arguments["ctid"].clone();
+                (call.tool.clone(), call.result.clone(), ctid)
+            })
         })
     });
     // A result that comes while the card is on the screen is new.
     let old = result.with_untracked(Option::is_some);
     move || {
-        let (tool, value) = result.get()?;
+        let (tool, value, ctid) = result.get()?;
         match tool.as_str() {
             "lease_container" => {
                 let was_shown = value[PASSWORD_SHOWN] == true;
@@ -187,6 +196,14 @@ fn ToolResult(call: Memo<Option<ToolCall>>) -> impl IntoView {
             "exec_container_command" => {
                 let response: ExecResponse = serde_json::from_value(value).ok()?;
                 Some(view! { <ExecOutput response=response /> }.into_any())
+            }
+            "expose_port" | "list_ports" => {
+                // Some models write numbers as texts.
+                let lease = ctid
+                    .as_str()
+                    .map_or_else(|| ctid.to_string(), str::to_owned);
+                let ports = read_ports(value).filter(|ports| !ports.is_empty())?;
+                Some(view! { <PortResults lease=lease ports=ports /> }.into_any())
             }
             _ => None,
         }

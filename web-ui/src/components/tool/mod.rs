@@ -5,6 +5,7 @@ mod confirm;
 mod console;
 mod exec;
 mod json;
+mod ports;
 
 pub use card::ToolCard;
 pub use exec::ExecOutput;

@@ -11,6 +11,7 @@ use super::{
     files::{FilesPanel, folder_icon},
     meter::TimeMeter,
     pending_action,
+    ports::PortsPanel,
     power::PowerButton,
     renew::RenewPanel,
     traffic::Traffic,
@@ -31,7 +32,7 @@ use crate::{
         lease::clock::{is_off, is_renewable, is_running, is_unreachable, is_usable},
         route::PendingAction,
     },
-    text::{commands, files, leases},
+    text::{commands, files, leases, ports},
 };
 
 /// The open panel of a card.
@@ -41,6 +42,7 @@ enum OpenPanel {
     Run,
     Files,
     Background,
+    Ports,
 }
 
 /// A lease.
@@ -116,6 +118,7 @@ pub fn LeaseCard(
                 Some(OpenPanel::Run) if usable.get() => view! { <ExecPanel ctid=ctid.get_untracked() /> }.into_any(),
                 Some(OpenPanel::Files) if usable.get() => view! { <FilesPanel lease_id=id.get_untracked() /> }.into_any(),
                 Some(OpenPanel::Background) if usable.get() => view! { <CommandsPanel lease_id=id.get_untracked() /> }.into_any(),
+                Some(OpenPanel::Ports) if usable.get() => view! { <PortsPanel lease_id=id.get_untracked() /> }.into_any(),
                 _ => ().into_any(),
             }}
         </article>
@@ -255,6 +258,7 @@ fn LeaseActions(
                 <button type="button" class="button small" on:click=move |_| console.start(PaidOperation::Console { ctid })><Icon glyph=Glyph::Prompt />{leases::TERMINAL}</button>
                 <button type="button" class="button small" aria-expanded=pressed(OpenPanel::Files) on:click=move |_| toggle(OpenPanel::Files)>{folder_icon()}{files::FILES}</button>
                 <button type="button" class="button small" aria-expanded=pressed(OpenPanel::Background) on:click=move |_| toggle(OpenPanel::Background)><Icon glyph=Glyph::Menu />{commands::BACKGROUND}</button>
+                <button type="button" class="button small" aria-expanded=pressed(OpenPanel::Ports) on:click=move |_| toggle(OpenPanel::Ports)><Icon glyph=Glyph::Leave />{ports::PORTS}</button>
             })}
         })
     };

@@ -13,6 +13,7 @@ mod meter;
 pub(crate) mod mobile_lease_sheet;
 mod order;
 mod pending_action;
+mod ports;
 mod power;
 mod renew;
 mod slider;

@@ -1,9 +1,9 @@
-//! Removes secrets that must not outlive the page: a generated password is shown once, and a ticket
-//! opens a terminal.
+//! Removes secrets that must not outlive the page: a generated password is shown once, a ticket
+//! opens a terminal, and a link a port.
 
 use serde_json::Value;
 
-const SECRETS: [&str; 4] = ["password", "ticket", "consoleUrl", "websocketUrl"];
+const SECRETS: [&str; 5] = ["password", "ticket", "link", "consoleUrl", "websocketUrl"];
 
 /// Removes secrets from a tool's result, at any depth.
 pub(super) fn redact(value: &mut Value) {

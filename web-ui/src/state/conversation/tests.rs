@@ -20,7 +20,7 @@ fn start(id: &str) -> ChatEvent {
 fn done(id: &str, ok: bool) -> ChatEvent {
     event(json!({
         "type": "tool_done", "id": id, "tool": "lease_container", "ok": ok, "summary": "Container 101 runs",
-        "result": {"ctid": 101, "password": "made-once", "list": [{"ticket": "t"}]}, "duration_ms": 900,
+        "result": {"ctid": 101, "password": "made-once", "list": [{"ticket": "t"}, {"link": "http://8080-n/?a=token"}]}, "duration_ms": 900,
     }))
 }
 
@@ -141,7 +141,9 @@ fn a_stored_conversation_has_no_secrets_and_nothing_under_way() {
         turn([payment("c3")]),
     ];
     let text = serde_json::to_string(&conversation.without_secrets()).unwrap();
-    assert!(!text.contains("made-once") && !text.contains("ticket"));
+    for secret in ["made-once", "ticket", "http://8080-n"] {
+        assert!(!text.contains(secret), "{secret}");
+    }
     assert!(text.contains("101"));
     assert!(
         text.contains(r#""passwordShown":true"#),
