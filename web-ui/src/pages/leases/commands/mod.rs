@@ -46,7 +46,13 @@ pub fn CommandsPanel(
         })
     };
     // A row of a command that has ended meanwhile is another row.
-    let key = |command: &CommandView| (command.command_id.clone(), command.exit_code, command.state as u8);
+    let key = |command: &CommandView| {
+        (
+            command.command_id.clone(),
+            command.exit_code,
+            command.state as u8,
+        )
+    };
     let count = Memo::new(move |_| list.with(|list| list.as_ref().map(|list| list.commands.len())));
     view! {
         <section class="panel files" aria-label=commands::TITLE>
@@ -121,7 +127,9 @@ fn Output(state: BackgroundCommands) -> impl IntoView {
     let has_stdout = Memo::new(move |_| has(stdout()));
     let has_stderr = Memo::new(move |_| has(stderr()));
     let note = move || {
-        let is_known = state.output().with(|open| open.as_ref().is_some_and(|open| open.is_known));
+        let is_known = state
+            .output()
+            .with(|open| open.as_ref().is_some_and(|open| open.is_known));
         match is_known {
             false => Some(commands::READING),
             true => (!has_stdout.get() && !has_stderr.get()).then_some(leases::NO_OUTPUT),

@@ -79,7 +79,8 @@ impl BackgroundCommands {
 
     /// Whether this command was asked to end.
     pub fn was_asked(self, id: &str) -> bool {
-        self.asked.with(|asked| asked.iter().any(|asked| asked == id))
+        self.asked
+            .with(|asked| asked.iter().any(|asked| asked == id))
     }
 
     /// Whether the open command has printed more than is shown, or may still.
