@@ -6,7 +6,7 @@ use service::crypto;
 
 use crate::{
     ids::{LeaseId, PaymentId},
-    store::Store,
+    store::{Store, StoreError},
 };
 
 /// Tells this installation's containers from those of another one on the same Proxmox.
@@ -41,10 +41,45 @@ impl Installation {
         Ok(Self { id, key })
     }
 
+    /// Reads it from the store and changes nothing; none where no service has begun to use the store,
+    /// or where the key is missing or another one.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn read(store: &Store, key: Option<&Secret>) -> Result<Option<Self>, StoreError> {
+        let stored = store.installation_value(KEY).await?;
+        let digest = store.installation_value(KEY_DIGEST).await?;
+        let key = match (stored.filter(|stored| !stored.is_empty()), key) {
+            (Some(stored), None) => Some(stored),
+            (Some(stored), Some(key)) => (stored == key.expose()).then_some(stored),
+            (None, Some(key)) => {
+                (digest == Some(crypto::sha256_hex(key.expose()))).then(|| key.expose().to_owned())
+            }
+            (None, None) => None,
+        };
+        let id = store.installation_value("id").await?;
+        Ok(id.zip(key).map(|(id, key)| Self { id, key }))
+    }
+
     /// The ticket that a payment for a console buys, which is stored as a hash only: 256 bits.
     pub fn console_ticket(&self, payment_id: &PaymentId) -> String {
         let text = format!("console:{payment_id}");
         crypto::hex(&crypto::hmac_sign(self.key.as_bytes(), text.as_bytes()))
+    }
+
+    /// The tag by which a replica of this installation knows a message of another one.
+    pub fn replica_tag(&self, message: &str) -> String {
+        crypto::hex(&crypto::hmac_sign(&self.replica_key(), message.as_bytes()))
+    }
+
+    /// Whether a replica of this installation made the tag of a message.
+    pub fn is_replica_tag(&self, message: &str, tag: &str) -> bool {
+        crypto::same(self.replica_tag(message).as_bytes(), tag.as_bytes())
+    }
+
+    /// A key for these messages only.
+    fn replica_key(&self) -> [u8; 32] {
+        crypto::hmac_sign(self.key.as_bytes(), b"replicas")
     }
 
     /// The SSH key of the service for a lease's container. It is stored nowhere, and ends with the
@@ -153,6 +188,14 @@ mod tests {
             assert!(refused.contains("INSTALLATION_KEY"), "{refused}");
             assert!(!refused.contains(&first));
         }
+        let read = async |key: Option<&str>| {
+            let key = key.map(Secret::new);
+            let read = Installation::read(&store, key.as_ref()).await.unwrap();
+            read.map(|installation| installation.key)
+        };
+        assert_eq!(read(Some(&first)).await, Some(first));
+        assert_eq!(read(None).await, None);
+        assert_eq!(read(Some(&other)).await, None);
     }
 
     #[tokio::test]

@@ -11,6 +11,7 @@
 //! | [`console`], [`lease`], [`paywall`] | terminals; containers; the order of checks on a paid request |
 //! | [`payment`] | performs the life of a payment, which [`payment_machine`] decides |
 //! | [`client`], [`sessions`] | who calls |
+//! | [`replicas`] | where replicas reach each other |
 //! | [`state`] | [`App`], which all of the above share |
 //! | [`installation`], [`memory`], [`proxmox`], [`tariffs`], [`locks`], [`shares`] | what [`App`] holds |
 //! | [`config`], [`store`] | the configuration; SQL |
@@ -53,6 +54,7 @@ pub mod paywall;
 pub mod progress;
 pub mod proof_limits;
 pub mod proxmox;
+pub mod replicas;
 pub mod routes;
 pub mod sessions;
 mod shared_rates;
@@ -124,7 +126,11 @@ pub fn app(state: App, metrics: Metrics) -> Router {
 /// The store failed.
 pub async fn start_work(app: &App) -> anyhow::Result<JoinSet<()>> {
     operations::sweep::recover(app).await?;
+    replicas::announce(app).await?;
     let mut workers = JoinSet::new();
+    if app.config.replica_address.is_some() {
+        workers.spawn(replicas::run(app.clone()));
+    }
     workers.spawn(lease::ending::expiry::run(app.clone()));
     workers.spawn(lease::network::links::run(app.clone()));
     workers.spawn(lease::comparing::reconcile::run(app.clone()));

@@ -116,6 +116,7 @@ async fn serve(config: Config, metrics: Metrics) -> anyhow::Result<()> {
         ServerLimits::behind(state.config.trusted_proxies),
     );
     serve::serve(listener, app, shutdown, STOP_TIMEOUT, limits).await?;
+    proxmox_api::replicas::withdraw(&state).await;
     state.consoles.close_all().await;
     Ok(())
 }

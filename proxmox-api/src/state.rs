@@ -35,6 +35,7 @@ use crate::{
         link_waits::LinkWaits,
         locations::RecentLocations,
         parked_shells::ParkedShells,
+        replica::Replica,
         seen_off::SeenOff,
         transfers::Transfers,
     },
@@ -67,6 +68,8 @@ pub struct Parts {
     pub proxmox: Proxmox,
     /// Id and key of this installation.
     pub installation: Installation,
+    /// This process among the replicas.
+    pub replica: Replica,
     /// The rate limit of the free routes, by the caller's address.
     pub free_calls: RateLimit,
     /// Limits on the work for signatures that only a chain or the facilitator can judge.
@@ -194,6 +197,7 @@ impl App {
             witness,
             proxmox,
             installation,
+            replica: Replica::default(),
             free_calls,
             failed_payments,
             tariffs,

@@ -48,10 +48,8 @@ impl Dialer {
                     stream.map_err(|error| GuestError::connect(&error))
                 }
                 Self::Socks5 { host, port, login } => {
-                    let host = host.trim_start_matches('[').trim_end_matches(']');
-                    let stream = TcpStream::connect((host, *port)).await;
-                    let mut stream = stream.map_err(broken)?;
-                    negotiate(&mut stream, address, login.as_ref()).await?;
+                    let mut stream = enter(host, *port, login.as_ref()).await?;
+                    request(&mut stream, address).await?;
                     Ok(stream)
                 }
             }
@@ -64,6 +62,19 @@ impl Dialer {
             .map_err(|error| GuestError::connect(&error))?;
         Ok(stream)
     }
+
+    /// Whether the proxy, if there is one, answers and takes the login. No guest is asked for.
+    ///
+    /// # Errors
+    /// [`GuestError::Proxy`], also after `timeout`.
+    pub async fn check_proxy(&self, timeout: Duration) -> Result<(), GuestError> {
+        let Self::Socks5 { host, port, login } = self else {
+            return Ok(());
+        };
+        let entered = tokio::time::timeout(timeout, enter(host, *port, login.as_ref()));
+        let entered = entered.await.map_err(|_| fault("it does not answer"))?;
+        entered.map(drop)
+    }
 }
 
 fn broken(error: std::io::Error) -> GuestError {
@@ -74,13 +85,17 @@ fn fault(text: &str) -> GuestError {
     GuestError::Proxy(text.to_owned())
 }
 
-async fn negotiate(
-    stream: &mut TcpStream,
-    address: SocketAddr,
+/// Connects to the proxy, and logs in there.
+async fn enter(
+    host: &str,
+    port: u16,
     login: Option<&(String, Secret)>,
-) -> Result<(), GuestError> {
+) -> Result<TcpStream, GuestError> {
     const NONE: u8 = 0;
     const PASSWORD: u8 = 2;
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let stream = TcpStream::connect((host, port)).await;
+    let mut stream = stream.map_err(broken)?;
     let method = if login.is_some() { PASSWORD } else { NONE };
     stream.write_all(&[5, 1, method]).await.map_err(broken)?;
     let mut answer = [0; 2];
@@ -101,6 +116,11 @@ async fn negotiate(
             return Err(fault("it refuses the password"));
         }
     }
+    Ok(stream)
+}
+
+/// Asks the proxy for a connection to a guest.
+async fn request(stream: &mut TcpStream, address: SocketAddr) -> Result<(), GuestError> {
     let mut request = vec![5, 1, 0];
     match address.ip() {
         IpAddr::V4(ip) => request.extend([1].iter().chain(&ip.octets())),

@@ -65,6 +65,8 @@ pub struct Config {
     /// The secret by which agent-api proves itself when it passes its callers' addresses on:
     /// `SERVICES_SECRET`.
     pub services_secret: Option<Secret>,
+    /// Where other replicas reach this one: `REPLICA_ADDRESS`.
+    pub replica_address: Option<Url>,
     /// The key from which passwords, tickets and SSH keys are derived, kept out of the database:
     /// `INSTALLATION_KEY`.
     pub installation_key: Option<Secret>,
@@ -109,6 +111,7 @@ impl Config {
         let free_calls = env.read_in(&variables::FREE_CALLS_PER_MINUTE, 1..=1_000_000);
         let trusted_proxies = env.read_in(&variables::TRUSTED_PROXIES, 0..=8);
         let services_secret = services_secret(&mut env);
+        let replica_address = replica_address(&mut env);
         let installation_key = installation_key(&mut env);
         let simulated_proxmox = env.read_flag(&variables::PVE_SIMULATED);
         let tariff = offer::tariff(&mut env);
@@ -134,6 +137,7 @@ impl Config {
                 free_calls_per_minute: NonZeroU32::new(free_calls).unwrap_or(NonZeroU32::MIN),
                 trusted_proxies,
                 services_secret,
+                replica_address,
                 installation_key,
                 simulated_proxmox,
                 tariff,
@@ -219,6 +223,22 @@ fn database(env: &mut Env) -> Option<Database> {
     Database::parse(text.trim())
         .map_err(|what| env.reject(&variables::DATABASE, what))
         .ok()
+}
+
+/// Scheme, host and port, and nothing that would be a secret or be lost.
+fn replica_address(env: &mut Env) -> Option<Url> {
+    let text = env.find_text(&variables::REPLICA_ADDRESS)?;
+    let url = Url::parse(&text).ok().filter(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && (url.username(), url.password()) == ("", None)
+            && (url.path(), url.query(), url.fragment()) == ("/", None, None)
+    });
+    if url.is_none() {
+        let what = "is no address of the form http://HOST:PORT or https://HOST:PORT";
+        env.reject(&variables::REPLICA_ADDRESS, what);
+    }
+    url
 }
 
 /// A short secret can be guessed, and then a client can claim any address.

@@ -40,7 +40,7 @@ pub static SCHEMA: Schema = Schema {
 
 static OPEN_CONSOLES: Group = Group {
     title: "Open consoles",
-    variables: &[&CONSOLE_IDLE_MINUTES, &CONSOLE_MAX_MIB],
+    variables: &[&CONSOLE_IDLE_MINUTES, &CONSOLE_MAX_MIB, &REPLICA_ADDRESS],
 };
 pub(super) static CONSOLE_IDLE_MINUTES: Variable = Variable::with_default(
     "CONSOLE_IDLE_MINUTES",
@@ -51,6 +51,14 @@ pub(super) static CONSOLE_MAX_MIB: Variable = Variable::with_default(
     "CONSOLE_MAX_MIB",
     "1024",
     "What one connection of a console may carry in both directions, in MiB.",
+);
+
+pub(super) static REPLICA_ADDRESS: Variable = Variable::optional(
+    "REPLICA_ADDRESS",
+    "a console over SSH that comes back at another replica gets a new shell",
+    "http://10.0.0.5:4021",
+    "Where other replicas reach this one, past any load balancer: http:// or https://, host and port. By it a console over SSH comes back to its \
+     shell at any replica. What is typed and shown goes there: in a network of its own, or by https://.",
 );
 
 static CONSOLES: Group = Group {

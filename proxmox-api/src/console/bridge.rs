@@ -22,11 +22,11 @@ use super::{
 use crate::{ids::LeaseId, memory::consoles::Seat, state::App, store::LeaseState};
 
 /// Between two pings to the client and to the machines, which give up after five quiet minutes.
-const PING: Duration = Duration::from_secs(20);
+pub(super) const PING: Duration = Duration::from_secs(20);
 /// A client that has not answered for so long is gone.
-const DEAD: Duration = Duration::from_secs(60);
+pub(super) const DEAD: Duration = Duration::from_secs(60);
 /// A client that takes nothing for so long is gone.
-const SEND: Duration = Duration::from_secs(60);
+pub(super) const SEND: Duration = Duration::from_secs(60);
 
 /// A client's two ends.
 pub(super) type ToClient = SplitSink<WebSocket, Message>;

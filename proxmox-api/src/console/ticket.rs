@@ -5,6 +5,7 @@ use api_types::GuestRoute;
 use service::crypto;
 
 use crate::{
+    memory::replica::id_before_underscore,
     state::App,
     store::{Change, ConsoleTicket, StoreError},
 };
@@ -15,7 +16,8 @@ pub const TICKET_SECONDS: i64 = 30;
 pub const RESUME_SECONDS: u32 = 120;
 /// How tickets begin that resume a console in the container's terminal.
 const RESUMES_TERMINAL: &str = "resume_";
-/// How tickets begin that resume a console with a shell over SSH.
+/// How tickets begin that resume a console with a shell over SSH; the id of the replica that has the
+/// shell follows.
 const RESUMES_SHELL: &str = "resume_ssh_";
 
 /// The way into the container that the console had which a ticket resumes; none for a ticket that
@@ -28,6 +30,11 @@ pub fn resumed_route(token: &str) -> Option<GuestRoute> {
     } else {
         None
     }
+}
+
+/// The id of the replica that has the shell which a ticket resumes; none for other tickets.
+pub fn owner(token: &str) -> Option<&str> {
+    id_before_underscore(token.strip_prefix(RESUMES_SHELL)?)
 }
 
 /// The change that makes a bought ticket good from now on, and its end, Unix seconds.
@@ -81,11 +88,11 @@ impl ResumeTicket {
         route: GuestRoute,
         until: i64,
     ) -> Result<Self, StoreError> {
-        let prefix = match route {
-            GuestRoute::Ssh => RESUMES_SHELL,
-            GuestRoute::Terminal => RESUMES_TERMINAL,
+        let random = crypto::random_hex(32);
+        let token = match route {
+            GuestRoute::Ssh => format!("{RESUMES_SHELL}{}_{random}", app.replica.id),
+            GuestRoute::Terminal => format!("{RESUMES_TERMINAL}{random}"),
         };
-        let token = format!("{prefix}{}", crypto::random_hex(32));
         let hash = crypto::sha256_hex(&token);
         app.store
             .keep_console_ticket(&hash, ticket, until, app.now())

@@ -1,39 +1,35 @@
-//! Serves one connection: checks its ticket and lease, opens the terminal, copies bytes, closes.
+//! Serves one connection: checks its ticket and lease, finds its shell or opens one, here or at the
+//! replica that has it, and closes.
 
 use std::time::Duration;
 
 use ::guest::{Guest, GuestError, ShellRequest};
-use api_types::{ConsoleOpened, ConsoleOpening, ErrorCode, GuestRoute, OpenConsole, Secret};
-use axum::extract::ws::{CloseFrame, Message, WebSocket};
-use futures_util::{SinkExt as _, StreamExt as _};
-use serde_json::json;
+use api_types::{ConsoleOpening, ErrorCode, GuestRoute, Secret};
+use axum::extract::ws::{Message, WebSocket};
+use futures_util::StreamExt as _;
 use service::{concurrency::ConcurrencyPermit, crypto, semaphore::ResizablePermit};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::{
-    bridge::{FromClient, ToClient, carry, expiry, is_size},
+    bridge::{FromClient, ToClient, expiry, is_size},
     end::ConsoleEnd,
-    meter::Meter,
+    hand_over::HandOver,
+    relay::{self, Reached, RelayEnd},
+    serving::{OpenedConsole, close, close_frame, serve},
     stream::ConsoleStream,
-    takeover,
-    ticket::{self, ResumeTicket},
+    takeover, ticket,
 };
 use crate::{
     error::ApiError,
     ids::Wallet,
     lease::{container::locate, guest::connect},
-    memory::{consoles::Seat, locations::ContainerLocation, parked_shells::ParkedShell},
+    memory::{locations::ContainerLocation, parked_shells::ParkedShell},
     state::App,
     store::{ConsoleTicket, Lease},
-    timestamp::timestamp,
 };
 
 /// How long the first message may take. Clients have the ticket when they connect.
 pub const FIRST_MESSAGE: Duration = Duration::from_secs(3);
-/// How long a client may take to answer the close frame.
-const CLOSE_FRAME_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long a stop that has ended a terminal may take to become the container's state.
-const STOP: Duration = Duration::from_millis(500);
 const DEFAULT_SIZE: (u16, u16) = (80, 24);
 
 /// A connection that has shown no ticket yet.
@@ -52,16 +48,44 @@ pub async fn visit(app: App, socket: WebSocket, visitor: ConsoleVisitor) {
     let (end, _unproven, _room) = match enter(&app, &mut from_client, wallet).await {
         Ok((entrance, room)) => {
             drop(unproven);
-            let end = run_console(&app, entrance, &mut to_client, &mut from_client).await;
+            let clients = (&mut to_client, &mut from_client);
+            let end = serve_admitted(&app, entrance, clients).await;
             (end, None, Some(room))
         }
         Err(end) => {
             tracing::info!(console.end = end.word(), "the console was not opened");
-            (end, Some(unproven), None)
+            (RelayEnd::Here(end), Some(unproven), None)
         }
     };
-    metrics::counter!("consoles_closed_total", "reason" => end.word()).increment(1);
-    close(end, &mut to_client, &mut from_client).await;
+    let frame = match end {
+        RelayEnd::Here(end) => {
+            metrics::counter!("consoles_closed_total", "reason" => end.word()).increment(1);
+            close_frame(end)
+        }
+        RelayEnd::Owner(frame) => frame,
+    };
+    close(frame, &mut to_client, &mut from_client).await;
+}
+
+/// Serves a console by the replica that has its shell: another one, or this one.
+async fn serve_admitted(
+    app: &App,
+    entrance: AdmittedVisit,
+    (to_client, from_client): (&mut ToClient, &mut FromClient),
+) -> RelayEnd {
+    if let Some(owner) = &entrance.owner {
+        let lease_id = &entrance.lease.lease_id;
+        let hand_over = HandOver::new(app, owner, entrance.token.expose(), lease_id, entrance.size);
+        match relay::reach(app, &hand_over).await {
+            Reached::Shell(relay) => {
+                let seat = app.consoles.take_own(lease_id).await;
+                return relay.carry(app, seat, (to_client, from_client)).await;
+            }
+            Reached::Full => return RelayEnd::Here(full(app, &entrance.token).await),
+            Reached::Nothing => {}
+        }
+    }
+    RelayEnd::Here(run_console(app, entrance, to_client, from_client).await)
 }
 
 /// A connection whose ticket and lease are good.
@@ -73,6 +97,8 @@ struct AdmittedVisit {
     token: Secret,
     /// The shell of the connection before, if this one resumes it and it is still there.
     parked: Option<ParkedShell>,
+    /// The other replica that had the shell.
+    owner: Option<String>,
     /// The way that the console had which this one resumes.
     resumed: Option<GuestRoute>,
     expires_at: i64,
@@ -114,11 +140,20 @@ async fn enter(
     };
     let location = locate::find(app, &lease).await.map_err(unreached)?;
     let token = opening.ticket;
+    let owner = ticket::owner(token.expose()).map(str::to_owned);
+    let parked = match &owner {
+        Some(id) if *id == app.replica.id => {
+            let hash = crypto::sha256_hex(token.expose());
+            app.parked_shells.take(&hash).await
+        }
+        _ => None,
+    };
     let entrance = AdmittedVisit {
         lease,
         location,
         ticket,
-        parked: app.parked_shells.take(&crypto::sha256_hex(token.expose())),
+        parked,
+        owner: owner.filter(|id| *id != app.replica.id),
         resumed: ticket::resumed_route(token.expose()),
         token,
         expires_at,
@@ -166,9 +201,6 @@ async fn first_message(client: &mut FromClient) -> Result<ConsoleOpening, Consol
         .await
         .unwrap_or(Err(ConsoleEnd::NoTicket))
 }
-
-/// Says in the terminal that the shell is another one than before.
-const NEW_SHELL: &str = "\r\nThe shell of the lost connection is gone; this is a new one.\r\n";
 
 /// The container's end of the console: the parked shell, or a new one over SSH, or else the
 /// container's terminal.
@@ -232,143 +264,23 @@ async fn run_console(
             loss = seat.pushed() => return loss.into(),
         },
     };
-    let mut stream = match opened {
+    let stream = match opened {
         Ok(stream) => stream,
         Err(end) => return end,
     };
-    let route = stream.route();
     // In the terminal the session is always the same.
     let is_new_shell = match entrance.resumed {
         None => false,
         Some(GuestRoute::Ssh) => !is_parked,
-        Some(GuestRoute::Terminal) => route == GuestRoute::Ssh,
+        Some(GuestRoute::Terminal) => stream.route() == GuestRoute::Ssh,
     };
-    let (ticket, until) = (entrance.ticket.clone(), entrance.expires_at);
-    let resume = ResumeTicket::give(app, ticket, route, until).await;
-    let resume = match resume {
-        Ok(resume) => resume,
-        Err(error) => return unreadable(error),
-    };
-    metrics::gauge!("consoles_open").increment(1);
-    app.record_event(lease_id, "console_opened", json!({}))
-        .await;
-    let meter = Meter::new(app);
-    let clients = (to_client, from_client);
-    let opened = OpenedConsole {
-        stream: &mut stream,
-        seat: &mut seat,
-        resume: &resume,
+    let console = OpenedConsole {
+        lease: entrance.lease,
+        ticket: entrance.ticket,
+        expires_at: entrance.expires_at,
+        stream,
+        seat,
         is_new_shell,
     };
-    let end = serve(app, &entrance, opened, clients, &meter).await;
-    // The container's terminal is free again from here on.
-    let shell = match end {
-        ConsoleEnd::ClientLost => stream.into_parked(lease_id),
-        _ => {
-            drop(stream);
-            None
-        }
-    };
-    let end = refine_end(app, &entrance, end).await;
-    if let Some(shell) = shell {
-        let keep = Duration::from_secs(ticket::RESUME_SECONDS.into());
-        app.parked_shells.park(&resume.hash, shell, keep);
-    }
-    metrics::gauge!("consoles_open").decrement(1);
-    let data = json!({
-        "reason": end.word(), "typedBytes": meter.typed(), "shownBytes": meter.shown(), "seconds": meter.seconds(),
-    });
-    app.record_event(lease_id, "console_closed", data).await;
-    resume.close(app, end.is_lost()).await;
-    end
-}
-
-/// A console whose container's end is open.
-struct OpenedConsole<'a> {
-    stream: &'a mut ConsoleStream,
-    seat: &'a mut Seat,
-    resume: &'a ResumeTicket,
-    /// The client came back to another shell than it had.
-    is_new_shell: bool,
-}
-
-async fn serve(
-    app: &App,
-    entrance: &AdmittedVisit,
-    console: OpenedConsole<'_>,
-    (to_client, from_client): (&mut ToClient, &mut FromClient),
-    meter: &Meter,
-) -> ConsoleEnd {
-    let opened = ConsoleOpened {
-        opened: OpenConsole {
-            ctid: entrance.lease.vmid.get(),
-            hostname: entrance.lease.hostname.clone(),
-            expires_at: timestamp(entrance.expires_at),
-            resume: Secret::new(console.resume.token.as_str()),
-            via: Some(console.stream.route()),
-        },
-    };
-    let text = serde_json::to_string(&opened).expect("it consists of texts and numbers");
-    if to_client.send(Message::Text(text.into())).await.is_err() {
-        return ConsoleEnd::ClientLost;
-    }
-    if console.is_new_shell {
-        let told = Message::Binary(NEW_SHELL.into());
-        if to_client.send(told).await.is_err() {
-            return ConsoleEnd::ClientLost;
-        }
-    }
-    let clients = (to_client, from_client);
-    let lease_id = &entrance.lease.lease_id;
-    carry(app, lease_id, console.seat, clients, console.stream, meter).await
-}
-
-/// A terminal also ends because its container does. The real termproxy drops what it has not passed
-/// on when the shell ends, so a stream that ends while the container runs means the same as the
-/// multiplexer's last line.
-async fn refine_end(app: &App, entrance: &AdmittedVisit, end: ConsoleEnd) -> ConsoleEnd {
-    if !matches!(
-        end,
-        ConsoleEnd::HostLost | ConsoleEnd::StreamOver | ConsoleEnd::ShellOver
-    ) {
-        return end;
-    }
-    if let Ok(None) = expiry(app, &entrance.lease.lease_id).await {
-        return ConsoleEnd::LeaseOver;
-    }
-    let mut looks = 0;
-    loop {
-        looks += 1;
-        // It may have been moved meanwhile.
-        let location = match locate::find(app, &entrance.lease).await {
-            Ok(location) => location,
-            Err(error) if error.code == ErrorCode::LeaseEnded => return ConsoleEnd::LeaseOver,
-            Err(_) if end == ConsoleEnd::StreamOver => return ConsoleEnd::HostLost,
-            Err(_) => return end,
-        };
-        let client = &app.proxmox.client;
-        match client.container(&location.node, location.vmid).await {
-            Ok(container) if !container.is_running() => return ConsoleEnd::NotRunning,
-            // A stop ends the processes before it is the container's state.
-            Ok(_) if looks < 2 && end != ConsoleEnd::HostLost => sleep(STOP).await,
-            Ok(_) if end == ConsoleEnd::StreamOver => return ConsoleEnd::ShellOver,
-            Err(_) if end == ConsoleEnd::StreamOver => return ConsoleEnd::HostLost,
-            _ => return end,
-        }
-    }
-}
-
-/// Sends the close frame and waits for the client's, so that the reason is not lost with the
-/// connection.
-async fn close(end: ConsoleEnd, to_client: &mut ToClient, from_client: &mut FromClient) {
-    let frame = CloseFrame {
-        code: end.code(),
-        reason: end.reason().into(),
-    };
-    let goodbye = async {
-        if to_client.send(Message::Close(Some(frame))).await.is_ok() {
-            while let Some(Ok(_)) = from_client.next().await {}
-        }
-    };
-    let _ = timeout(CLOSE_FRAME_TIMEOUT, goodbye).await;
+    serve(app, console, (to_client, from_client)).await
 }

@@ -16,7 +16,7 @@ use service::{clock::Clock, env::Env};
 use super::{
     Depth, Finding, Severity, browsers, chain, configuration,
     configuration::PartialConfig,
-    fence, hypervisor, payments, port,
+    fence, guest, hypervisor, payments, port,
     probe::{self, ProbeScope},
     report, setup, store, tenants,
 };
@@ -133,10 +133,18 @@ pub async fn examine_all(env: &Env, clock: Arc<dyn Clock>) -> Vec<Finding> {
     if reading.knows(&["DATABASE", "DATABASE_FILE"]) && reading.knows(&network) {
         findings.extend(tenants::addresses(config).await);
     }
-    let (hypervisor, money) = tokio::join!(
+    let proxy = async {
+        match reading.knows(&["GUEST_SSH", "GUEST_PROXY"]) {
+            true => guest::proxy(config).await,
+            false => None,
+        }
+    };
+    let (proxy, hypervisor, money) = tokio::join!(
+        proxy,
         look_at_proxmox(&reading, config, clock.as_ref()),
         look_at_payments(&reading, config, Arc::clone(&clock)),
     );
+    findings.extend(proxy);
     findings.extend(hypervisor);
     findings.extend(money);
     findings
@@ -155,17 +163,22 @@ async fn look_at_proxmox(
         "PVE_CONSOLE_PASSWORD_FILE",
     ];
     const STORE: &[&str] = &["DATABASE", "DATABASE_FILE"];
+    const GUEST: &[&str] = &["GUEST_SSH", "GUEST_PROXY", "INSTALLATION_KEY"];
     if !reading.knows(HOST) {
         return Vec::new();
     }
     let proven = reading.knows(STORE) && tenants::proven(config).await;
-    let mut config = config.proxmox.clone();
+    let mut host = config.proxmox.clone();
     if !reading.knows(CONSOLE) {
-        config.console = None;
+        host.console = None;
     }
-    match Proxmox::new(config, None, &Shares::default()) {
+    match Proxmox::new(host, None, &Shares::default()) {
         Ok(proxmox) if reading.knows(TOKEN) => {
-            hypervisor::examine(&proxmox, clock, Depth::Full, proven).await
+            let mut findings = hypervisor::examine(&proxmox, clock, Depth::Full, proven).await;
+            if reading.knows(STORE) && reading.knows(GUEST) {
+                findings.push(guest::examine(config, &proxmox, clock).await);
+            }
+            findings
         }
         Ok(proxmox) => hypervisor::reach(&proxmox, clock).await.0,
         Err(error) => {

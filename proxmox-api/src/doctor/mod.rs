@@ -16,6 +16,7 @@ mod configuration;
 mod connection;
 mod console;
 pub mod fence;
+mod guest;
 mod hypervisor;
 mod nodes;
 mod payments;
@@ -132,11 +133,13 @@ pub async fn examine(
     }
     findings.extend(tenants::addresses(config).await);
     let proven = tenants::proven(config).await;
-    let (hypervisor, payments, chain) = tokio::join!(
+    let (proxy, hypervisor, payments, chain) = tokio::join!(
+        guest::proxy(config),
         hypervisor::examine(proxmox, clock, Depth::Quick, proven),
         payments::examine(config, facilitator),
         chain::examine(&config.payments),
     );
+    findings.extend(proxy);
     findings.extend(hypervisor);
     findings.extend(payments);
     findings.extend(chain);

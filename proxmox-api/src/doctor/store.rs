@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use super::Finding;
+use crate::config::Config;
 use crate::store::{
-    Database, DatabaseCondition, Server, ServerError, StoreError, database_condition,
+    Database, DatabaseCondition, Server, ServerError, Store, StoreError, database_condition,
 };
 
 const CHECK: &str = "store";
@@ -31,6 +32,14 @@ pub(super) async fn examine(database: &Database) -> Finding {
             &expected,
             "it can, and is brought up to date at the next start",
         ),
+    }
+}
+
+/// The store, if there is one of this release.
+pub(super) async fn open(config: &Config) -> Option<Store> {
+    match database_condition(&config.database).await {
+        Ok(DatabaseCondition::InOrder) => Store::open_database(&config.database).await.ok(),
+        _ => None,
     }
 }
 

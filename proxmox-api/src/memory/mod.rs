@@ -14,5 +14,6 @@ pub mod lease_counts;
 pub mod link_waits;
 pub mod locations;
 pub mod parked_shells;
+pub mod replica;
 pub mod seen_off;
 pub mod transfers;

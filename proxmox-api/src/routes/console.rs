@@ -19,14 +19,11 @@ use crate::{
     App,
     client::ClientAddress,
     config::Config,
-    console::{ConsoleVisitor, FIRST_MESSAGE, page, socket_url, visit},
+    console::{ConsoleVisitor, FIRST_MESSAGE, MAX_MESSAGE, page, socket_url, visit},
     error::ApiError,
     sessions,
 };
 
-/// The largest message that is read at all; above it the connection breaks instead of closing with
-/// a reason.
-const MAX_MESSAGE: usize = 1024 * 1024;
 /// A console carries little most of the time, and many may be open.
 const BUFFER: usize = 4 * 1024;
 
@@ -108,12 +105,16 @@ async fn socket(
         wallet: sessions::wallet_of(&app, &headers).await,
         unproven,
     };
+    within_limits(upgrade).on_upgrade(|socket| visit(app, socket, visitor).in_current_span())
+}
+
+/// Bounds the memory of a connection.
+pub(super) fn within_limits(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
     upgrade
         .max_message_size(MAX_MESSAGE)
         .max_frame_size(MAX_MESSAGE)
         .read_buffer_size(BUFFER)
         .write_buffer_size(0)
-        .on_upgrade(|socket| visit(app, socket, visitor).in_current_span())
 }
 
 fn crowded(exceeded: Exceeded) -> ApiError {

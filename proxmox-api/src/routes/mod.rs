@@ -17,6 +17,7 @@ pub mod limited;
 pub mod payments;
 pub mod power;
 pub mod quote;
+pub mod replicas;
 pub mod session;
 pub mod stats;
 pub mod usage;
@@ -51,6 +52,7 @@ pub fn router(app: &App) -> Router<App> {
         .merge(payments::router())
         .merge(power::router())
         .merge(quote::router(app))
+        .merge(replicas::router(app))
         .merge(session::router(app))
         .merge(stats::router())
         .merge(usage::router(app))

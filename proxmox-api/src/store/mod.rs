@@ -22,6 +22,7 @@ mod leases;
 mod maintenance;
 mod payments;
 mod postgres;
+mod replicas;
 mod schema;
 mod sent_transactions;
 mod sessions;

@@ -8,7 +8,12 @@ use std::{
 
 use crate::guest::plain_shell;
 use alloy::primitives::Address;
-use proxmox_api::{App, app, config::Config, start_work, store::DemoLedger, store::Store};
+use proxmox_api::{
+    App, app,
+    config::{Config, SCHEMA},
+    start_work,
+    store::{DemoLedger, Store},
+};
 use pve_sim::{Sim, SimConfig, TerminalDefects};
 use service::{
     clock::{Clock, TestClock},
@@ -127,8 +132,18 @@ impl TestApp {
 
     /// Another replica on the same data and the same Proxmox. It dies when it is dropped.
     pub async fn beside(&self) -> Self {
+        self.beside_with(&[]).await
+    }
+
+    /// As [`TestApp::beside`], with these variables changed.
+    pub async fn beside_with(&self, more: &[(&str, &str)]) -> Self {
+        let mut variables = self.variables.clone();
+        for (name, value) in more {
+            variables.retain(|(known, _)| known != name);
+            variables.push(((*name).into(), (*value).into()));
+        }
         let (process, app, url) =
-            ServiceProcess::launch(&self.variables, &self.clock, &self.faults).await;
+            ServiceProcess::launch(&variables, &self.clock, &self.faults).await;
         Self {
             sim: Arc::clone(&self.sim),
             app,
@@ -136,10 +151,20 @@ impl TestApp {
             clock: self.clock.clone(),
             faults: self.faults.clone(),
             http: self.http.clone(),
-            variables: self.variables.clone(),
+            variables,
             folder: Arc::clone(&self.folder),
             process,
         }
+    }
+
+    /// The settings of the service, with some changed.
+    pub fn env(&self, changed: &[(&str, &str)]) -> Env {
+        let mut variables = self.variables.clone();
+        for (name, value) in changed {
+            variables.retain(|(known, _)| known != name);
+            variables.push(((*name).to_owned(), (*value).to_owned()));
+        }
+        Env::from_map(variables).for_schema(&SCHEMA)
     }
 
     /// The path of the store's file.
@@ -264,7 +289,10 @@ async fn launch(
         .await
         .unwrap();
     let workers = start_work(&state).await.unwrap();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    // Where other replicas are told to connect, or anywhere.
+    let address = state.config.replica_address.as_ref();
+    let address = address.map_or("127.0.0.1:0", |url| url.authority());
+    let listener = tokio::net::TcpListener::bind(address).await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let router = app(state.clone(), Metrics::install().unwrap());
     tokio::spawn(async move {

@@ -1,5 +1,6 @@
 //! The lease API's free routes. What costs money goes through `pay`.
 
+mod commands;
 mod files;
 
 use api_types::{

@@ -2,6 +2,7 @@
 //! this. Units and the names of invisible characters are in `format`.
 
 pub mod chat;
+pub mod commands;
 pub mod files;
 pub mod leases;
 pub mod money;

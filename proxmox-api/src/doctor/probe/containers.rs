@@ -2,17 +2,27 @@
 //! marker of this one probe, and is removed in any case; a container without the marker is never
 //! touched.
 
+use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use ::guest::{GuestKey, GuestTarget, HostKeys};
 use pve::{
     ContainerConfig, CreateContainer, Destroy, ExecRequest, Network, NodeName, Refusal, RootFs,
     Upid, Vmid, WaitOptions,
 };
+use service::crypto;
 use tokio::time::{Instant, sleep};
 
-use crate::proxmox::Proxmox;
+use crate::{
+    config::GuestConfig,
+    lease::guest::{
+        connect::{SSH_PORT, line_of_key},
+        host_keys,
+    },
+    proxmox::Proxmox,
+};
 
 /// How long Proxmox may take for one task.
 const STEP_TIMEOUT: Duration = Duration::from_secs(120);
@@ -34,11 +44,23 @@ pub(super) struct ProbeContainers<'a> {
     template: String,
     marker: String,
     made: Mutex<Vec<(NodeName, Vmid)>>,
+    /// The probe's own SSH key, unless SSH is not used. It ends with the probe.
+    key: Option<GuestKey>,
+    /// The host keys of the containers, by address.
+    host_keys: Mutex<HashMap<Ipv4Addr, HostKeys>>,
 }
 
 impl<'a> ProbeContainers<'a> {
-    pub(super) fn new(proxmox: &'a Proxmox, template: String, id: &str) -> Self {
+    pub(super) fn new(
+        proxmox: &'a Proxmox,
+        template: String,
+        id: &str,
+        guest: &GuestConfig,
+    ) -> Self {
+        let key = || GuestKey::derive(crypto::random_hex(32).as_bytes(), id);
         Self {
+            key: guest.ssh.then(key),
+            host_keys: Mutex::default(),
             proxmox,
             template,
             marker: format!(
@@ -50,6 +72,22 @@ impl<'a> ProbeContainers<'a> {
 
     fn made(&self) -> std::sync::MutexGuard<'_, Vec<(NodeName, Vmid)>> {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn host_keys(&self) -> std::sync::MutexGuard<'_, HashMap<Ipv4Addr, HostKeys>> {
+        let keys = self.host_keys.lock();
+        keys.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The way by SSH into the last container that was made with this address.
+    pub(super) fn target(&self, address: Ipv4Addr) -> Option<GuestTarget> {
+        Some(GuestTarget {
+            lease_id: address.to_string(),
+            address: address.into(),
+            port: SSH_PORT,
+            key: self.key.clone()?,
+            host_keys: self.host_keys().get(&address).cloned().unwrap_or_default(),
+        })
     }
 
     /// Creates and starts a container outside of the guests' firewall: only the bridge's table
@@ -65,12 +103,18 @@ impl<'a> ProbeContainers<'a> {
                 continue;
             };
             self.made().push((node.clone(), vmid));
+            self.host_keys().remove(&address);
             match client
                 .create(node, &self.create_request(vmid, address))
                 .await
             {
                 Ok(upid) => {
                     self.wait_for(&upid).await?;
+                    if self.key.is_some()
+                        && let Some(keys) = host_keys::of_creation(client, &upid).await
+                    {
+                        self.host_keys().insert(address, keys);
+                    }
                     let started = client.start(node, vmid).await;
                     self.wait_for(&started.map_err(|error| error.safe_text())?)
                         .await?;
@@ -107,6 +151,8 @@ impl<'a> ProbeContainers<'a> {
             memory_mb: MEMORY_MB,
             net0,
             nameservers: config.network.nameservers.clone(),
+            ssh_public_keys: (self.key.as_ref())
+                .map(|key| line_of_key(key, config.network.ssh_source)),
             pool: Some(config.pool.clone()),
             description: Some(self.marker.clone()),
             ..CreateContainer::new(vmid, self.template.clone(), rootfs)

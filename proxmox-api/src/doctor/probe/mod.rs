@@ -3,7 +3,7 @@
 //! own table fences this network in. The containers are outside of the guests' firewall, so that
 //! only the table can close a path. That firewall is then switched on for one of them, which tries
 //! to send with another's address, and lastly it is counted how many processes a container may
-//! have.
+//! have. The service's own way in by SSH is tried with them as well.
 
 mod address_claim;
 mod containers;
@@ -48,6 +48,8 @@ pub struct ExtraChecks {
     pub claim: Option<AddressClaim>,
     /// Start so many processes.
     pub processes: Option<u32>,
+    /// Log into a container by SSH.
+    pub ssh: bool,
 }
 
 impl ProbeScope {
@@ -61,6 +63,7 @@ impl ProbeScope {
                     settles: Duration::from_secs(SETTLES_AFTER.unsigned_abs()),
                 }),
                 processes: Some(processes::PROCESSES_TRIED),
+                ssh: true,
             },
         }
     }
@@ -82,11 +85,12 @@ pub async fn run(
     };
     let (mut findings, usable) = nodes::examine(proxmox).await;
     findings.retain(|finding| !finding.mend.is_empty());
-    let containers = ProbeContainers::new(proxmox, network.template.clone(), &id);
+    let containers = ProbeContainers::new(proxmox, network.template.clone(), &id, &config.guest);
     let mut extra_findings = Vec::new();
     let mut all_removed = true;
     for node in &usable {
         let context = node::NodeProbe {
+            config,
             proxmox,
             containers: &containers,
             node,

@@ -13,7 +13,7 @@ use super::{
     prepare::ProbeNetwork,
     processes, ssh_access,
 };
-use crate::proxmox::Proxmox;
+use crate::{config::Config, lease::guest::connect::SSH_PORT, proxmox::Proxmox};
 
 /// Waits in a container until it knows its router.
 const NETWORK_UP: &str =
@@ -21,6 +21,7 @@ const NETWORK_UP: &str =
 
 /// The probe of one node.
 pub(super) struct NodeProbe<'a> {
+    pub(super) config: &'a Config,
     pub(super) proxmox: &'a Proxmox,
     pub(super) containers: &'a ProbeContainers<'a>,
     pub(super) node: &'a NodeName,
@@ -53,10 +54,10 @@ impl NodeProbe<'_> {
                 let script = NETWORK_UP.to_owned();
                 containers.run_script(node, vmid, script).await?;
             }
-            if let Some(source) = self.proxmox.config.network.ssh_source {
-                let container = SocketAddr::new(own.into(), 22);
-                extra.push(ssh_access::examine(source, container).await);
-            }
+        }
+        if self.scope.extra_checks().ssh {
+            extra.extend(self.try_ssh(own).await);
+            self.check_stopped()?;
         }
         let mut findings = self.try_paths(tenant, &self.paths().await).await?;
         self.check_stopped()?;
@@ -70,6 +71,16 @@ impl NodeProbe<'_> {
         self.check_stopped()?;
         self.check_extra(tenant, neighbour, extra).await?;
         Ok(findings)
+    }
+
+    /// The service's way into the first container.
+    async fn try_ssh(&self, address: Ipv4Addr) -> Option<Finding> {
+        if let Some(target) = self.containers.target(address) {
+            return Some(ssh_access::log_in(self.config, target).await);
+        }
+        let source = self.proxmox.config.network.ssh_source?;
+        let container = SocketAddr::new(address.into(), SSH_PORT);
+        Some(ssh_access::examine(source, container).await)
     }
 
     fn check_stopped(&self) -> Result<(), String> {
@@ -99,7 +110,9 @@ impl NodeProbe<'_> {
         neighbour: Vmid,
         findings: &mut Vec<Finding>,
     ) -> Result<(), String> {
-        let ExtraChecks { claim, processes } = self.scope.extra_checks();
+        let ExtraChecks {
+            claim, processes, ..
+        } = self.scope.extra_checks();
         if let Some(claim) = claim {
             let [own, _, free] = self.network.addresses;
             let addresses = ClaimAddresses {

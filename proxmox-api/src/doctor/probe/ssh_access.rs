@@ -1,20 +1,84 @@
-//! Whether this machine reaches port 22 of containers, as `GUEST_SSH_SOURCE` promises. A refusal
-//! counts as reached: the container answered.
+//! Whether the service gets into a new container by SSH: past the fence from `GUEST_SSH_SOURCE` or
+//! through `GUEST_PROXY`, with the host key that Proxmox printed and the key that was laid into it.
+//! Without `GUEST_SSH` only the port that `GUEST_SSH_SOURCE` promises is tried.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use ::guest::{CommandRequest, GuestConnections, GuestError, GuestTarget, Limits};
 use ipnet::IpNet;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::{CHECK, Finding};
+use crate::{config::Config, doctor::guest::unreachable};
 
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a server that refuses connections may still be starting, and how often it is tried.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+const START_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Opens a connection from this machine.
+/// Logs into the container and runs `true`.
+pub(super) async fn log_in(config: &Config, target: GuestTarget) -> Finding {
+    let expected = "the service logs into a new container and runs a command there";
+    let connections = GuestConnections::new(config.guest.dialer.clone(), Limits::default());
+    let guest = connections.guest(target);
+    let until = Instant::now() + START_TIMEOUT;
+    let (login, begun) = loop {
+        let begun = Instant::now();
+        let tried = timeout(CONNECT_TIMEOUT, guest.probe()).await;
+        match tried.unwrap_or(Err(GuestError::Unreachable)) {
+            Err(GuestError::Refused) if begun < until => sleep(START_INTERVAL).await,
+            tried => break (tried, begun),
+        }
+    };
+    let error = match login {
+        Ok(()) => {
+            let login = begun.elapsed().as_millis();
+            let begun = Instant::now();
+            match run_true(&guest).await {
+                Ok(()) => {
+                    let command = begun.elapsed().as_millis();
+                    let found = format!("login in {login} ms, `true` in {command} ms");
+                    return Finding::ok(CHECK, expected, found);
+                }
+                Err(error) => error,
+            }
+        }
+        Err(error) => error,
+    };
+    let finding = Finding::warning(CHECK, expected, error.to_string());
+    match error {
+        GuestError::Unreachable => unreachable(config, finding),
+        GuestError::Proxy(_) => {
+            finding.mend("GUEST_PROXY=…  # proxmox-api doctor tries the proxy by itself")
+        }
+        GuestError::AuthRefused => finding.mend(
+            "GUEST_SSH_SOURCE=…  # the address from which containers see the service or its proxy: \
+             the key is good from there only",
+        ),
+        GuestError::HostKeyMismatch => finding
+            .mend("the address of this container is another machine's as well: look who answers"),
+        GuestError::Refused | GuestError::NotSsh | GuestError::NoHostKey => finding.mend(
+            "PVE_OS_TEMPLATE=…  # Debian's or Ubuntu's first: this template has no SSH server, and \
+             its containers are reached by their terminal",
+        ),
+        _ => finding.mend("proxmox-api doctor --probe  # again; else the template's SSH server"),
+    }
+}
+
+async fn run_true(guest: &::guest::Guest) -> Result<(), GuestError> {
+    let command = guest.open_command(false).await?;
+    let outcome = command.run(CommandRequest::new("true"), None).await?;
+    match outcome.exit_code {
+        0 => Ok(()),
+        code => Err(GuestError::Other(format!("`true` ended with {code}"))),
+    }
+}
+
+/// Opens a connection from this machine. A refusal counts as reached: the container answered.
 pub(super) async fn examine(source: IpNet, container: SocketAddr) -> Finding {
     let expected = format!(
         "this machine reaches port {} of containers",

@@ -13,7 +13,7 @@ const NAMED: usize = 3;
 
 /// Compares the addresses. A store that cannot be read is a finding of its own.
 pub(in crate::doctor) async fn examine(config: &Config) -> Vec<Finding> {
-    let Some(store) = store(config).await else {
+    let Some(store) = store::open(config).await else {
         return Vec::new();
     };
     match store.live_addresses().await {

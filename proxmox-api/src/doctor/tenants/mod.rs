@@ -11,12 +11,11 @@ use pve::NodeName;
 
 pub(super) use addresses::examine as addresses;
 
-use super::{Finding, Severity};
+use super::{Finding, Severity, store};
 use crate::{
     config::{Config, FencePolicy},
     lease::network::fence,
     proxmox::Proxmox,
-    store::{DatabaseCondition, Store, database_condition},
 };
 
 /// The command that prints the fence.
@@ -45,19 +44,11 @@ pub(super) async fn proven(config: &Config) -> bool {
     if config.proxmox.network.subnet.is_none() || config.proxmox.bridge.is_none() {
         return false;
     }
-    let Some(store) = store(config).await else {
+    let Some(store) = store::open(config).await else {
         return false;
     };
     let proof = fence::load_proof(&store, &config.proxmox).await;
     proof.is_ok_and(|proof| proof.is_some())
-}
-
-/// The store, if there is one of this release.
-async fn store(config: &Config) -> Option<Store> {
-    match database_condition(&config.database).await {
-        Ok(DatabaseCondition::InOrder) => Store::open_database(&config.database).await.ok(),
-        _ => None,
-    }
 }
 
 /// How bad a gap in the guests' firewall is: leases fail where they must be fenced and nothing else

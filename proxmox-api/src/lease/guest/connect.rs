@@ -2,23 +2,26 @@
 
 use std::time::Duration;
 
-use ::guest::{Guest, GuestError, GuestTarget, HostKeys};
+use ::guest::{Guest, GuestError, GuestKey, GuestTarget, HostKeys};
 use api_types::{GuestAccess, GuestRoute};
+use ipnet::IpNet;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::host_keys;
 use crate::{
+    config::GuestConfig,
     error::ApiError,
     ids::LeaseId,
+    installation::Installation,
     memory::guest_routes::{RouteTry, SshObstacle},
     state::App,
     store::Lease,
 };
 
 /// How long a connection with its login may take before the terminal is used.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// The port of the container's SSH server.
-const SSH_PORT: u16 = 22;
+pub const SSH_PORT: u16 = 22;
 /// How long a server that refuses connections after a start is waited for, and how often it is
 /// tried. A connection that is refused costs the server nothing.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -141,9 +144,21 @@ pub fn access(app: &App, lease: &Lease) -> GuestAccess {
     }
 }
 
-/// Whom to connect to, and how to know them.
 fn target(app: &App, lease: &Lease) -> Result<GuestTarget, SshObstacle> {
-    if !app.config.guest.ssh {
+    target_of(&app.config.guest, &app.installation, lease, app.now())
+}
+
+/// Whom to connect to at `now`, Unix seconds, and how to know them.
+///
+/// # Errors
+/// SSH need not be tried.
+pub fn target_of(
+    config: &GuestConfig,
+    installation: &Installation,
+    lease: &Lease,
+    now: i64,
+) -> Result<GuestTarget, SshObstacle> {
+    if !config.ssh {
         return Err(SshObstacle::Disabled);
     }
     if !lease.has_ssh_key {
@@ -153,7 +168,7 @@ fn target(app: &App, lease: &Lease) -> Result<GuestTarget, SshObstacle> {
     let Some(Ok(host_keys)) = keys else {
         return Err(SshObstacle::NoHostKey);
     };
-    if lease.network_ready_at.is_some_and(|at| at > app.now()) {
+    if lease.network_ready_at.is_some_and(|at| at > now) {
         return Err(SshObstacle::NoNetwork);
     }
     let address = lease.address.as_ref().or(lease.ip.as_ref());
@@ -162,19 +177,21 @@ fn target(app: &App, lease: &Lease) -> Result<GuestTarget, SshObstacle> {
         lease_id: lease.lease_id.to_string(),
         address: address.ok_or(SshObstacle::NoAddress)?,
         port: SSH_PORT,
-        key: app.installation.guest_key(&lease.lease_id),
+        key: installation.guest_key(&lease.lease_id),
         host_keys,
     })
 }
 
 /// The line of `authorized_keys` that lets the service into a lease's container.
 pub fn authorized_line(app: &App, id: &LeaseId) -> String {
-    let source = app.proxmox.config.network.ssh_source;
+    let key = app.installation.guest_key(id);
+    line_of_key(&key, app.proxmox.config.network.ssh_source)
+}
+
+/// The line of `authorized_keys` that lets a key in from this network only, if one is given.
+pub fn line_of_key(key: &GuestKey, source: Option<IpNet>) -> String {
     let source = source.map(|source| source.to_string());
-    let line = app
-        .installation
-        .guest_key(id)
-        .authorized_line(source.as_deref());
+    let line = key.authorized_line(source.as_deref());
     line.expect("a network of the configuration is a source that sshd reads")
 }
 
@@ -191,7 +208,8 @@ fn remember(app: &App, id: &LeaseId, begun: RouteTry, found: Option<SshObstacle>
     app.guest_routes.remember(id, begun, found, now);
 }
 
-fn obstacle(error: &GuestError) -> SshObstacle {
+/// The obstacle that a failed connection or login shows.
+pub fn obstacle(error: &GuestError) -> SshObstacle {
     match error {
         // A server that restarts, or sends us away for some seconds, is soon tried again.
         GuestError::Refused | GuestError::Penalized | GuestError::Lost { .. } => {

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use ::guest::HostKeys;
-use pve::{ExecRequest, Upid};
+use pve::{Client, ExecRequest, Upid};
 
 use crate::{error::ApiError, lease::container::locate, state::App, store::Lease};
 
@@ -17,8 +17,8 @@ const SHOW_KEYS: &str = "cat /etc/ssh/ssh_host_ed25519_key.pub /etc/ssh/ssh_host
 const TERMINAL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The host keys that Proxmox printed when it made the container; none for a template without SSH.
-pub async fn of_creation(app: &App, task: &Upid) -> Option<HostKeys> {
-    match app.proxmox.client.task_log(task, 0, LOG_LINES).await {
+pub async fn of_creation(client: &Client, task: &Upid) -> Option<HostKeys> {
+    match client.task_log(task, 0, LOG_LINES).await {
         Ok(log) => {
             let lines = log.lines.iter().map(|line| line.t.as_str());
             Some(HostKeys::from_task_log(lines)).filter(|keys| !keys.is_empty())

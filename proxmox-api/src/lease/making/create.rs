@@ -298,7 +298,7 @@ async fn wait_until_created(
     if marker::read_all(config.description.as_deref()).contains(&marker_of(app, container)) {
         let has_ssh_key = takes_ssh_key(app, container);
         let host_keys = match has_ssh_key {
-            true => host_keys::of_creation(app, upid).await,
+            true => host_keys::of_creation(&app.proxmox.client, upid).await,
             false => None,
         };
         return Ok(MadeContainer {

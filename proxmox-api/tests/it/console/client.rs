@@ -42,7 +42,12 @@ pub async fn ticket(guest: &Guest) -> String {
 
 /// Connects, with further headers; returns the status if the service refuses.
 pub async fn dial(guest: &Guest, headers: &[(&str, &str)]) -> Result<Client, u16> {
-    let url = format!("{}/console/ws", guest.app.url.replace("http://", "ws://"));
+    dial_path(guest, "/console/ws", headers).await
+}
+
+/// The same at another path.
+pub async fn dial_path(guest: &Guest, path: &str, headers: &[(&str, &str)]) -> Result<Client, u16> {
+    let url = format!("{}{path}", guest.app.url.replace("http://", "ws://"));
     let mut request = url.into_client_request().unwrap();
     for (name, value) in headers {
         let name: HeaderName = name.parse().unwrap();

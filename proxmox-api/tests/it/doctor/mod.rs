@@ -7,6 +7,7 @@ mod connection;
 mod console;
 mod fence;
 mod fence_commands;
+mod guest;
 mod local;
 mod payments;
 mod probe;
@@ -169,6 +170,7 @@ async fn an_installation_that_is_in_order_has_no_findings() {
         "proxmox.bridge",
         "proxmox.templates",
         "proxmox.console",
+        "guest.ssh",
         "payments.payee",
         "payments.facilitator",
     ] {

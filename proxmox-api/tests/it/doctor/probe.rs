@@ -55,14 +55,14 @@ impl Silent {
     }
 }
 
-struct Probed {
-    installation: Installation,
+pub struct Probed {
+    pub installation: Installation,
     config: Config,
     store: Store,
 }
 
 impl Probed {
-    async fn on(shell: ShellMode) -> Self {
+    pub async fn on(shell: ShellMode) -> Self {
         Self::with(SimConfig { shell, ..quick() }).await
     }
 
@@ -83,9 +83,14 @@ impl Probed {
     }
 
     async fn tried(&self, paths: ProbeScope, stopped: bool) -> Vec<Finding> {
-        let proxmox = Proxmox::new(self.config.proxmox.clone(), None, &Shares::default()).unwrap();
-        let stopped = AtomicBool::new(stopped);
-        probe::run(&self.config, &proxmox, &SystemClock, paths, &stopped).await
+        tried(&self.config, paths, stopped).await
+    }
+
+    /// The findings with further settings.
+    pub async fn tried_with(&self, more: &[(&str, &str)], extra: ExtraChecks) -> Vec<Finding> {
+        let env = self.installation.env(&[&NETWORK, more].concat());
+        let config = Config::from_env(env).unwrap();
+        tried(&config, ProbeScope::Only(Vec::new(), extra), false).await
     }
 
     async fn is_proven(&self) -> bool {
@@ -95,11 +100,17 @@ impl Probed {
     }
 
     /// Whether containers were made, and all of them removed.
-    fn made_and_left(&self) -> (usize, usize) {
+    pub fn made_and_left(&self) -> (usize, usize) {
         let sim = &self.installation.sim;
         let made = sim.request_count("POST", "/nodes/pve/lxc");
         (made, sim.containers().len())
     }
+}
+
+async fn tried(config: &Config, paths: ProbeScope, stopped: bool) -> Vec<Finding> {
+    let proxmox = Proxmox::new(config.proxmox.clone(), None, &Shares::default()).unwrap();
+    let stopped = AtomicBool::new(stopped);
+    probe::run(config, &proxmox, &SystemClock, paths, &stopped).await
 }
 
 /// The findings about a claim of another container's address.
@@ -111,7 +122,7 @@ async fn claimed(probed: &Probed) -> Finding {
     };
     let extra = ExtraChecks {
         claim: Some(claim),
-        processes: None,
+        ..ExtraChecks::default()
     };
     let findings = probed
         .tried(ProbeScope::Only(Vec::new(), extra), false)
@@ -187,8 +198,8 @@ async fn processes_without_a_bound_are_a_warning_with_the_line_that_bounds_them(
     let shell = host_shell("bash");
     let probed = Probed::on(shell).await;
     let extra = ExtraChecks {
-        claim: None,
         processes: Some(30),
+        ..ExtraChecks::default()
     };
     let findings = probed
         .tried(ProbeScope::Only(Vec::new(), extra), false)

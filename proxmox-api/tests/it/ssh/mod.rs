@@ -5,5 +5,6 @@ mod background;
 mod commands;
 mod consoles;
 mod files;
-pub mod server;
+pub mod replicas;
+mod server;
 mod simulated;

@@ -44,6 +44,11 @@ pub struct Sshd {
 impl SshGuest {
     /// A container whose host key and login are known to the service.
     pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// The same, where the service has further settings.
+    pub async fn start_with(settings: &[(&str, &str)]) -> Self {
         let unused = StdListener::bind("127.0.0.1:0").unwrap();
         let port = unused.local_addr().unwrap().port();
         drop(unused);
@@ -57,7 +62,8 @@ impl SshGuest {
             ..SimConfig::default()
         };
         let sim = Sim::start(config).await.unwrap();
-        let more = [("GUEST_SSH", "true"), ("GUEST_PROXY", proxy.as_str())];
+        let mut more = vec![("GUEST_SSH", "true"), ("GUEST_PROXY", proxy.as_str())];
+        more.extend(settings);
         let app = TestApp::on(sim, &more).await;
         let buyer = Buyer::funded(&app, 1).await;
         let body = json!({"runtimeMinutes": 30, "hostname": "box"});

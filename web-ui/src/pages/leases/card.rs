@@ -5,6 +5,7 @@ use leptos::{html, prelude::*};
 
 use super::{
     access::AccessLine,
+    commands::CommandsPanel,
     destroy::DestroyDialog,
     exec::ExecPanel,
     files::{FilesPanel, folder_icon},
@@ -30,7 +31,7 @@ use crate::{
         lease::clock::{is_off, is_renewable, is_running, is_unreachable, is_usable},
         route::PendingAction,
     },
-    text::{files, leases},
+    text::{commands, files, leases},
 };
 
 /// The open panel of a card.
@@ -39,6 +40,7 @@ enum OpenPanel {
     Renew,
     Run,
     Files,
+    Background,
 }
 
 /// A lease.
@@ -113,6 +115,7 @@ pub fn LeaseCard(
                 Some(OpenPanel::Renew) => view! { <RenewPanel lease=lease on_done=renewed /> }.into_any(),
                 Some(OpenPanel::Run) if usable.get() => view! { <ExecPanel ctid=ctid.get_untracked() /> }.into_any(),
                 Some(OpenPanel::Files) if usable.get() => view! { <FilesPanel lease_id=id.get_untracked() /> }.into_any(),
+                Some(OpenPanel::Background) if usable.get() => view! { <CommandsPanel lease_id=id.get_untracked() /> }.into_any(),
                 _ => ().into_any(),
             }}
         </article>
@@ -251,6 +254,7 @@ fn LeaseActions(
                 <button type="button" class="button small" aria-expanded=pressed(OpenPanel::Run) on:click=move |_| toggle(OpenPanel::Run)><Icon glyph=Glyph::Play />{leases::RUN}</button>
                 <button type="button" class="button small" on:click=move |_| console.start(PaidOperation::Console { ctid })><Icon glyph=Glyph::Prompt />{leases::TERMINAL}</button>
                 <button type="button" class="button small" aria-expanded=pressed(OpenPanel::Files) on:click=move |_| toggle(OpenPanel::Files)>{folder_icon()}{files::FILES}</button>
+                <button type="button" class="button small" aria-expanded=pressed(OpenPanel::Background) on:click=move |_| toggle(OpenPanel::Background)><Icon glyph=Glyph::Menu />{commands::BACKGROUND}</button>
             })}
         })
     };

@@ -2,6 +2,7 @@
 
 mod access;
 mod card;
+mod commands;
 mod destroy;
 mod exec;
 pub(crate) mod expiry_warnings;
