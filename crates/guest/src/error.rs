@@ -40,9 +40,13 @@ pub enum GuestError {
         /// The command's request was written, so the command may have run.
         may_have_run: bool,
     },
-    /// The SSH server refuses commands, shells or SFTP, for instance by a forced command.
+    /// The SSH server refuses commands or shells, for instance by a forced command.
     #[error("the guest's SSH server refuses the request")]
     RequestRefused,
+    /// The SSH server has no SFTP, its program for it is not installed, or a start-up file of the
+    /// login shell prints something in its place.
+    #[error("the guest's SSH server offers no SFTP")]
+    NoSftp,
     /// The login shell ended before it started the command.
     #[error("the guest's login shell did not start the command")]
     NotStarted,

@@ -45,18 +45,25 @@ impl Sftp {
         loop {
             match read.wait().await {
                 Some(ChannelMsg::Success) => break,
-                Some(ChannelMsg::Failure) => return Err(GuestError::RequestRefused),
+                Some(ChannelMsg::Failure) => return Err(GuestError::NoSftp),
                 None | Some(ChannelMsg::Close) => return Err(LOST),
                 Some(_) => {}
             }
         }
+        let connection = channel.connection();
         let stream = GuestStream::new(channel.ends_with_input());
         let config = Config {
             request_timeout_secs: REQUEST_TIMEOUT,
             ..Config::default()
         };
         let mut raw = RawSftpSession::new_with_config(stream, config);
-        let version = raw.init().await.map_err(plain)?;
+        // A server without the program for SFTP accepts the request all the same, and its shell
+        // ends at once.
+        let version = raw.init().await.map_err(|error| match error {
+            Error::Timeout => GuestError::Unreachable,
+            _ if connection.is_closed() => LOST,
+            _ => GuestError::NoSftp,
+        })?;
         let has = |name: &str| version.extensions.contains_key(name);
         let mut chunk = SMALL_CHUNK;
         if has("limits@openssh.com") {

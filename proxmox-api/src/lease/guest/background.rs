@@ -4,7 +4,8 @@
 //!
 //! `/var/lib/infra402/commands/ID` has `script`, `input`, `head` (the beginning of the command
 //! line), `begun`, `keeper` (process id and start time of the process that waits for the command),
-//! `group` (the command's process group), `stdout`, `stderr`, and at the end `ended` and `status`.
+//! `group` (the command's process group), `stdout`, `stderr`, and at the end `ended` and `status`;
+//! until then `reserve`, which keeps room for them on a disk that the command fills.
 
 mod record;
 #[cfg(test)]
@@ -31,8 +32,9 @@ const HEAD_BYTES: usize = 200;
 const SCRIPT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Makes the command's folder, which only one of several requests for it can, and starts its
-/// keeper. The shell that runs this leads its process group, so `setsid` forks and the request
-/// ends at once. A command that is started by `&` would ignore SIGINT.
+/// keeper. `setsid` forks where its caller leads a process group, which it does at the second one
+/// at the latest, and the request ends at once. A command that is started by `&` would ignore
+/// SIGINT.
 const BEGIN: &str = r#"umask 077
 mkdir -p "$folder" && cd "$folder" || exit 73
 for old in $(ls -1t | tail -n "+$most"); do
@@ -50,22 +52,36 @@ if ! mkdir "$id" 2>/dev/null; then
     rm -rf "./$id"
     mkdir "$id" 2>/dev/null || exit 73
 fi
-if cd "$id" && head -c "$script_bytes" >script && cat >input && printf %s "$head" >head &&
-    printf %s "$start" >start && printf %s "$keeper" >run && date +%s >begun; then
-    exec setsid sh ./run </dev/null >/dev/null 2>&1
+# BusyBox's `head` takes more from a pipe than it passes on.
+if cd "$id" && cat >input.new && head -c "$script_bytes" <input.new >script &&
+    tail -c "+$((script_bytes + 1))" <input.new >input && rm input.new && printf %s "$head" >head &&
+    printf %s "$start" >start && printf %s "$keeper" >run && head -c 16384 /dev/zero >reserve &&
+    date +%s >begun; then
+    exec setsid sh -c 'exec setsid sh ./run' </dev/null >/dev/null 2>&1
 fi
 # What is left has no `begun`, and makes room for the next request that begins it.
 exit 73
 "#;
 
 /// Waits for the command and writes down how it ended. It is in another session than the command,
-/// so that a signal for the command's group does not reach it.
+/// so that a signal for the command's group does not reach it. A full disk is said at the end of
+/// the command's standard error, since the command itself could write it nowhere.
 const KEEPER: &str = r#"echo "$$ $(sed 's/.*) //' /proc/$$/stat | cut -d ' ' -f 20)" >keeper.new && mv keeper.new keeper
 trap : HUP TERM INT USR1 USR2
 setsid sh ./start <input >stdout 2>stderr
 code=$?
-date +%s >ended
-echo "$code" >status.new && mv status.new status
+{ head -c 4096 /dev/zero >filler; } 2>/dev/null
+filled=$(wc -c <filler 2>/dev/null | tr -d ' ')
+rm -f filler reserve start
+if [ "${filled:-0}" != 4096 ]; then
+    echo "infra402: the container's disk is full; output of this command may be missing" >>stderr
+fi
+tries=0
+until { date +%s >ended && echo "$code" >status.new && mv status.new status; } 2>/dev/null; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 60 ] || exit 1
+    sleep 1
+done
 "#;
 
 /// Prints a line for each command; [`record`] reads it.

@@ -25,6 +25,15 @@ impl From<GuestError> for ApiError {
             GuestError::NotSsh => ssh_unavailable(SshObstacle::NotSsh),
             GuestError::HostKeyMismatch => ssh_unavailable(SshObstacle::HostKeyChanged),
             GuestError::AuthRefused => ssh_unavailable(SshObstacle::LoginRefused),
+            GuestError::NotStarted => {
+                let message = "The container's login shell did not start the command, or it has neither `setpriv` nor `su` to become the user.";
+                Self::new(ErrorCode::LeaseConflict, message).with("mayHaveRun", false)
+            }
+            GuestError::NoSftp => {
+                let message = "The container's SSH server offers no file transfer (SFTP): its program for it is missing, or a start-up file of root's shell prints something.";
+                Self::new(ErrorCode::SshUnavailable, message)
+                    .advise("install it: POST /lease/{lease}/access, free with a session")
+            }
             GuestError::TooMany => {
                 let message = "Too many connections into the container are in use.";
                 Self::new(ErrorCode::RateLimited, message).retry_after(5)

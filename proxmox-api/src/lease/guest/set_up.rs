@@ -22,37 +22,61 @@ const TERMINAL_TIMEOUT: Duration = Duration::from_secs(5);
 const NO_INSTALLER: i32 = 69;
 
 /// `line` is the service's line of `authorized_keys`. The last lines of the output are the public
-/// host keys.
-const SET_UP: &str = r#"{
-if ! [ -x /usr/sbin/sshd ] && ! command -v sshd; then
+/// host keys. A container without systemd as its first process may have its programs.
+const SET_UP: &str = r#"rm -f /tmp/infra402-ssh.log
+{
+has_openssh() { [ -x /usr/sbin/sshd ] || command -v sshd; }
+has_server() { has_openssh || command -v dropbear; }
+has_sftp() {
+    for file in openssh/sftp-server ssh/sftp-server sftp-server; do
+        if [ -x "/usr/lib/$file" ] || [ -x "/usr/libexec/$file" ]; then return 0; fi
+    done
+    has_openssh &&
+        grep -s '^[[:space:]]*Subsystem.*internal-sftp' /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf
+}
+listens() { grep -s ':0016 0*:0000 0A' /proc/net/tcp /proc/net/tcp6; }
+lay() {
+    grep -qxF -e "$1" /root/.ssh/authorized_keys || printf '\n%s\n' "$1" >>/root/.ssh/authorized_keys
+}
+if ! has_server || ! has_sftp; then
+    packages='openssh-server openssh-sftp-server'
+    if has_server; then packages=openssh-sftp-server; fi
     if command -v apt-get; then
         export DEBIAN_FRONTEND=noninteractive
         apt-get -qq update
-        apt-get -qq install -y --no-install-recommends openssh-server openssh-sftp-server
+        apt-get -qq install -y --no-install-recommends $packages
     elif command -v dnf; then dnf -q -y install openssh-server
-    elif command -v apk; then apk add -q openssh-server openssh-sftp-server
+    elif command -v apk; then apk add -q $packages
     elif command -v zypper; then zypper -nq install openssh-server
     elif command -v pacman; then pacman -Sy --noconfirm --needed openssh
-    else exit 69
-    fi || exit 70
+    elif ! has_server; then exit 69
+    fi
+    has_server || exit 70
 fi
-ssh-keygen -A
+if command -v ssh-keygen; then ssh-keygen -A; fi
 umask 077
-mkdir -p /root/.ssh && touch /root/.ssh/authorized_keys || exit 73
-grep -qxF -e "$line" /root/.ssh/authorized_keys ||
-    printf '\n%s\n' "$line" >>/root/.ssh/authorized_keys || exit 73
-if command -v systemctl; then
+mkdir -p /root/.ssh && touch /root/.ssh/authorized_keys && lay "$line" || exit 73
+if ! has_openssh; then
+    # Dropbear leaves lines out whose options it does not know.
+    lay "no-agent-forwarding,no-X11-forwarding ssh-ed25519 ${line#* ssh-ed25519 }" || exit 73
+fi
+if [ -d /run/systemd/system ]; then
     systemctl enable --now ssh.service || systemctl enable --now sshd.service ||
         systemctl enable --now ssh.socket
 elif command -v rc-service; then
     rc-update add sshd default
     rc-service sshd start
-elif ! pgrep -x sshd; then
-    mkdir -p /run/sshd
-    $(command -v /usr/sbin/sshd || command -v sshd)
 fi
-} >/dev/null 2>/tmp/infra402-ssh.log </dev/null
-cat /etc/ssh/ssh_host_ed25519_key.pub /etc/ssh/ssh_host_ecdsa_key.pub 2>/dev/null
+if ! listens; then
+    mkdir -p /run/sshd
+    "$(command -v /usr/sbin/sshd || command -v sshd || command -v dropbear)"
+fi
+} >/tmp/infra402-ssh.log 2>&1 </dev/null
+if has_openssh >/dev/null; then
+    cat /etc/ssh/ssh_host_ed25519_key.pub /etc/ssh/ssh_host_ecdsa_key.pub
+else
+    for kind in ed25519 ecdsa; do dropbearkey -y -f /etc/dropbear/dropbear_${kind}_host_key; done
+fi 2>/dev/null
 exit 0
 "#;
 

@@ -191,3 +191,33 @@ async fn two_replicas_that_get_one_payment_begin_one_command_and_both_find_it() 
     assert_eq!(found.body["commands"][0]["commandId"], json!(id));
     assert_eq!(ssh.guest.output("cat /srv/count").await, "once\n");
 }
+
+#[tokio::test]
+#[cfg_attr(
+    not(has_sshd),
+    ignore = "needs OpenSSH's server (Debian: openssh-server)"
+)]
+#[cfg_attr(
+    all(has_sshd, not(has_mount)),
+    ignore = "needs the right to mount a file system"
+)]
+async fn a_command_that_fills_the_disk_ends_and_says_that_output_may_be_missing() {
+    let ssh = SshGuest::start().await;
+    let id = ssh.begin("head -c 100000000 /dev/zero; exit 9").await;
+    ssh.until_ended(&id).await;
+    let offset = ssh.show(&id, "").await["stdoutBytes"].as_u64().unwrap();
+    let shown = ssh.show(&id, &format!("stdoutOffset={offset}")).await;
+    assert_eq!(shown["exitCode"], 9, "{shown}");
+    let stderr = shown["stderr"].as_str().unwrap();
+    assert!(stderr.contains("the container's disk is full"), "{shown}");
+    // The next one is not begun at all.
+    let body = json!({"command": "echo x", "background": true});
+    let refused = ssh.guest.exec(body).await;
+    assert_eq!(
+        (refused.status.as_u16(), refused.code()),
+        (409, "lease_conflict")
+    );
+    let message = refused.body["error"]["message"].as_str().unwrap();
+    assert!(message.contains("disk is full"), "{message}");
+    assert_eq!(ssh.guest.output("echo in front").await, "in front\n");
+}

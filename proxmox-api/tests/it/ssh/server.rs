@@ -21,7 +21,7 @@ use crate::{
     support::TestApp,
 };
 
-/// The room in `/srv`, in MiB.
+/// The room in `/srv` and in `/var/lib`, in MiB.
 pub const SRV_MIB: u32 = 16;
 
 /// A customer with one running container that has an SSH server.
@@ -177,7 +177,7 @@ impl Drop for Sshd {
 /// `/srv` are empty and vanish.
 fn launch(folder: &tempfile::TempDir) -> Child {
     let script = format!(
-        "mount -t tmpfs tmpfs /var/lib && mount -t tmpfs tmpfs /root && mount -t tmpfs -o size={SRV_MIB}m tmpfs /srv && \
+        "mount -t tmpfs -o size={SRV_MIB}m tmpfs /var/lib && mount -t tmpfs tmpfs /root && mount -t tmpfs -o size={SRV_MIB}m tmpfs /srv && \
          mkdir -p /run/sshd && exec /usr/sbin/sshd -D -e -f \"$1\""
     );
     Command::new("unshare")
