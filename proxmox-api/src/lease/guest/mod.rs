@@ -3,8 +3,8 @@
 //! the terminal carries one command or console at a time, and is used where SSH cannot be.
 //! `connect` decides between them, `command` runs a command by either, `background` keeps commands
 //! running in the container, `files` changes its files, `host_keys` learns its host keys, `set_up`
-//! gives SSH to a container that lacks it, `text` shows
-//! output. The crate `guest` speaks SSH.
+//! gives SSH to a container that lacks it, `shell` quotes words for the container's shell, `text`
+//! shows output. The crate `guest` speaks SSH.
 
 pub mod background;
 pub mod command;
@@ -13,4 +13,5 @@ mod error;
 pub mod files;
 pub mod host_keys;
 pub mod set_up;
+pub mod shell;
 pub mod text;
