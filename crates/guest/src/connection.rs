@@ -133,6 +133,11 @@ impl Connection {
     /// last.
     pub(crate) async fn await_close(&self) {
         self.closed_by_us.fetch_add(1, Ordering::Relaxed);
+        self.answer().await;
+    }
+
+    /// Waits until the server has answered a question that any server answers.
+    pub(crate) async fn answer(&self) {
         // An error means that the connection is gone, which its users see.
         let _ = self.handle.send_ping().await;
     }

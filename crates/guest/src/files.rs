@@ -262,7 +262,7 @@ impl Guest {
         if refused.iter().any(|part| text.contains(part)) {
             return Err(GuestError::Permission);
         }
-        Err(GuestError::Other(
+        Err(GuestError::FileRefused(
             text.lines().next().unwrap_or("rm failed").to_owned(),
         ))
     }

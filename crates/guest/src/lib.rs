@@ -44,6 +44,7 @@ mod slots;
 mod stream;
 mod target;
 mod transfer;
+mod watch;
 
 pub use command::{CommandOutcome, CommandRequest, OutputSink, OutputStream};
 pub use dialer::{Dialer, InvalidProxy};
