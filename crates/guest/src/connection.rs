@@ -142,7 +142,7 @@ impl Connection {
         let _ = self.handle.send_ping().await;
     }
 
-    /// Whether it has had its time. russh keeps some KiB of each channel that we closed first
+    /// Whether it should be replaced. russh keeps some KiB of each channel that we closed first
     /// until the connection ends.
     pub(crate) fn is_worn(&self) -> bool {
         self.closed_by_us.load(Ordering::Relaxed) >= CLOSED_BY_US

@@ -29,7 +29,7 @@ impl Watch {
         let (tell, gone) = watch::channel(false);
         let task = tokio::spawn(async move {
             until_gone(connection, &received, interval).await;
-            // Without a receiver there is nobody to tell.
+            // An error means that the watch was dropped.
             let _ = tell.send(true);
         });
         Self {

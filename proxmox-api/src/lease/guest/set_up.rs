@@ -137,7 +137,7 @@ fn failed(lease: &Lease, exit_code: i32) -> ApiError {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::os::unix::fs::{PermissionsExt, symlink};
     use std::process::Command;
 
     use super::*;
