@@ -130,7 +130,13 @@ mod tests {
             let address = text.parse().unwrap();
             assert!(!could_be_a_container(address, None), "{text}");
         }
-        for text in ["10.0.0.7", "192.168.1.7", "100.64.0.7", "fd12::7", "2001:db8::7"] {
+        for text in [
+            "10.0.0.7",
+            "192.168.1.7",
+            "100.64.0.7",
+            "fd12::7",
+            "2001:db8::7",
+        ] {
             let address = text.parse().unwrap();
             assert!(could_be_a_container(address, None), "{text}");
         }
@@ -151,7 +157,11 @@ mod tests {
             ("fd12::7", false),
         ] {
             let address = text.parse().unwrap();
-            assert_eq!(could_be_a_container(address, Some(&pool)), allowed, "{text}");
+            assert_eq!(
+                could_be_a_container(address, Some(&pool)),
+                allowed,
+                "{text}"
+            );
         }
     }
 

@@ -126,9 +126,7 @@ fn failed(lease: &Lease, exit_code: i32) -> ApiError {
         "a container did not set SSH up"
     );
     let message = match exit_code {
-        NO_INSTALLER => {
-            "The container has no package manager that this service knows.".to_owned()
-        }
+        NO_INSTALLER => "The container has no package manager that this service knows.".to_owned(),
         _ => format!("The container could not set SSH up; {LOG} in it says why."),
     };
     ApiError::new(ErrorCode::SshUnavailable, message)

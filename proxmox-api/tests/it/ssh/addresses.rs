@@ -48,7 +48,12 @@ async fn all_that_can_be_at_a_claimed_address_looks_alike() {
     ssh.server.stop();
     tries.push(("a closed port", ssh.tried().await));
     let before = ssh.dialled.load(Ordering::Relaxed);
-    for address in ["127.0.0.1", "169.254.169.254", "224.0.0.1", "::ffff:127.0.0.1"] {
+    for address in [
+        "127.0.0.1",
+        "169.254.169.254",
+        "224.0.0.1",
+        "::ffff:127.0.0.1",
+    ] {
         let sql = format!("UPDATE leases SET ip = '{address}'");
         ssh.guest.app.rewrite(&sql);
         tries.push((address, ssh.tried().await));

@@ -114,7 +114,10 @@ async fn a_command_whose_sending_was_cut_off_runs_once_when_the_request_comes_ag
     ignore = "needs the right to mount a file system"
 )]
 async fn a_command_that_is_not_asked_for_again_is_looked_for_and_owed_only_if_it_did_not_run() {
-    for (moment, runs) in [(Moment::BeforeSending, ""), (Moment::AfterSending, "once\n")] {
+    for (moment, runs) in [
+        (Moment::BeforeSending, ""),
+        (Moment::AfterSending, "once\n"),
+    ] {
         let mut ssh = SshGuest::start().await;
         let signed = ssh.sign(None).await;
         ssh.dies(&signed, moment).await;
@@ -136,7 +139,11 @@ async fn a_command_that_is_not_asked_for_again_is_looked_for_and_owed_only_if_it
         );
         let debts = app.app.store.debts_of(&rows[0].payment_id).await.unwrap();
         let reasons: Vec<_> = debts.iter().map(|debt| debt.reason.as_str()).collect();
-        let expected: &[&str] = if runs.is_empty() { &["undelivered"] } else { &[] };
+        let expected: &[&str] = if runs.is_empty() {
+            &["undelivered"]
+        } else {
+            &[]
+        };
         assert_eq!(reasons, expected, "{moment:?}");
         assert_eq!(ssh.runs().await, runs, "{moment:?}");
     }

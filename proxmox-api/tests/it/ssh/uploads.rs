@@ -119,7 +119,11 @@ async fn ranges_of_short_and_empty_files_are_those_of_the_standard() {
         ("short", "bytes=3-1", 200, None, "abcd"),
     ] {
         let path = ssh.path(&format!("files?path=/srv/{name}"));
-        let get = ssh.guest.app.http.get(format!("{}{path}", ssh.guest.app.url));
+        let get = ssh
+            .guest
+            .app
+            .http
+            .get(format!("{}{path}", ssh.guest.app.url));
         let get = get.bearer_auth(&ssh.session.0).header("range", range);
         let answer = get.send().await.unwrap();
         let told = answer.headers().get("content-range");
