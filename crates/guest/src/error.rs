@@ -5,7 +5,6 @@ use std::io;
 /// A failed operation on a guest. [`GuestError::may_have_run`] says whether it may have had an
 /// effect; every other variant is certain to have had none on commands.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum GuestError {
     /// Nothing listens at the port: no sshd in the guest, or no server behind a dialled port.
     #[error("the connection was refused")]
@@ -95,10 +94,13 @@ pub enum GuestError {
     /// The source of an upload failed.
     #[error("the upload broke off")]
     Upload,
+    /// The guest's SFTP server or `rm` refused a request on a file, in its words.
+    #[error("the guest refuses it: {0}")]
+    FileRefused(String),
     /// The path is empty, relative, too long, has a NUL byte or leaves the root.
     #[error("invalid path: {0}")]
     InvalidPath(&'static str),
-    /// Anything else, in the SSH server's words.
+    /// The connection failed in another way.
     #[error("{0}")]
     Other(String),
 }

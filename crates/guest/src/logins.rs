@@ -1,5 +1,5 @@
-//! Logins at one guest: few at a time, patient with a server that drops connections, and not
-//! again and again after a refusal, for which OpenSSH bans our address.
+//! Logins at one guest. Few run at a time, one that the server drops is tried again, and after
+//! several refusals none is tried for a while, because OpenSSH bans our address for them.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -9,7 +9,7 @@ use api_types::{ErrorCode, GuestAccess};
 use pve::ExecRequest;
 use tokio::time::timeout;
 
-use super::{connect, host_keys};
+use super::{connect, host_keys, shell::quoted};
 use crate::{error::ApiError, lease::container::locate, state::App, store::Lease};
 
 /// How long the installation may take in the container.
@@ -21,9 +21,13 @@ const TERMINAL_TIMEOUT: Duration = Duration::from_secs(5);
 /// The exit status for a container without a package manager that is known here.
 const NO_INSTALLER: i32 = 69;
 
+/// What the installation says, in the container. Only root can write into this folder: in `/tmp`
+/// another user of the container could have put a link to a file of root's in its place.
+const LOG: &str = "/var/log/infra402-ssh.log";
+
 /// `line` is the service's line of `authorized_keys`. The last lines of the output are the public
 /// host keys. A container without systemd as its first process may have its programs.
-const SET_UP: &str = r#"rm -f /tmp/infra402-ssh.log
+const SET_UP: &str = r#"mkdir -p /var/log && rm -f "$log" && (umask 077 && : >"$log") || exit 73
 {
 has_openssh() { [ -x /usr/sbin/sshd ] || command -v sshd; }
 has_server() { has_openssh || command -v dropbear; }
@@ -71,7 +75,7 @@ if ! listens; then
     mkdir -p /run/sshd
     "$(command -v /usr/sbin/sshd || command -v sshd || command -v dropbear)"
 fi
-} >/tmp/infra402-ssh.log 2>&1 </dev/null
+} >"$log" 2>&1 </dev/null
 if has_openssh >/dev/null; then
     cat /etc/ssh/ssh_host_ed25519_key.pub /etc/ssh/ssh_host_ecdsa_key.pub
 else
@@ -118,7 +122,7 @@ async fn work(app: App, lease: Lease) -> Result<GuestAccess, ApiError> {
     let request = ExecRequest {
         timeout: INSTALL_TIMEOUT,
         lock_timeout: TERMINAL_TIMEOUT,
-        ..ExecRequest::new(format!("line='{line}'\n{SET_UP}"))
+        ..ExecRequest::new(format!("line={} log={LOG}\n{SET_UP}", quoted(&line)))
     };
     let consoles = &app.proxmox.consoles;
     let outcome = consoles.exec(&location.node, location.vmid, request, None);
@@ -145,9 +149,50 @@ fn failed(lease: &Lease, exit_code: i32) -> ApiError {
         "a container did not set SSH up"
     );
     let message = match exit_code {
-        NO_INSTALLER => "The container has no package manager that this service knows.",
-        _ => "The container could not set SSH up; /tmp/infra402-ssh.log in it says why.",
+        NO_INSTALLER => "The container has no package manager that this service knows.".to_owned(),
+        _ => format!("The container could not set SSH up; {LOG} in it says why."),
     };
     ApiError::new(ErrorCode::SshUnavailable, message)
         .advise("install an SSH server in it and send the request again")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn what_the_installation_says_goes_through_no_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::create_dir(path("bin")).unwrap();
+        for name in ["systemctl", "ssh-keygen", "apt-get"] {
+            let program = path("bin").join(name);
+            std::fs::write(&program, "#!/bin/sh\necho said >&2\n").unwrap();
+            std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+        }
+        let victim = path("victim");
+        std::fs::write(&victim, "kept").unwrap();
+        let log = path("infra402-ssh.log");
+        symlink(&victim, &log).unwrap();
+        let here = folder.path().to_str().unwrap();
+        let script = SET_UP
+            .replace("/var/log", here)
+            .replace("/root", here)
+            .replace("/usr/sbin/sshd", "/bin/true");
+        let script = format!("line=key log={}\n{script}", log.display());
+        let ran = Command::new("sh")
+            .args(["-c", &script])
+            .env("PATH", format!("{here}/bin:/usr/bin:/bin"))
+            .output()
+            .unwrap();
+        assert!(ran.status.success(), "{ran:?}");
+        assert_eq!(std::fs::read_to_string(&victim).unwrap(), "kept");
+        assert!(std::fs::symlink_metadata(&log).unwrap().is_file());
+        assert!(std::fs::read_to_string(&log).unwrap().contains("said"));
+        let folder = std::path::Path::new(LOG).parent();
+        assert_eq!(folder, Some("/var/log".as_ref()), "root's alone");
+    }
 }
