@@ -110,12 +110,12 @@ mod tests {
     fn columns_line_up_and_no_line_ends_in_spaces() {
         let rows = [vec!["a".into(), "long".into()], vec!["bcd\u{7}".into(), String::new()]];
         let shown = table(&["N", "V"], &rows);
-        assert_eq!(shown, "N          V\na          long\nbcd\\u{7}");
+        assert_eq!(shown, "N         V\na         long\nbcd\\u{7}");
     }
 
     #[test]
     fn times_and_sizes_are_short() {
-        let span = |seconds| super::span(100, Timestamp(100 + seconds));
+        let span = |seconds: u64| super::span(100, Timestamp(100 + seconds));
         assert_eq!(
             [span(12), span(3_599), span(7_260), span(190_000)],
             ["12 s", "59 min", "2 h 1 min", "2 d 4 h"]

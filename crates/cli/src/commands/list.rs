@@ -88,6 +88,13 @@ mod tests {
             lease("n", json!({"notice": "It is\nlocked."})),
         ];
         let now = 1_767_225_600 + 60;
-        insta::assert_snapshot!(text(&leases, now), @"");
+        let expected = [
+            r"NAME            NUMBER  STATUS   LEFT                SIZE       ADDRESS   LEASE",
+            r"box             100     running  59 min              1/512M/8G  10.0.0.2  lease-a",
+            r"e\u{1b}[31mvil  100     stopped  removed in 1 d 0 h  1/512M/8G  -         lease-a",
+            r"n               100     active   59 min              1/512M/8G  -         lease-a",
+            r"n: It is\nlocked.",
+        ];
+        assert_eq!(text(&leases, now), expected.join("\n"));
     }
 }
