@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::values::{Access, EnvVariable, MachineSize, Mebibytes, RemoteSignal};
+use crate::values::{Access, ContainerSize, EnvVariable, Mebibytes, RemoteSignal};
 
 /// The exit statuses, as `--help` and docs/CLI.md list them.
 pub const EXIT_STATUSES: &str = "\
@@ -13,7 +13,7 @@ Exit status:
   0  done                         5  not enough money in the wallet
   1  failed                       6  the service cannot be reached
   2  wrong use of this program    7  paid for or perhaps paid for, and no answer yet:
-  3  no such machine, file, …        the same command asks for it again, free of charge
+  3  no such container, file, …        the same command asks for it again, free of charge
   4  the payment was refused, declined or too expensive
   exec and ssh end with the status of the command that they ran.";
 
@@ -104,7 +104,7 @@ pub struct GlobalArguments {
 pub enum Command {
     /// Say what a lease would cost
     Quote(LeaseArguments),
-    /// Lease a machine
+    /// Lease a container
     Lease {
         /// What is leased.
         #[command(flatten)]
@@ -113,16 +113,16 @@ pub enum Command {
         #[arg(long, conflicts_with = "json")]
         ssh: bool,
     },
-    /// List your machines
+    /// List your containers
     Ls {
         /// Those that are over, too
         #[arg(long, short)]
         all: bool,
     },
-    /// Run a command in a machine
+    /// Run a command in a container
     ///
     /// Its output is printed as it comes, and its exit status is that of this program. A single
-    /// COMMAND is read by the machine's shell; further words are passed to it as they are.
+    /// COMMAND is read by the container's shell; further words are passed to it as they are.
     Exec(ExecArguments),
     /// Look at commands that run in the background, and end them
     Commands {
@@ -132,13 +132,13 @@ pub enum Command {
     },
     /// Print the output of a command in the background
     Logs(LogsArguments),
-    /// Copy files and directories into a machine or out of it
+    /// Copy files and directories into a container or out of it
     ///
-    /// One of SOURCE and TARGET is MACHINE:/absolute/path, the other a local path, or `-` for
+    /// One of SOURCE and TARGET is CONTAINER:/absolute/path, the other a local path, or `-` for
     /// standard input or output. Directories are copied whole; into a directory that exists, under
     /// their own name.
     Cp(CopyArguments),
-    /// Show, publish and close ports of a machine
+    /// Show, publish and close ports of a container
     Ports {
         /// What is done.
         #[command(subcommand)]
@@ -146,35 +146,35 @@ pub enum Command {
     },
     /// Open a shell over SSH, or run a command by it, with the system's ssh
     Ssh(SshArguments),
-    /// Connect standard input and output with a machine's SSH server, as ssh's ProxyCommand
+    /// Connect standard input and output with a container's SSH server, as ssh's ProxyCommand
     #[command(visible_alias = "stdio")]
     Proxy {
         /// Its name, number or lease id
-        machine: String,
+        container: String,
     },
     /// Add minutes to a lease
     Renew {
         /// Its name, number or lease id
-        machine: String,
+        container: String,
         /// How many
         #[arg(long, short, default_value_t = 60)]
         minutes: u32,
     },
-    /// Stop a machine; its paid time goes on
+    /// Stop a container; its paid time goes on
     Stop {
         /// Its name, number or lease id
-        machine: String,
+        container: String,
     },
-    /// Start a machine that was stopped
+    /// Start a container that was stopped
     Start {
         /// Its name, number or lease id
-        machine: String,
+        container: String,
     },
-    /// Destroy machines, their data included
+    /// Destroy containers, their data included
     Rm {
         /// Their names, numbers or lease ids
         #[arg(required = true)]
-        machines: Vec<String>,
+        containers: Vec<String>,
     },
     /// List what the wallet has paid
     Payments {
@@ -214,7 +214,7 @@ pub struct LeaseArguments {
     pub minutes: u32,
     /// Cores, memory and disk at once, such as 2/1G/16G
     #[arg(long, value_name = "CORES/MEMORY/DISK", conflicts_with_all = ["cores", "memory", "disk"])]
-    pub size: Option<MachineSize>,
+    pub size: Option<ContainerSize>,
     /// Number of cores [default: 1]
     #[arg(long)]
     pub cores: Option<u32>,
@@ -232,19 +232,24 @@ pub struct LeaseArguments {
     pub ssh_key: Option<PathBuf>,
 }
 
-/// A command in a machine.
+/// A command in a container.
 #[derive(Debug, Args)]
 pub struct ExecArguments {
-    /// The machine's name, number or lease id
-    pub machine: String,
+    /// The container's name, number or lease id
+    pub container: String,
     /// The command and its arguments
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     pub command: Vec<String>,
     /// Pass standard input on, up to its end and 180 KiB
     #[arg(long, short = 'i')]
     pub stdin: bool,
-    /// Leave it running in the machine and print its id
-    #[arg(long, short = 'd', visible_alias = "detach", conflicts_with = "timeout")]
+    /// Leave it running in the container and print its id
+    #[arg(
+        long,
+        short = 'd',
+        visible_alias = "detach",
+        conflicts_with = "timeout"
+    )]
     pub background: bool,
     /// The seconds that it may take, at most 300
     #[arg(long, short, value_name = "SECONDS")]
@@ -258,7 +263,7 @@ pub struct ExecArguments {
     /// The user to run it as, root where absent
     #[arg(long, short)]
     pub user: Option<String>,
-    /// End what was left running in the machine's terminal, where the machine has no SSH
+    /// End what was left running in the container's terminal, where the container has no SSH
     #[arg(long)]
     pub force: bool,
 }
@@ -268,15 +273,15 @@ pub struct ExecArguments {
 pub enum CommandsAction {
     /// List them, the youngest first
     Ls {
-        /// The machine's name, number or lease id
-        machine: String,
+        /// The container's name, number or lease id
+        container: String,
     },
     /// Print the output of one
     Logs(LogsArguments),
     /// Send a signal to one and its processes
     Kill {
-        /// The machine's name, number or lease id
-        machine: String,
+        /// The container's name, number or lease id
+        container: String,
         /// The command's id
         id: String,
         /// The signal
@@ -288,8 +293,8 @@ pub enum CommandsAction {
 /// The output of a command in the background.
 #[derive(Debug, Args)]
 pub struct LogsArguments {
-    /// The machine's name, number or lease id
-    pub machine: String,
+    /// The container's name, number or lease id
+    pub container: String,
     /// The command's id; the youngest command where absent
     pub id: Option<String>,
     /// Print what comes until the command ends
@@ -304,7 +309,7 @@ pub struct CopyArguments {
     pub source: String,
     /// Where to
     pub target: String,
-    /// Compare the SHA-256 of what came out of a machine with what the machine has, by a paid
+    /// Compare the SHA-256 of what came out of a container with what the container has, by a paid
     /// command; what goes in is always compared, for nothing
     #[arg(long)]
     pub check: bool,
@@ -315,14 +320,14 @@ pub struct CopyArguments {
 pub enum PortsAction {
     /// List the published ones
     Ls {
-        /// The machine's name, number or lease id
-        machine: String,
+        /// The container's name, number or lease id
+        container: String,
     },
     /// Publish one, or change who may open it
     Open {
-        /// The machine's name, number or lease id
-        machine: String,
-        /// The port in the machine
+        /// The container's name, number or lease id
+        container: String,
+        /// The port in the container
         #[arg(value_parser = clap::value_parser!(u16).range(1..))]
         port: u16,
         /// Who may open it: you, who has the link, or everybody
@@ -331,17 +336,17 @@ pub enum PortsAction {
     },
     /// Print an address for a browser that opens one for you, once
     Visit {
-        /// The machine's name, number or lease id
-        machine: String,
-        /// The port in the machine
+        /// The container's name, number or lease id
+        container: String,
+        /// The port in the container
         #[arg(value_parser = clap::value_parser!(u16).range(1..))]
         port: u16,
     },
     /// Close one
     Close {
-        /// The machine's name, number or lease id
-        machine: String,
-        /// The port in the machine
+        /// The container's name, number or lease id
+        container: String,
+        /// The port in the container
         #[arg(value_parser = clap::value_parser!(u16).range(1..))]
         port: u16,
     },
@@ -350,15 +355,15 @@ pub enum PortsAction {
 /// A shell over SSH.
 #[derive(Debug, Args)]
 pub struct SshArguments {
-    /// The machine's name, number or lease id
-    pub machine: String,
+    /// The container's name, number or lease id
+    pub container: String,
     /// Options and a command for ssh
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub arguments: Vec<String>,
     /// The user to log in as
     #[arg(long, short = 'l', default_value = "root")]
     pub login: String,
-    /// Print a block for ~/.ssh/config with which ssh, scp, rsync and editors reach the machine
+    /// Print a block for ~/.ssh/config with which ssh, scp, rsync and editors reach the container
     #[arg(long, conflicts_with = "arguments")]
     pub config: bool,
 }

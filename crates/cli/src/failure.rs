@@ -14,7 +14,7 @@ pub enum ExitStatus {
     Failed,
     /// The program was used wrongly.
     Usage,
-    /// There is no such machine, file or command.
+    /// There is no such container, file or command.
     NotFound,
     /// The payment was refused, declined or too expensive; nothing was charged.
     NotPaid,
@@ -99,7 +99,7 @@ impl Failure {
         Self::new(ExitStatus::Usage, "usage", message)
     }
 
-    /// Something on this machine failed.
+    /// Something on this host failed.
     pub fn local(message: impl Into<String>) -> Self {
         Self::new(ExitStatus::Failed, "failed", message)
     }
@@ -170,8 +170,16 @@ impl Failure {
         let mut lines = vec![format!("error: {}", self.message)];
         let fields = self.fields.iter();
         lines.extend(fields.map(|field| format!("  {}: {}", field.field, field.message)));
-        lines.extend(self.next_actions.iter().map(|next| format!("  next: {next}")));
-        lines.extend(self.request_id.iter().map(|id| format!("  request id: {id}")));
+        lines.extend(
+            self.next_actions
+                .iter()
+                .map(|next| format!("  next: {next}")),
+        );
+        lines.extend(
+            self.request_id
+                .iter()
+                .map(|id| format!("  request id: {id}")),
+        );
         let lines: Vec<_> = lines.iter().map(|line| printable(line)).collect();
         lines.join("\n")
     }
@@ -237,14 +245,18 @@ mod tests {
 
         let later = json!({"error": {"code": "of_a_later_release", "message": "No."}});
         let failure = Failure::from_response(418, later.to_string().as_bytes());
-        assert_eq!((failure.status.number(), failure.message.as_str()), (1, "No."));
+        assert_eq!(
+            (failure.status.number(), failure.message.as_str()),
+            (1, "No.")
+        );
         let gateway = Failure::from_response(502, b"<html>");
         assert_eq!(gateway.status, ExitStatus::Unreachable);
     }
 
     #[test]
     fn what_the_service_says_cannot_act_on_the_terminal() {
-        let body = json!({"error": {"code": "internal", "message": "\u{1b}]0;x\u{7}\nerror: fake"}});
+        let body =
+            json!({"error": {"code": "internal", "message": "\u{1b}]0;x\u{7}\nerror: fake"}});
         let text = Failure::from_response(500, body.to_string().as_bytes()).text();
         assert_eq!(text, "error: \\u{1b}]0;x\\u{7}\\nerror: fake");
     }

@@ -4,8 +4,9 @@ use std::io::Write as _;
 
 use api_types::Timestamp;
 
-/// A text of the service or of a machine with everything written out that would act on the terminal
-/// or change how the text reads: control characters, and marks of direction or of no width.
+/// A text of the service or of a container with everything written out that would act on the
+/// terminal or change how the text reads: control characters, and marks of direction or of no
+/// width.
 pub fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
@@ -60,7 +61,9 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let widths: Vec<usize> = (0..head.len()).map(width).collect();
     let line = |row: &Vec<String>| {
         let cells = row.iter().zip(&widths);
-        let padded: Vec<String> = cells.map(|(cell, width)| format!("{cell:<width$}")).collect();
+        let padded: Vec<String> = cells
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
         padded.join("  ").trim_end().to_owned()
     };
     all().map(line).collect::<Vec<_>>().join("\n")
@@ -102,13 +105,19 @@ mod tests {
     #[test]
     fn a_name_with_control_characters_is_written_out_and_other_text_stays() {
         assert_eq!(printable("b\u{1b}[2Jox\n"), "b\\u{1b}[2Jox\\n");
-        assert_eq!(printable("\u{9b}1m\u{202e}\u{200b}"), "\\u{9b}1m\\u{202e}\\u{200b}");
+        assert_eq!(
+            printable("\u{9b}1m\u{202e}\u{200b}"),
+            "\\u{9b}1m\\u{202e}\\u{200b}"
+        );
         assert_eq!(printable("büro-東京 \\n"), "büro-東京 \\n");
     }
 
     #[test]
     fn columns_line_up_and_no_line_ends_in_spaces() {
-        let rows = [vec!["a".into(), "long".into()], vec!["bcd\u{7}".into(), String::new()]];
+        let rows = [
+            vec!["a".into(), "long".into()],
+            vec!["bcd\u{7}".into(), String::new()],
+        ];
         let shown = table(&["N", "V"], &rows);
         assert_eq!(shown, "N         V\na         long\nbcd\\u{7}");
     }
@@ -121,6 +130,9 @@ mod tests {
             ["12 s", "59 min", "2 h 1 min", "2 d 4 h"]
         );
         assert_eq!(super::span(100, Timestamp(99)), "over");
-        assert_eq!([bytes(1023), bytes(1024), bytes(1_572_864)], ["1023 B", "1.0 KiB", "1.5 MiB"]);
+        assert_eq!(
+            [bytes(1023), bytes(1024), bytes(1_572_864)],
+            ["1023 B", "1.0 KiB", "1.5 MiB"]
+        );
     }
 }

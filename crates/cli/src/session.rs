@@ -94,7 +94,8 @@ impl SessionCache {
 
     fn store(&self, api: &Api, session: &StoredSession) -> Result<(), Failure> {
         let file = self.file(api)?;
-        let text = serde_json::to_vec(session).map_err(|error| Failure::local(error.to_string()))?;
+        let text =
+            serde_json::to_vec(session).map_err(|error| Failure::local(error.to_string()))?;
         state_files::write(&file, &text).map_err(|error| Failure::file(&file, &error))
     }
 }
@@ -124,8 +125,8 @@ async fn sign_in(api: &Api) -> Result<StoredSession, Failure> {
     })
 }
 
-/// Checks that the text signs this wallet in to this very service. A service that passes on the text
-/// of another one could use the signature there.
+/// Checks that the text signs this wallet in to this very service. A service that passes on the
+/// text of another one could use the signature there.
 fn check(message: &str, api: &str, address: &str) -> Result<(), Failure> {
     let mut lines = message.lines();
     let domain = lines
@@ -133,7 +134,9 @@ fn check(message: &str, api: &str, address: &str) -> Result<(), Failure> {
         .and_then(|line| line.strip_suffix(" wants you to sign in with your Ethereum account:"));
     let own_address = lines.next() == Some(address);
     let Some(domain) = domain.filter(|_| own_address) else {
-        return Err(Failure::not_understood("what it wants signed is no sign-in of this wallet"));
+        return Err(Failure::not_understood(
+            "what it wants signed is no sign-in of this wallet",
+        ));
     };
     if same_host(domain, api) {
         return Ok(());
@@ -176,8 +179,16 @@ mod tests {
 
     #[test]
     fn a_text_of_another_service_is_not_signed() {
-        assert!(checked("lease.example", ADDRESS, "https://lease.example/api"));
-        assert!(checked("lease.example:8443", ADDRESS, "https://lease.example:8443"));
+        assert!(checked(
+            "lease.example",
+            ADDRESS,
+            "https://lease.example/api"
+        ));
+        assert!(checked(
+            "lease.example:8443",
+            ADDRESS,
+            "https://lease.example:8443"
+        ));
         assert!(checked("127.0.0.1:4021", ADDRESS, "http://localhost:9"));
         for (domain, api) in [
             ("lease.example", "https://evil.example"),

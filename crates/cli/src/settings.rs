@@ -101,9 +101,21 @@ mod tests {
 
     #[test]
     fn an_address_is_a_url_and_carries_no_secret() {
-        assert_eq!(api("http://127.0.0.1:4021/").unwrap(), "http://127.0.0.1:4021");
-        assert_eq!(api("https://a.example/api/").unwrap(), "https://a.example/api");
-        for bad in ["127.0.0.1:4021", "ftp://a", "http://a/?x", "http://u:p@a/", ""] {
+        assert_eq!(
+            api("http://127.0.0.1:4021/").unwrap(),
+            "http://127.0.0.1:4021"
+        );
+        assert_eq!(
+            api("https://a.example/api/").unwrap(),
+            "https://a.example/api"
+        );
+        for bad in [
+            "127.0.0.1:4021",
+            "ftp://a",
+            "http://a/?x",
+            "http://u:p@a/",
+            "",
+        ] {
             assert!(api(bad).is_err(), "{bad}");
         }
     }

@@ -44,7 +44,7 @@ impl FromStr for Mebibytes {
 
 /// Cores, memory and disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MachineSize {
+pub struct ContainerSize {
     /// Number of cores.
     pub cores: u32,
     /// Memory.
@@ -53,7 +53,7 @@ pub struct MachineSize {
     pub disk_gb: u32,
 }
 
-impl FromStr for MachineSize {
+impl FromStr for ContainerSize {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -161,13 +161,13 @@ mod tests {
         assert_eq!("512".parse(), Ok(Mebibytes(512)));
         assert_eq!("64m".parse(), Ok(Mebibytes(64)));
         assert!("4194304G".parse::<Mebibytes>().is_err());
-        let size = MachineSize {
+        let size = ContainerSize {
             cores: 2,
             memory: Mebibytes(1024),
             disk_gb: 16,
         };
         assert_eq!("2/1G/16G".parse(), Ok(size));
-        assert!("2/1G".parse::<MachineSize>().is_err());
+        assert!("2/1G".parse::<ContainerSize>().is_err());
         assert!("=x".parse::<EnvVariable>().is_err());
     }
 

@@ -41,7 +41,8 @@ impl KeySource {
     ) -> Result<Self, Failure> {
         match (file, variable.filter(|text| !text.is_empty())) {
             (Some(_), Some(_)) => Err(Failure::usage(format!(
-                "there are two keys: one in {KEY_VARIABLE}, one in the file of --key-file or INFRA402_KEY_FILE"
+                "there are two keys: one in {KEY_VARIABLE}, one in the file of --key-file or \
+                 INFRA402_KEY_FILE"
             ))
             .advise("unset one of them")),
             (Some(file), None) => Ok(Self::File(file)),
@@ -69,7 +70,9 @@ impl KeySource {
             Self::Usual(file) if file.exists() => read_file(file)?,
             Self::Usual(_) => {
                 return Err(Failure::usage("there is no wallet")
-                    .advise("name a file with its private key: --key-file FILE, or INFRA402_KEY_FILE")
+                    .advise(
+                        "name a file with its private key: --key-file FILE, or INFRA402_KEY_FILE",
+                    )
                     .advise("make one: infra402 wallet new"));
             }
         };
@@ -100,7 +103,10 @@ fn read_file(path: &Path) -> Result<Secret, Failure> {
 }
 
 fn unusable(path: &Path, why: &str) -> Failure {
-    Failure::usage(format!("the key file {} is not used: {why}", path.display()))
+    Failure::usage(format!(
+        "the key file {} is not used: {why}",
+        path.display()
+    ))
 }
 
 /// Makes a key and writes it to a file that does not exist yet.
@@ -108,7 +114,10 @@ fn unusable(path: &Path, why: &str) -> Failure {
 /// # Errors
 /// The file exists or cannot be written.
 pub fn make(path: &Path) -> Result<PrivateKeySigner, Failure> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+    if let Some(folder) = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
         fs::create_dir_all(folder).map_err(|error| Failure::file(folder, &error))?;
     }
     let signer = PrivateKeySigner::random();
@@ -141,7 +150,10 @@ mod tests {
         for mode in [0o644, 0o640, 0o604, 0o620] {
             let (_folder, source) = written(&key, mode);
             let failure = source.read().unwrap_err();
-            assert!(failure.message.contains("others than its owner"), "{mode:o}");
+            assert!(
+                failure.message.contains("others than its owner"),
+                "{mode:o}"
+            );
             assert!(!failure.text().contains(&key[2..]));
         }
         let (_folder, source) = written(&format!("{key}\n"), 0o600);
@@ -164,7 +176,10 @@ mod tests {
         let made = make(&file).unwrap();
         let mode = fs::metadata(&file).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode, 0o600);
-        assert_eq!(KeySource::File(file.clone()).read().unwrap().address(), made.address());
+        assert_eq!(
+            KeySource::File(file.clone()).read().unwrap().address(),
+            made.address()
+        );
         assert!(make(&file).is_err());
     }
 }

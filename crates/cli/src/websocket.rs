@@ -34,7 +34,8 @@ pub async fn open(api: &Api, path: &str) -> Result<WebSocketStream<Upgraded>, Fa
     };
     let response = api.with_session(make).await?;
     let accept = response.headers().get(SEC_WEBSOCKET_ACCEPT);
-    let accepted = accept.is_some_and(|accept| accept == derive_accept_key(key.as_bytes()).as_str());
+    let accepted =
+        accept.is_some_and(|accept| accept == derive_accept_key(key.as_bytes()).as_str());
     let not_passed_on = |why: &str| {
         let message = format!("the connection did not become a WebSocket: {why}");
         Failure::new(ExitStatus::Unreachable, "no_websocket", message)
@@ -43,6 +44,9 @@ pub async fn open(api: &Api, path: &str) -> Result<WebSocketStream<Upgraded>, Fa
     if response.status() != StatusCode::SWITCHING_PROTOCOLS || !accepted {
         return Err(not_passed_on("the answer is no switch of protocols"));
     }
-    let upgraded = response.upgrade().await.map_err(|error| not_passed_on(&error.to_string()))?;
+    let upgraded = response
+        .upgrade()
+        .await
+        .map_err(|error| not_passed_on(&error.to_string()))?;
     Ok(WebSocketStream::from_raw_socket(upgraded, Role::Client, None).await)
 }

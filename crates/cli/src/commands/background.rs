@@ -1,6 +1,8 @@
-//! `infra402 commands`, `infra402 logs`: commands that run in the background of a machine.
+//! `infra402 commands`, `infra402 logs`: commands that run in the background of a container.
 
-use api_types::{CommandList, CommandOutput, CommandSignal, CommandState, CommandView, commands::LONGEST_WAIT};
+use api_types::{
+    CommandList, CommandOutput, CommandSignal, CommandState, CommandView, commands::LONGEST_WAIT,
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use reqwest::Method;
 use serde_json::Value;
@@ -9,14 +11,16 @@ use super::show;
 use crate::{
     api::{Api, now, read},
     arguments::LogsArguments,
+    containers::{self, Container},
     failure::{ExitStatus, Failure},
-    machines::{self, Machine},
     printed::{bytes, pass_on, span, table},
 };
 
 pub(super) async fn list(api: &Api, named: &str) -> Result<u8, Failure> {
-    let machine = machines::find(api, named).await?;
-    let listed = api.call(Method::GET, &machine.below("commands"), None).await?;
+    let container = containers::find(api, named).await?;
+    let listed = api
+        .call(Method::GET, &container.below("commands"), None)
+        .await?;
     show(api, &listed, || {
         let list: CommandList = read(&listed)?;
         Ok(text(&list.commands))
@@ -25,7 +29,8 @@ pub(super) async fn list(api: &Api, named: &str) -> Result<u8, Failure> {
 
 fn text(commands: &[CommandView]) -> String {
     if commands.is_empty() {
-        return "no commands in the background; begin one: infra402 exec -d MACHINE COMMAND".to_owned();
+        return "no commands in the background; begin one: infra402 exec -d CONTAINER COMMAND"
+            .to_owned();
     }
     let row = |command: &CommandView| {
         let state = match (command.state, command.exit_code) {
@@ -53,19 +58,19 @@ pub(super) async fn kill(
     id: &str,
     signal: CommandSignal,
 ) -> Result<u8, Failure> {
-    let machine = machines::find(api, named).await?;
-    let path = format!("{}?signal={}", command(&machine, id)?, signal.name());
+    let container = containers::find(api, named).await?;
+    let path = format!("{}?signal={}", command(&container, id)?, signal.name());
     let told = api.call(Method::DELETE, &path, None).await?;
     show(api, &told, || Ok(format!("SIG{} was sent", signal.name())))
 }
 
 pub(super) async fn logs(api: &Api, arguments: &LogsArguments) -> Result<u8, Failure> {
-    let machine = machines::find(api, &arguments.machine).await?;
+    let container = containers::find(api, &arguments.container).await?;
     let id = match &arguments.id {
         Some(id) => id.clone(),
-        None => youngest(api, &machine).await?,
+        None => youngest(api, &container).await?,
     };
-    let path = command(&machine, &id)?;
+    let path = command(&container, &id)?;
     let (mut offsets, mut collected) = ((0, 0), Collected::default());
     loop {
         let wait = if arguments.follow { LONGEST_WAIT } else { 0 };
@@ -81,7 +86,8 @@ pub(super) async fn logs(api: &Api, arguments: &LogsArguments) -> Result<u8, Fai
         let view = &output.command;
         let all = offsets.0 >= view.stdout_bytes && offsets.1 >= view.stderr_bytes;
         let over = view.state != CommandState::Running || !arguments.follow;
-        // Without progress there is no more to come: a file may have been cut short in the machine.
+        // Without progress there is no more to come: a file may have been cut short in the
+        // container.
         if over && (all || !came) {
             collected.into_document(&mut told);
             if api.settings.json {
@@ -102,7 +108,9 @@ struct Collected {
 impl Collected {
     fn add(&mut self, output: &CommandOutput, print: bool) {
         let exact = |text: &str, base64: &Option<String>| {
-            let decoded = base64.as_ref().and_then(|base64| STANDARD.decode(base64).ok());
+            let decoded = base64
+                .as_ref()
+                .and_then(|base64| STANDARD.decode(base64).ok());
             decoded.unwrap_or_else(|| text.as_bytes().to_vec())
         };
         let stdout = exact(&output.stdout, &output.stdout_base64);
@@ -130,22 +138,28 @@ impl Collected {
     }
 }
 
-async fn youngest(api: &Api, machine: &Machine) -> Result<String, Failure> {
-    let listed = api.call(Method::GET, &machine.below("commands"), None).await?;
+async fn youngest(api: &Api, container: &Container) -> Result<String, Failure> {
+    let listed = api
+        .call(Method::GET, &container.below("commands"), None)
+        .await?;
     let list: CommandList = read(&listed)?;
-    list.commands.into_iter().next().map(|command| command.command_id).ok_or_else(|| {
-        let message = "the machine has no commands in the background";
-        Failure::new(ExitStatus::NotFound, "command_not_found", message)
-            .advise("begin one: infra402 exec -d MACHINE COMMAND")
-    })
+    list.commands
+        .into_iter()
+        .next()
+        .map(|command| command.command_id)
+        .ok_or_else(|| {
+            let message = "the container has no commands in the background";
+            Failure::new(ExitStatus::NotFound, "command_not_found", message)
+                .advise("begin one: infra402 exec -d CONTAINER COMMAND")
+        })
 }
 
 /// The path of a command. An id is letters and digits, and never a path.
-fn command(machine: &Machine, id: &str) -> Result<String, Failure> {
+fn command(container: &Container, id: &str) -> Result<String, Failure> {
     let is_id = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     match !id.is_empty() && id.bytes().all(is_id) {
-        true => Ok(machine.below(&format!("commands/{id}"))),
+        true => Ok(container.below(&format!("commands/{id}"))),
         false => Err(Failure::usage("that is no id of a command")
-            .advise("see them: infra402 commands ls MACHINE")),
+            .advise("see them: infra402 commands ls CONTAINER")),
     }
 }

@@ -1,4 +1,4 @@
-//! `infra402 cp`: copies files and directories into a machine or out of it.
+//! `infra402 cp`: copies files and directories into a container or out of it.
 
 use serde_json::json;
 
@@ -6,8 +6,8 @@ use super::{exec, show};
 use crate::{
     api::Api,
     arguments::CopyArguments,
+    containers,
     failure::{ExitStatus, Failure},
-    machines,
     printed::bytes,
     transfer::{Copied, Endpoint, download, remote::RemoteFiles, upload},
 };
@@ -19,21 +19,22 @@ pub(super) async fn run(api: &Api, arguments: &CopyArguments) -> Result<u8, Fail
     let source: Endpoint = arguments.source.parse()?;
     let target: Endpoint = arguments.target.parse()?;
     let copied = match (&source, &target) {
-        (Endpoint::Machine { machine, path }, _) if !target.is_machine() => {
-            let machine = machines::find(api, machine).await?;
-            let files = RemoteFiles { api, machine };
+        (Endpoint::Container { container, path }, _) if !target.is_container() => {
+            let container = containers::find(api, container).await?;
+            let files = RemoteFiles { api, container };
             let copied = download::run(&files, path, &target).await?;
             if arguments.check {
                 compare(&files, &copied).await?;
             }
             copied
         }
-        (_, Endpoint::Machine { machine, path }) if !source.is_machine() => {
-            let machine = machines::find(api, machine).await?;
-            upload::run(&RemoteFiles { api, machine }, &source, path).await?
+        (_, Endpoint::Container { container, path }) if !source.is_container() => {
+            let container = containers::find(api, container).await?;
+            upload::run(&RemoteFiles { api, container }, &source, path).await?
         }
         _ => {
-            let message = "one of SOURCE and TARGET has to be in a machine, MACHINE:/path, and one here";
+            let message =
+                "one of SOURCE and TARGET has to be in a container, CONTAINER:/path, and one here";
             return Err(Failure::usage(message));
         }
     };
@@ -44,17 +45,21 @@ pub(super) async fn run(api: &Api, arguments: &CopyArguments) -> Result<u8, Fail
     let to_stdout = matches!(target, Endpoint::Standard);
     let document = json!({
         "files": copied.files.len(), "bytes": copied.bytes(), "skipped": copied.skipped,
-        "checked": arguments.check || !source.is_machine(),
+        "checked": arguments.check || !source.is_container(),
     });
     let text = format!("{} files, {}", copied.files.len(), bytes(copied.bytes()));
     match to_stdout {
         true => api.settings.progress(&text),
         false => drop(show(api, &document, || Ok(text))?),
     }
-    Ok(if whole { 0 } else { ExitStatus::Failed.number() })
+    Ok(if whole {
+        0
+    } else {
+        ExitStatus::Failed.number()
+    })
 }
 
-/// Has the machine compute the digests of what came out of it.
+/// Has the container compute the digests of what came out of it.
 async fn compare(files: &RemoteFiles<'_>, copied: &Copied) -> Result<(), Failure> {
     let mut rest = &copied.files[..];
     while !rest.is_empty() {
@@ -72,13 +77,16 @@ async fn compare(files: &RemoteFiles<'_>, copied: &Copied) -> Result<(), Failure
             timeout_seconds: Some(300),
             ..api_types::ExecRequest::default()
         };
-        let answer = exec::captured(files.api, &files.machine, &request).await?;
+        let answer = exec::captured(files.api, &files.container, &request).await?;
         // A line begins with a backslash where the file's name has such characters.
-        let digests = answer.stdout.lines().map(|line| line.trim_start_matches('\\'));
+        let digests = answer
+            .stdout
+            .lines()
+            .map(|line| line.trim_start_matches('\\'));
         let mut digests = digests.map(|line| line.get(..64));
         for file in now {
             if digests.next().flatten() != Some(file.sha256.as_str()) {
-                let message = format!("{} has another content in the machine", file.remote);
+                let message = format!("{} has another content in the container", file.remote);
                 return Err(Failure::new(ExitStatus::Failed, "not_the_same", message));
             }
         }

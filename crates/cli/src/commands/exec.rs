@@ -1,5 +1,5 @@
-//! `infra402 exec`: runs a command in a machine, prints its output as it comes and ends with its exit
-//! status.
+//! `infra402 exec`: runs a command in a container, prints its output as it comes and ends with its
+//! exit status.
 
 use std::io::Read as _;
 
@@ -11,8 +11,8 @@ use super::show;
 use crate::{
     api::{Api, read},
     arguments::ExecArguments,
+    containers::{self, Container},
     failure::Failure,
-    machines::{self, Machine},
     printed::pass_on,
     purchase::{self, Bought, Wanted, events::Event},
 };
@@ -23,7 +23,7 @@ const LARGEST_INPUT: u64 = 180 * 1024;
 const TIMED_OUT: u8 = 124;
 
 pub(super) async fn run(api: &Api, arguments: ExecArguments) -> Result<u8, Failure> {
-    let machine = machines::find(api, &arguments.machine).await?;
+    let container = containers::find(api, &arguments.container).await?;
     let request = request(arguments)?;
     let (mut stdout, mut stderr) = (Shown::new(true), Shown::new(false));
     let quiet = api.settings.json;
@@ -36,25 +36,37 @@ pub(super) async fn run(api: &Api, arguments: ExecArguments) -> Result<u8, Failu
             _ => {}
         }
     };
-    let bought = buy(api, &machine, &request, &mut listen).await?;
+    let bought = buy(api, &container, &request, &mut listen).await?;
     let answer: ExecResponse = read(&bought.body)?;
     if request.background {
-        show(api, &bought.body, || Ok(answer.command_id.unwrap_or_default()))?;
+        show(api, &bought.body, || {
+            Ok(answer.command_id.unwrap_or_default())
+        })?;
         return Ok(0);
     }
     if api.settings.json {
         show(api, &bought.body, || Ok(String::new()))?;
         return Ok(status(&answer));
     }
-    let left_out = stdout.rest(&answer.stdout, answer.stdout_base64.as_deref(), answer.stdout_bytes)
-        + stderr.rest(&answer.stderr, answer.stderr_base64.as_deref(), answer.stderr_bytes);
+    let left_out = stdout.rest(
+        &answer.stdout,
+        answer.stdout_base64.as_deref(),
+        answer.stdout_bytes,
+    ) + stderr.rest(
+        &answer.stderr,
+        answer.stderr_base64.as_deref(),
+        answer.stderr_bytes,
+    );
     if left_out > 0 {
         eprintln!(
-            "infra402: {left_out} bytes of output are left out; write it to a file in the machine and copy that"
+            "infra402: {left_out} bytes of output are left out; write it to a file in the container \
+             and copy that"
         );
     }
     if answer.timed_out {
-        eprintln!("infra402: the command took too long and was ended; see --timeout and --background");
+        eprintln!(
+            "infra402: the command took too long and was ended; see --timeout and --background"
+        );
     }
     Ok(status(&answer))
 }
@@ -62,22 +74,22 @@ pub(super) async fn run(api: &Api, arguments: ExecArguments) -> Result<u8, Failu
 /// Runs a command whose output is wanted whole.
 pub(super) async fn captured(
     api: &Api,
-    machine: &Machine,
+    container: &Container,
     request: &ExecRequest,
 ) -> Result<ExecResponse, Failure> {
-    read(&buy(api, machine, request, &mut |_| {}).await?.body)
+    read(&buy(api, container, request, &mut |_| {}).await?.body)
 }
 
 async fn buy(
     api: &Api,
-    machine: &Machine,
+    container: &Container,
     request: &ExecRequest,
     listen: &mut (dyn FnMut(&Event) + Send),
 ) -> Result<Bought, Failure> {
     let body = serde_json::to_value(request).map_err(|error| Failure::local(error.to_string()))?;
     let wanted = Wanted {
         method: Method::POST,
-        path: machine.by_number("/management/exec", ""),
+        path: container.by_number("/management/exec", ""),
         body: Some(body),
         what: "a command".to_owned(),
         streamed: !request.background,
@@ -98,7 +110,9 @@ fn request(arguments: ExecArguments) -> Result<ExecRequest, Failure> {
         timeout_seconds: arguments.timeout,
         force: arguments.force,
         stdin_base64,
-        env: env.map(|variable| (variable.name, variable.value)).collect(),
+        env: env
+            .map(|variable| (variable.name, variable.value))
+            .collect(),
         cwd: arguments.cwd,
         user: arguments.user,
         background: arguments.background,
@@ -108,11 +122,14 @@ fn request(arguments: ExecArguments) -> Result<ExecRequest, Failure> {
 
 fn input() -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
-    let read = std::io::stdin().lock().take(LARGEST_INPUT + 1).read_to_end(&mut bytes);
+    let read = std::io::stdin()
+        .lock()
+        .take(LARGEST_INPUT + 1)
+        .read_to_end(&mut bytes);
     read.map_err(|error| Failure::local(format!("standard input cannot be read: {error}")))?;
     if bytes.len() as u64 > LARGEST_INPUT {
         let message = format!("standard input is larger than {} KiB", LARGEST_INPUT / 1024);
-        let next = "copy it in first: infra402 cp - MACHINE:/tmp/input";
+        let next = "copy it in first: infra402 cp - CONTAINER:/tmp/input";
         return Err(Failure::usage(message).advise(next));
     }
     Ok(bytes)
@@ -167,4 +184,3 @@ impl Shown {
         pass_on(self.to_stdout, bytes);
     }
 }
-

@@ -1,4 +1,4 @@
-//! `infra402 lease`: leases a machine, with progress, and perhaps opens a shell in it.
+//! `infra402 lease`: leases a container, with progress, and perhaps opens a shell in it.
 
 use api_types::LeaseResponse;
 use reqwest::Method;
@@ -7,8 +7,8 @@ use super::{quote, show, ssh};
 use crate::{
     api::{Api, now, read},
     arguments::LeaseArguments,
+    containers::Container,
     failure::Failure,
-    machines::Machine,
     printed::{printable, span},
     purchase::{self, Wanted, events::Event},
 };
@@ -25,7 +25,7 @@ pub(super) async fn run(api: &Api, wanted: &LeaseArguments, shell: bool) -> Resu
     let mut listen = |event: &Event| {
         let step = event.data["step"].as_str().unwrap_or_default();
         match step {
-            "creating" => settings.progress("making the machine …"),
+            "creating" => settings.progress("making the container …"),
             "starting" => settings.progress("starting it …"),
             "probing" => settings.progress("waiting until it answers …"),
             "settling" => settings.progress("paying …"),
@@ -38,18 +38,22 @@ pub(super) async fn run(api: &Api, wanted: &LeaseArguments, shell: bool) -> Resu
     if !shell {
         return Ok(0);
     }
-    let machine = Machine {
+    let container = Container {
         lease_id: lease.lease_id,
         ctid: lease.ctid,
         hostname: lease.hostname,
     };
-    ssh::connect(api, &machine).await
+    ssh::connect(api, &container).await
 }
 
 fn text(lease: &LeaseResponse) -> String {
     let name = printable(&lease.hostname);
     let mut lines = vec![
-        format!("{name} runs for {}, until {}", span(now(), lease.expires_at), lease.expires_at),
+        format!(
+            "{name} runs for {}, until {}",
+            span(now(), lease.expires_at),
+            lease.expires_at
+        ),
         format!("  number    {}", lease.ctid),
         format!("  lease     {}", printable(&lease.lease_id)),
     ];

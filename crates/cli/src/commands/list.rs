@@ -1,17 +1,17 @@
-//! `infra402 ls`: the wallet's machines.
+//! `infra402 ls`: the wallet's containers.
 
 use api_types::{LeaseStatus, LeaseView, ListResponse};
 
 use super::show;
 use crate::{
     api::{Api, now, read},
+    containers,
     failure::Failure,
-    machines,
     printed::{printable, span, table},
 };
 
 pub(super) async fn run(api: &Api, all: bool) -> Result<u8, Failure> {
-    let listed = machines::list(api, all).await?;
+    let listed = containers::list(api, all).await?;
     show(api, &listed, || {
         let list: ListResponse = read(&listed)?;
         Ok(text(&list.leases, now()))
@@ -20,15 +20,23 @@ pub(super) async fn run(api: &Api, all: bool) -> Result<u8, Failure> {
 
 fn text(leases: &[LeaseView], now: u64) -> String {
     if leases.is_empty() {
-        return "no machines; lease one: infra402 lease NAME".to_owned();
+        return "no containers; lease one: infra402 lease NAME".to_owned();
     }
     let rows: Vec<_> = leases.iter().map(|lease| row(lease, now)).collect();
-    let head = ["NAME", "NUMBER", "STATUS", "LEFT", "SIZE", "ADDRESS", "LEASE"];
+    let head = [
+        "NAME", "NUMBER", "STATUS", "LEFT", "SIZE", "ADDRESS", "LEASE",
+    ];
     let notices = leases.iter().filter_map(|lease| {
         let notice = lease.notice.as_ref()?;
-        Some(format!("{}: {}", printable(&lease.hostname), printable(notice)))
+        Some(format!(
+            "{}: {}",
+            printable(&lease.hostname),
+            printable(notice)
+        ))
     });
-    let lines: Vec<_> = std::iter::once(table(&head, &rows)).chain(notices).collect();
+    let lines: Vec<_> = std::iter::once(table(&head, &rows))
+        .chain(notices)
+        .collect();
     lines.join("\n")
 }
 
@@ -84,7 +92,10 @@ mod tests {
         };
         let leases = [
             lease("box", json!({"liveStatus": "running", "ip": "10.0.0.2"})),
-            lease("e\u{1b}[31mvil", json!({"status": "stopped", "destroysAt": "2026-01-02T00:30:00Z"})),
+            lease(
+                "e\u{1b}[31mvil",
+                json!({"status": "stopped", "destroysAt": "2026-01-02T00:30:00Z"}),
+            ),
             lease("n", json!({"notice": "It is\nlocked."})),
         ];
         let now = 1_767_225_600 + 60;

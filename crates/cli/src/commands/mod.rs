@@ -45,23 +45,23 @@ pub async fn run(line: CommandLine) -> Result<u8, Failure> {
         Command::Ls { all } => list::run(&api, all).await,
         Command::Exec(arguments) => exec::run(&api, arguments).await,
         Command::Commands { action } => match action {
-            CommandsAction::Ls { machine } => background::list(&api, &machine).await,
+            CommandsAction::Ls { container } => background::list(&api, &container).await,
             CommandsAction::Logs(arguments) => background::logs(&api, &arguments).await,
             CommandsAction::Kill {
-                machine,
+                container,
                 id,
                 signal,
-            } => background::kill(&api, &machine, &id, signal.into()).await,
+            } => background::kill(&api, &container, &id, signal.into()).await,
         },
         Command::Logs(arguments) => background::logs(&api, &arguments).await,
         Command::Cp(arguments) => copy::run(&api, &arguments).await,
         Command::Ports { action } => ports::run(&api, &action).await,
         Command::Ssh(arguments) => ssh::run(&api, &arguments).await,
-        Command::Proxy { machine } => proxy::run(&api, &machine).await,
-        Command::Renew { machine, minutes } => renew::run(&api, &machine, minutes).await,
-        Command::Stop { machine } => power::run(&api, &machine, "stop").await,
-        Command::Start { machine } => power::run(&api, &machine, "start").await,
-        Command::Rm { machines } => remove::run(&api, &machines).await,
+        Command::Proxy { container } => proxy::run(&api, &container).await,
+        Command::Renew { container, minutes } => renew::run(&api, &container, minutes).await,
+        Command::Stop { container } => power::run(&api, &container, "stop").await,
+        Command::Start { container } => power::run(&api, &container, "start").await,
+        Command::Rm { containers } => remove::run(&api, &containers).await,
         Command::Payments { limit } => payments::run(&api, limit).await,
         Command::Wallet { action } => wallet::run(&api, action).await,
         Command::Call { method, path, body } => call::run(&api, &method, &path, body).await,
@@ -70,7 +70,11 @@ pub async fn run(line: CommandLine) -> Result<u8, Failure> {
 }
 
 /// Prints a document for programs, or the text for people.
-fn show(api: &Api, document: &Value, text: impl FnOnce() -> Result<String, Failure>) -> Result<u8, Failure> {
+fn show(
+    api: &Api,
+    document: &Value,
+    text: impl FnOnce() -> Result<String, Failure>,
+) -> Result<u8, Failure> {
     match api.settings.json {
         true => say(&document.to_string()),
         false => say(&text()?),

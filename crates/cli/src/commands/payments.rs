@@ -11,7 +11,9 @@ use crate::{
 };
 
 pub(super) async fn run(api: &Api, limit: u32) -> Result<u8, Failure> {
-    let listed = api.call(Method::GET, &format!("/payments?limit={limit}"), None).await?;
+    let listed = api
+        .call(Method::GET, &format!("/payments?limit={limit}"), None)
+        .await?;
     show(api, &listed, || {
         // The state is a text, so that one of a later release does not hide the others.
         let list: PaymentsResponse<String> = read(&listed)?;
@@ -33,7 +35,10 @@ fn text(payments: &[PaymentView<String>]) -> String {
             payment.amount.to_decimal(),
             state,
             payment.operation.clone(),
-            payment.transaction.clone().unwrap_or_else(|| "-".to_owned()),
+            payment
+                .transaction
+                .clone()
+                .unwrap_or_else(|| "-".to_owned()),
         ]
     };
     let rows: Vec<_> = payments.iter().map(row).collect();

@@ -1,4 +1,4 @@
-//! `infra402 ports`: which ports of a machine have a public address, and for whom.
+//! `infra402 ports`: which ports of a container have a public address, and for whom.
 
 use api_types::Secret;
 use reqwest::Method;
@@ -9,8 +9,8 @@ use super::show;
 use crate::{
     api::{Api, read},
     arguments::PortsAction,
+    containers,
     failure::Failure,
-    machines,
     printed::{printable, table},
 };
 
@@ -42,44 +42,51 @@ impl PublishedPort {
 
 pub(super) async fn run(api: &Api, action: &PortsAction) -> Result<u8, Failure> {
     match action {
-        PortsAction::Ls { machine } => {
-            let machine = machines::find(api, machine).await?;
-            let listed = api.call(Method::GET, &machine.below("ports"), None).await?;
+        PortsAction::Ls { container } => {
+            let container = containers::find(api, container).await?;
+            let listed = api
+                .call(Method::GET, &container.below("ports"), None)
+                .await?;
             show(api, &listed, || {
                 let list: PublishedPorts = read(&listed)?;
                 Ok(text(&list))
             })
         }
         PortsAction::Open {
-            machine,
+            container,
             port,
             access,
         } => {
-            let machine = machines::find(api, machine).await?;
-            let path = machine.below(&format!("ports/{port}"));
+            let container = containers::find(api, container).await?;
+            let path = container.below(&format!("ports/{port}"));
             let wanted = json!({ "access": access });
             let opened = api.call(Method::PUT, &path, Some(&wanted)).await?;
             show(api, &opened, || {
                 let opened: PublishedPort = read(&opened)?;
                 let mut shown = printable(opened.address());
                 if opened.access == "owner" {
-                    shown.push_str(&format!("\nnext: infra402 ports visit {} {port}", machine.hostname));
+                    shown.push_str(&format!(
+                        "\nnext: infra402 ports visit {} {port}",
+                        container.hostname
+                    ));
                 }
                 Ok(shown)
             })
         }
-        PortsAction::Visit { machine, port } => {
-            let machine = machines::find(api, machine).await?;
-            let path = machine.below(&format!("ports/{port}/visit"));
+        PortsAction::Visit { container, port } => {
+            let container = containers::find(api, container).await?;
+            let path = container.below(&format!("ports/{port}/visit"));
             let visit = api.call(Method::POST, &path, None).await?;
             show(api, &visit, || {
                 let address = visit["url"].as_str();
-                address.map(printable).ok_or_else(|| Failure::not_understood("it has no address"))
+                address
+                    .map(printable)
+                    .ok_or_else(|| Failure::not_understood("it has no address"))
             })
         }
-        PortsAction::Close { machine, port } => {
-            let machine = machines::find(api, machine).await?;
-            let path = machine.below(&format!("ports/{port}"));
+        PortsAction::Close { container, port } => {
+            let container = containers::find(api, container).await?;
+            let path = container.below(&format!("ports/{port}"));
             api.call(Method::DELETE, &path, None).await?;
             let closed = json!({"port": port, "published": false});
             show(api, &closed, || Ok(format!("port {port} is closed")))
@@ -89,13 +96,21 @@ pub(super) async fn run(api: &Api, action: &PortsAction) -> Result<u8, Failure> 
 
 fn text(list: &PublishedPorts) -> String {
     if list.ports.is_empty() {
-        return "no published ports; publish one: infra402 ports open MACHINE PORT".to_owned();
+        return "no published ports; publish one: infra402 ports open CONTAINER PORT".to_owned();
     }
     let row = |port: &PublishedPort| {
-        vec![port.port.to_string(), port.access.clone(), port.address().to_owned()]
+        vec![
+            port.port.to_string(),
+            port.access.clone(),
+            port.address().to_owned(),
+        ]
     };
     let rows: Vec<_> = list.ports.iter().map(row).collect();
     let mut lines = vec![table(&["PORT", "ACCESS", "URL"], &rows)];
-    lines.extend(list.taken_down.as_ref().map(|why| format!("taken down: {}", printable(why))));
+    lines.extend(
+        list.taken_down
+            .as_ref()
+            .map(|why| format!("taken down: {}", printable(why))),
+    );
     lines.join("\n")
 }

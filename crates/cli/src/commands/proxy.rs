@@ -1,5 +1,5 @@
-//! `infra402 proxy`: standard input and output as a connection to a machine's SSH server, for ssh's
-//! `ProxyCommand`. Standard output carries the connection's bytes and nothing else.
+//! `infra402 proxy`: standard input and output as a connection to a container's SSH server, for
+//! ssh's `ProxyCommand`. Standard output carries the connection's bytes and nothing else.
 
 use std::{io::Read as _, thread, time::Duration};
 
@@ -14,8 +14,9 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
     api::Api,
+    containers,
     failure::{ExitStatus, Failure},
-    machines, websocket,
+    websocket,
 };
 
 /// How long the connection may take to come about.
@@ -35,15 +36,15 @@ pub(super) async fn run(api: &Api, named: &str) -> Result<u8, Failure> {
     }
     let (mut input, mut end_of_input) = read_input();
     let connect = async {
-        let machine = machines::find(api, named).await?;
-        websocket::open(api, &machine.below("proxy")).await
+        let container = containers::find(api, named).await?;
+        websocket::open(api, &container.below("proxy")).await
     };
     let socket = tokio::select! {
         connected = timeout(CONNECT_TIMEOUT, connect) => connected.map_err(|_| too_late())??,
         // ssh is gone: nobody waits for the connection any more.
         _ = &mut end_of_input => return Ok(0),
     };
-    let (mut to_machine, mut from_machine) = socket.split();
+    let (mut to_container, mut from_container) = socket.split();
     let mut output = tokio::io::stdout();
     let mut ping = interval(PING);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -52,14 +53,14 @@ pub(super) async fn run(api: &Api, named: &str) -> Result<u8, Failure> {
     loop {
         tokio::select! {
             piece = input.recv(), if !closing => match piece {
-                Some(piece) => to_machine.send(Message::Binary(piece)).await.map_err(|_| lost())?,
+                Some(piece) => to_container.send(Message::Binary(piece)).await.map_err(|_| lost())?,
                 None => {
-                    let _ = to_machine.send(Message::Close(None)).await;
+                    let _ = to_container.send(Message::Close(None)).await;
                     closing = true;
                     deadline = Instant::now() + CLOSING;
                 }
             },
-            message = from_machine.next() => match message {
+            message = from_container.next() => match message {
                 Some(Ok(Message::Binary(bytes))) => {
                     let written = async {
                         output.write_all(&bytes).await?;
@@ -83,7 +84,7 @@ pub(super) async fn run(api: &Api, named: &str) -> Result<u8, Failure> {
             },
             _ = ping.tick(), if !closing => {
                 let sign = Message::Ping(Bytes::new());
-                to_machine.send(sign).await.map_err(|_| lost())?;
+                to_container.send(sign).await.map_err(|_| lost())?;
             }
             () = sleep_until(deadline) => match closing {
                 true => return Ok(0),
@@ -113,7 +114,7 @@ fn read_input() -> (mpsc::Receiver<Bytes>, oneshot::Receiver<()>) {
     (input, end_of_input)
 }
 
-/// 1000 and 1001 are ordinary ends: the server in the machine has closed, or the service stops.
+/// 1000 and 1001 are ordinary ends: the server in the container has closed, or the service stops.
 fn ended(close: Option<(u16, String)>) -> Result<u8, Failure> {
     match close {
         None | Some((1000 | 1001 | 1005, _)) => Ok(0),

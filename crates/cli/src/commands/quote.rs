@@ -14,7 +14,10 @@ use crate::{
 };
 
 pub(super) async fn run(api: &Api, wanted: &LeaseArguments) -> Result<u8, Failure> {
-    let request = api.http().post(api.url("/lease/quote")).json(&body(wanted)?);
+    let request = api
+        .http()
+        .post(api.url("/lease/quote"))
+        .json(&body(wanted)?);
     let quoted = json(api.free(request).await?).await?;
     let quote: QuoteResponse = read(&quoted)?;
     show(api, &quoted, || Ok(text(&quote)))?;

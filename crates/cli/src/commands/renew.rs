@@ -7,18 +7,18 @@ use serde_json::json;
 use super::show;
 use crate::{
     api::{Api, now, read},
+    containers,
     failure::Failure,
-    machines,
     printed::{printable, span},
     purchase::{self, Wanted},
 };
 
 pub(super) async fn run(api: &Api, named: &str, minutes: u32) -> Result<u8, Failure> {
-    let machine = machines::find(api, named).await?;
-    let name = printable(&machine.hostname);
+    let container = containers::find(api, named).await?;
+    let name = printable(&container.hostname);
     let wanted = Wanted {
         method: Method::POST,
-        path: machine.by_number("/lease", "/renew"),
+        path: container.by_number("/lease", "/renew"),
         body: Some(json!({ "runtimeMinutes": minutes })),
         what: format!("{minutes} more minutes of {name}"),
         streamed: false,

@@ -1,5 +1,5 @@
-//! `infra402 ssh`: the system's ssh, by the API's WebSocket and with the machine's pinned host key.
-//! The key that logs in is this program's own, made once and added to the lease.
+//! `infra402 ssh`: the system's ssh, by the API's WebSocket and with the container's pinned host
+//! key. The key that logs in is this program's own, made once and added to the lease.
 
 use std::{
     fs,
@@ -18,17 +18,17 @@ use super::show;
 use crate::{
     api::{Api, read},
     arguments::SshArguments,
+    containers::{self, Container},
     failure::Failure,
-    machines::{self, Machine},
     printed::printable,
     state_files,
 };
 
-/// How long a new machine may take until its SSH server answers.
-const NEW_MACHINE: Duration = Duration::from_secs(45);
+/// How long a new container may take until its SSH server answers.
+const NEW_CONTAINER: Duration = Duration::from_secs(45);
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What the service says of the way into a machine, in what is used of it.
+/// What the service says of the way into a container, in what is used of it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct SshAccess {
@@ -48,28 +48,33 @@ struct Connection {
 }
 
 pub(super) async fn run(api: &Api, arguments: &SshArguments) -> Result<u8, Failure> {
-    let machine = machines::find(api, &arguments.machine).await?;
-    let connection = prepare(api, &machine, &arguments.login, Duration::ZERO).await?;
+    let container = containers::find(api, &arguments.container).await?;
+    let connection = prepare(api, &container, &arguments.login, Duration::ZERO).await?;
     if !arguments.config && !api.settings.json {
         return start(connection, &arguments.arguments);
     }
-    let block = connection.block(&machine);
-    let document = json!({"host": connection.host, "proxyCommand": connection.proxy_command,
-        "identityFile": connection.identity, "knownHostsFile": connection.known_hosts, "config": block});
+    let block = connection.block(&container);
+    let document = json!({
+        "host": connection.host,
+        "proxyCommand": connection.proxy_command,
+        "identityFile": connection.identity,
+        "knownHostsFile": connection.known_hosts,
+        "config": block,
+    });
     show(api, &document, || Ok(block.trim_end().to_owned()))
 }
 
-/// Opens a shell in a machine that was leased just now.
+/// Opens a shell in a container that was leased just now.
 ///
 /// # Errors
 /// It cannot be reached over SSH, or ssh cannot be started.
-pub(super) async fn connect(api: &Api, machine: &Machine) -> Result<u8, Failure> {
-    start(prepare(api, machine, "root", NEW_MACHINE).await?, &[])
+pub(super) async fn connect(api: &Api, container: &Container) -> Result<u8, Failure> {
+    start(prepare(api, container, "root", NEW_CONTAINER).await?, &[])
 }
 
 async fn prepare(
     api: &Api,
-    machine: &Machine,
+    container: &Container,
     login: &str,
     patience: Duration,
 ) -> Result<Connection, Failure> {
@@ -79,24 +84,25 @@ async fn prepare(
     let public = identity.with_extension("pub");
     let line = fs::read_to_string(&public).map_err(|error| Failure::file(&public, &error))?;
     let wanted = json!({ "publicKey": line.trim() });
-    let keys = machine.below("ssh-keys");
+    let keys = container.below("ssh-keys");
     let deadline = Instant::now() + patience;
     loop {
         match api.call(Method::PUT, &keys, Some(&wanted)).await {
             Ok(_) => break,
             Err(failure) if failure.code == "ssh_unavailable" && Instant::now() < deadline => {
-                api.settings.progress("waiting until its SSH server answers …");
+                api.settings
+                    .progress("waiting until its SSH server answers …");
                 sleep(PAUSE).await;
             }
             Err(failure) => return Err(failure),
         }
     }
-    let access: SshAccess = read(&api.call(Method::GET, &machine.below("ssh"), None).await?)?;
+    let access: SshAccess = read(&api.call(Method::GET, &container.below("ssh"), None).await?)?;
     // They become words of a configuration file and names of files.
-    if !is_plain(&access.host) || !is_plain(&machine.lease_id) || !is_plain(login) {
+    if !is_plain(&access.host) || !is_plain(&container.lease_id) || !is_plain(login) {
         return Err(Failure::not_understood("a name in it is none"));
     }
-    let known_hosts = folder.join(format!("known_hosts-{}", machine.lease_id));
+    let known_hosts = folder.join(format!("known_hosts-{}", container.lease_id));
     let lines: String = access
         .known_hosts
         .iter()
@@ -110,7 +116,7 @@ async fn prepare(
         login: login.to_owned(),
         identity,
         known_hosts,
-        proxy_command: proxy_command(api, &machine.lease_id)?,
+        proxy_command: proxy_command(api, &container.lease_id)?,
     })
 }
 
@@ -121,11 +127,18 @@ fn own_key(folder: &Path) -> Result<PathBuf, Failure> {
         return Ok(identity);
     }
     let mut keygen = Command::new("ssh-keygen");
-    keygen.args(["-q", "-t", "ed25519", "-N", "", "-C", "infra402-cli", "-f"]).arg(&identity);
-    let made = keygen.output().map_err(|error| missing("ssh-keygen", &error))?;
+    keygen
+        .args(["-q", "-t", "ed25519", "-N", "", "-C", "infra402-cli", "-f"])
+        .arg(&identity);
+    let made = keygen
+        .output()
+        .map_err(|error| missing("ssh-keygen", &error))?;
     if !made.status.success() {
         let said = String::from_utf8_lossy(&made.stderr);
-        return Err(Failure::local(format!("ssh-keygen failed: {}", printable(said.trim()))));
+        return Err(Failure::local(format!(
+            "ssh-keygen failed: {}",
+            printable(said.trim())
+        )));
     }
     Ok(identity)
 }
@@ -194,7 +207,10 @@ fn split(arguments: &[String]) -> (&[String], &[String]) {
         if letters == "-" {
             return (&arguments[..at - 1], &arguments[at..]);
         }
-        let value_follows = letters.chars().last().is_some_and(|last| WITH_VALUE.contains(last))
+        let value_follows = letters
+            .chars()
+            .last()
+            .is_some_and(|last| WITH_VALUE.contains(last))
             && letters.find(|letter| WITH_VALUE.contains(letter)) == Some(letters.len() - 1);
         at += usize::from(value_follows);
     }
@@ -214,10 +230,10 @@ impl Connection {
     }
 
     /// The block for `~/.ssh/config`.
-    fn block(&self, machine: &Machine) -> String {
-        let name = match is_plain(&machine.hostname) {
-            true => &machine.hostname,
-            false => &machine.lease_id,
+    fn block(&self, container: &Container) -> String {
+        let name = match is_plain(&container.hostname) {
+            true => &container.hostname,
+            false => &container.lease_id,
         };
         let mut block = format!("Host {name}\n  User {}\n", self.login);
         for (option, value) in self.options() {

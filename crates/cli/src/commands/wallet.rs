@@ -33,20 +33,26 @@ pub(super) async fn run(api: &Api, action: Option<WalletAction>) -> Result<u8, F
             let address = wallet_key::make(file)?.address().to_string();
             let file = file.display().to_string();
             show(api, &json!({"address": address, "keyFile": file}), || {
-                Ok(format!("{address}, with its key in {file}\nnext: send USDC to it, or fill it with play money: infra402 wallet fill"))
+                Ok(format!(
+                    "{address}, with its key in {file}\nnext: send USDC to it, or fill it with play \
+                     money: infra402 wallet fill"
+                ))
             })
         }
         WalletAction::Fill => {
             let address = api.signer()?.address().to_string();
             let asked = json!({ "address": address });
             let request = api.http().post(api.url("/demo/faucet")).json(&asked);
-            let filled = api.free(request).await.map_err(|failure| match failure.status {
-                ExitStatus::NotFound => {
-                    let message = "payments are real here: send USDC to the wallet";
-                    Failure::new(ExitStatus::NotFound, "payments_are_real", message)
-                }
-                _ => failure,
-            })?;
+            let filled = api
+                .free(request)
+                .await
+                .map_err(|failure| match failure.status {
+                    ExitStatus::NotFound => {
+                        let message = "payments are real here: send USDC to the wallet";
+                        Failure::new(ExitStatus::NotFound, "payments_are_real", message)
+                    }
+                    _ => failure,
+                })?;
             let filled: FaucetResponse = read(&json(filled).await?)?;
             shown(api, &address, Some(filled.balance))
         }

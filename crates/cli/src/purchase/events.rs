@@ -1,4 +1,5 @@
-//! Server-sent events (HTML standard, section 9.2.6) of a paid request: a name and a JSON value each.
+//! Server-sent events (HTML standard, section 9.2.6) of a paid request: a name and a JSON value
+//! each.
 
 use reqwest::{Response, header::CONTENT_TYPE};
 use serde_json::Value;

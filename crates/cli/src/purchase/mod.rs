@@ -1,6 +1,6 @@
-//! Paid requests. A purchase has one idempotency key, which is stored before its payment is sent and
-//! forgotten once its answer is there: however often the answer gets lost, and whatever ends this
-//! program, the same command gets that answer and buys nothing anew.
+//! Paid requests. A purchase has one idempotency key, which is stored before its payment is sent
+//! and forgotten once its answer is there: however often the answer gets lost, and whatever ends
+//! this program, the same command gets that answer and buys nothing anew.
 
 pub mod events;
 pub mod outcome;
@@ -94,7 +94,11 @@ pub async fn buy(
 ) -> Result<Bought, Failure> {
     let settings = &api.settings;
     let wallet = api.signer()?.address().to_string();
-    let body = wanted.body.as_ref().map(Value::to_string).unwrap_or_default();
+    let body = wanted
+        .body
+        .as_ref()
+        .map(Value::to_string)
+        .unwrap_or_default();
     let request = format!("{} {}", wanted.method, wanted.path);
     let fingerprint = fingerprint(&[&settings.api, &wallet, &request, &body]);
     let no_state = |error| {
@@ -119,7 +123,9 @@ pub async fn buy(
         max_amount: settings.max_price.atomic(),
         networks: &names,
     };
-    let chosen = challenge.choose(&limits).map_err(|error| not_chosen(api, &error))?;
+    let chosen = challenge
+        .choose(&limits)
+        .map_err(|error| not_chosen(api, &error))?;
     let resumed = earlier.is_some();
     let pending = match earlier {
         Some(earlier) => {
@@ -156,7 +162,9 @@ pub async fn buy(
 }
 
 fn prepared(api: &Api, wanted: &Wanted) -> reqwest::RequestBuilder {
-    let request = api.http().request(wanted.method.clone(), api.url(&wanted.path));
+    let request = api
+        .http()
+        .request(wanted.method.clone(), api.url(&wanted.path));
     match &wanted.body {
         Some(body) => request.json(body),
         None => request,
@@ -182,12 +190,15 @@ fn not_chosen(api: &Api, error: &ChoiceError) -> Failure {
     let (code, message) = match error {
         ChoiceError::TooExpensive { amount, .. } => {
             let (price, limit) = (Usdc(*amount), api.settings.max_price);
-            let message = format!("the price of {price} is over your limit of {limit}; nothing was paid");
+            let message =
+                format!("the price of {price} is over your limit of {limit}; nothing was paid");
             let raise = format!("allow it: --max-price {}", price.to_decimal());
             let failure = Failure::new(ExitStatus::NotPaid, "too_expensive", message);
             return failure.advise(raise);
         }
-        ChoiceError::Unacceptable { .. } => ("not_acceptable", format!("{error}; nothing was paid")),
+        ChoiceError::Unacceptable { .. } => {
+            ("not_acceptable", format!("{error}; nothing was paid"))
+        }
     };
     Failure::new(ExitStatus::NotPaid, code, message)
 }
@@ -349,7 +360,9 @@ async fn follow(
                 listen(&event);
                 continue;
             }
-            let status = event.data["status"].as_u64().and_then(|s| u16::try_from(s).ok());
+            let status = event.data["status"]
+                .as_u64()
+                .and_then(|s| u16::try_from(s).ok());
             return Ok(PaidAnswer {
                 status: status.ok_or("the result has no status")?,
                 body: event.data["body"].clone(),

@@ -45,14 +45,18 @@ pub enum Verdict {
 
 /// Reads a response. `was_open` says that an earlier copy of the request may have moved money.
 pub fn verdict(answer: &PaidAnswer, was_open: bool) -> Verdict {
-    let succeeded = answer.receipt.as_ref().is_some_and(|receipt| receipt.success);
+    let succeeded = answer
+        .receipt
+        .as_ref()
+        .is_some_and(|receipt| receipt.success);
     match answer.status {
         202 => Verdict::AskAgain(unanswered(
             text(&answer.body, "message").unwrap_or("it is not known yet whether the money moved"),
         )),
         200..=299 => Verdict::Delivered,
         402 => {
-            // A challenge names no payment; the receipt of a refusal is about the one that was sent.
+            // A challenge names no payment; the receipt of a refusal is about the one that was
+            // sent.
             let proven = answer.receipt.is_some() && !succeeded;
             ended_if(proven || !was_open, refused(answer))
         }
@@ -78,7 +82,10 @@ fn refused_request(answer: &PaidAnswer, failure: Failure, was_open: bool) -> Ver
             | ErrorCode::LeaseLimitReached,
         ) => Verdict::Ended(failure),
         Some(ErrorCode::PaymentReplayed) => {
-            let state = failure.details.as_ref().and_then(|details| text(details, "state"));
+            let state = failure
+                .details
+                .as_ref()
+                .and_then(|details| text(details, "state"));
             let ended = matches!(
                 state,
                 Some("settled" | "owed" | "refused" | "released" | "given_back")
@@ -112,15 +119,23 @@ fn ended_if(ended: bool, failure: Failure) -> Verdict {
 }
 
 fn refused(answer: &PaidAnswer) -> Failure {
-    let reason = answer.receipt.as_ref().and_then(|receipt| receipt.error_reason.as_deref());
+    let reason = answer
+        .receipt
+        .as_ref()
+        .and_then(|receipt| receipt.error_reason.as_deref());
     let reason = reason.or(text(&answer.body, "error")).unwrap_or_default();
-    let message = text(&answer.body, "message").unwrap_or("the payment was refused, nothing was charged");
+    let message =
+        text(&answer.body, "message").unwrap_or("the payment was refused, nothing was charged");
     if TOO_LITTLE.iter().any(|known| reason.contains(known)) {
         let message = "the wallet has too little USDC; nothing was charged";
         return Failure::new(ExitStatus::NotEnoughMoney, "not_enough_money", message)
             .advise("see its address, and what it has of play money: infra402 wallet");
     }
-    let mut failure = Failure::new(ExitStatus::NotPaid, ErrorCode::PaymentRefused.as_str(), message);
+    let mut failure = Failure::new(
+        ExitStatus::NotPaid,
+        ErrorCode::PaymentRefused.as_str(),
+        message,
+    );
     failure.details = (!reason.is_empty()).then(|| serde_json::json!({ "reason": reason }));
     failure
 }
@@ -139,7 +154,8 @@ fn open(failure: Failure) -> Failure {
     }
 }
 
-const SAME_COMMAND: &str = "run the same command again: it asks for this purchase and buys nothing anew";
+const SAME_COMMAND: &str =
+    "run the same command again: it asks for this purchase and buys nothing anew";
 
 /// No answer came to a payment that was sent.
 pub fn unanswered(why: &str) -> Failure {
@@ -194,18 +210,58 @@ mod tests {
             (answer(402, challenge.clone(), None), true, ("unclear", 7)),
             (answer(402, challenge, Some(false)), true, ("ended", 4)),
             (answer(402, too_little, None), false, ("ended", 5)),
-            (answer(409, error("payment_owed"), Some(true)), true, ("ended", 1)),
-            (answer(503, error("hypervisor_unavailable"), Some(true)), false, ("again", 7)),
-            (answer(503, error("hypervisor_unavailable"), None), false, ("again", 1)),
-            (answer(503, error("capacity_exhausted"), None), true, ("ended", 1)),
-            (answer(409, error("payment_in_progress"), None), false, ("again", 7)),
-            (answer(409, error("payment_replayed"), None), false, ("unclear", 7)),
-            (answer(404, error("lease_not_found"), None), false, ("ended", 3)),
-            (answer(404, error("lease_not_found"), None), true, ("unclear", 7)),
+            (
+                answer(409, error("payment_owed"), Some(true)),
+                true,
+                ("ended", 1),
+            ),
+            (
+                answer(503, error("hypervisor_unavailable"), Some(true)),
+                false,
+                ("again", 7),
+            ),
+            (
+                answer(503, error("hypervisor_unavailable"), None),
+                false,
+                ("again", 1),
+            ),
+            (
+                answer(503, error("capacity_exhausted"), None),
+                true,
+                ("ended", 1),
+            ),
+            (
+                answer(409, error("payment_in_progress"), None),
+                false,
+                ("again", 7),
+            ),
+            (
+                answer(409, error("payment_replayed"), None),
+                false,
+                ("unclear", 7),
+            ),
+            (
+                answer(404, error("lease_not_found"), None),
+                false,
+                ("ended", 3),
+            ),
+            (
+                answer(404, error("lease_not_found"), None),
+                true,
+                ("unclear", 7),
+            ),
             (answer(502, Value::Null, None), false, ("again", 7)),
-            (answer(400, error("of_a_later_release"), None), false, ("ended", 1)),
+            (
+                answer(400, error("of_a_later_release"), None),
+                false,
+                ("ended", 1),
+            ),
         ] {
-            assert_eq!(word(&verdict(&given, was_open)), expected, "{given:?} {was_open}");
+            assert_eq!(
+                word(&verdict(&given, was_open)),
+                expected,
+                "{given:?} {was_open}"
+            );
         }
     }
 }

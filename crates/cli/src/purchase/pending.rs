@@ -1,7 +1,7 @@
 //! Purchases whose answer did not come yet, each in a file with its idempotency key. The file is
-//! written before the payment is sent and removed once its answer is there. A process holds a lock on
-//! its own; the next one that wants the same finds a file without a lock after a crash, and asks for
-//! that purchase again by its key in place of buying.
+//! written before the payment is sent and removed once its answer is there. A process holds a lock
+//! on its own; the next one that wants the same finds a file without a lock after a crash, and asks
+//! for that purchase again by its key in place of buying.
 
 use std::{
     fs::{self, File},
@@ -69,7 +69,9 @@ impl PendingPurchases {
             let name = path.file_name().and_then(|name| name.to_str());
             name.is_some_and(|name| name.starts_with(fingerprint) && name.ends_with(".json"))
         });
-        let mut found: Vec<_> = paths.filter_map(|path| taken(path).ok().flatten()).collect();
+        let mut found: Vec<_> = paths
+            .filter_map(|path| taken(path).ok().flatten())
+            .collect();
         found.retain(|purchase| {
             let kept = now < purchase.record.begun_at.saturating_add(KEPT_SECONDS);
             if !kept {
@@ -92,7 +94,9 @@ impl PendingPurchases {
         temporary.write_all(&serde_json::to_vec(&record)?)?;
         temporary.as_file().sync_all()?;
         let own = state_files::fingerprint(&[record.key.expose()]);
-        let path = self.folder.join(format!("{fingerprint}-{}.json", &own[..8]));
+        let path = self
+            .folder
+            .join(format!("{fingerprint}-{}.json", &own[..8]));
         let file = temporary.persist(&path)?;
         File::open(&self.folder)?.sync_all()?;
         Ok(PendingPurchase {
@@ -146,10 +150,16 @@ mod tests {
         let running = purchases.begin("f1", record("key-1", 100)).unwrap();
         assert!(purchases.resume("f1", 200).is_none(), "it is being bought");
         drop(running);
-        assert!(purchases.resume("f2", 200).is_none(), "it is something else");
+        assert!(
+            purchases.resume("f2", 200).is_none(),
+            "it is something else"
+        );
         let resumed = purchases.resume("f1", 200).unwrap();
         assert_eq!(resumed.record.key.expose(), "key-1");
-        assert!(purchases.resume("f1", 200).is_none(), "it is being asked for");
+        assert!(
+            purchases.resume("f1", 200).is_none(),
+            "it is being asked for"
+        );
         resumed.answered();
         assert!(purchases.resume("f1", 200).is_none());
     }

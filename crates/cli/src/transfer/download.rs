@@ -1,4 +1,4 @@
-//! Copies out of a machine. A file is written beside its name first and renamed when it is whole.
+//! Copies out of a container. A file is written beside its name first and renamed when it is whole.
 
 use std::{
     fs,
@@ -12,13 +12,15 @@ use ring::digest::{Context, SHA256};
 use tempfile::NamedTempFile;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
-use super::{AT_ONCE, Copied, CopiedFile, Endpoint, below, is_name, last_name, remote::RemoteFiles};
+use super::{
+    AT_ONCE, Copied, CopiedFile, Endpoint, below, is_name, last_name, remote::RemoteFiles,
+};
 use crate::{
     failure::{ExitStatus, Failure},
     state_files::hex,
 };
 
-/// How deep directories may lie in each other: a machine can pretend to have any number.
+/// How deep directories may lie in each other: a container can pretend to have any number.
 const DEEPEST: usize = 128;
 
 /// What is to be copied.
@@ -36,7 +38,7 @@ struct PlannedFile {
     mode: u32,
 }
 
-/// Copies a file or directory of a machine to a path here, or a file to standard output.
+/// Copies a file or directory of a container to a path here, or a file to standard output.
 ///
 /// # Errors
 /// Something cannot be read or written; what was copied before stays.
@@ -46,7 +48,7 @@ pub async fn run(
     target: &Endpoint,
 ) -> Result<Copied, Failure> {
     let about = files.about(source).await?.ok_or_else(|| {
-        let message = format!("the machine has no file {source}");
+        let message = format!("the container has no file {source}");
         Failure::new(ExitStatus::NotFound, "file_not_found", message)
     })?;
     let Endpoint::Local(target) = target else {
@@ -84,19 +86,22 @@ impl Plan {
         while let Some((remote, local, depth)) = open.pop() {
             let listed = files.list(&remote).await?;
             if listed.truncated {
-                self.skipped.push(format!("{remote}: it has more files than are listed"));
+                self.skipped
+                    .push(format!("{remote}: it has more files than are listed"));
             }
             self.directories.push(local.clone());
             for entry in listed.entries {
                 let path = below(&remote, &entry.name);
                 if !is_name(&entry.name) || entry.name.contains(char::REPLACEMENT_CHARACTER) {
-                    self.skipped.push(format!("{path}: its name cannot be used here"));
+                    self.skipped
+                        .push(format!("{path}: its name cannot be used here"));
                     continue;
                 }
                 let here = local.join(&entry.name);
                 match self.entry(files, &path, &entry).await? {
                     FileKind::Directory if entry.kind == FileKind::Symlink => {
-                        self.skipped.push(format!("{path}: a symbolic link to a directory"));
+                        self.skipped
+                            .push(format!("{path}: a symbolic link to a directory"));
                     }
                     FileKind::Directory if depth == DEEPEST => {
                         self.skipped.push(format!("{path}: it lies too deep"));
@@ -147,8 +152,13 @@ async fn fetch(files: &RemoteFiles<'_>, file: &PlannedFile) -> Result<CopiedFile
     let mut writer = tokio::fs::File::from_std(writer);
     let copied = pass(files, &file.remote, &mut writer).await?;
     let permissions = fs::Permissions::from_mode(file.mode);
-    temporary.as_file().set_permissions(permissions).map_err(failed)?;
-    temporary.persist(&file.local).map_err(|error| failed(error.error))?;
+    temporary
+        .as_file()
+        .set_permissions(permissions)
+        .map_err(failed)?;
+    temporary
+        .persist(&file.local)
+        .map_err(|error| failed(error.error))?;
     Ok(copied)
 }
 

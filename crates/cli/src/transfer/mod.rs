@@ -1,6 +1,6 @@
-//! Copies of files between this host and a machine: [`upload`] and [`download`], by the routes in
-//! [`remote`]. A machine is a stranger's as far as this host is concerned: the names that it tells
-//! never lead out of the folder that is written to.
+//! Copies of files between this host and a container: [`upload`] and [`download`], by the routes in
+//! [`remote`]. A container is a stranger's as far as this host is concerned: the names that it
+//! tells never lead out of the folder that is written to.
 
 pub mod download;
 pub mod remote;
@@ -20,10 +20,10 @@ const PIECE: usize = 256 * 1024;
 pub enum Endpoint {
     /// A path here.
     Local(PathBuf),
-    /// A path in a machine.
-    Machine {
-        /// The machine as it was named.
-        machine: String,
+    /// A path in a container.
+    Container {
+        /// The container as it was named.
+        container: String,
         /// The absolute path.
         path: String,
     },
@@ -32,9 +32,9 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    /// Whether it is in a machine.
-    pub fn is_machine(&self) -> bool {
-        matches!(self, Self::Machine { .. })
+    /// Whether it is in a container.
+    pub fn is_container(&self) -> bool {
+        matches!(self, Self::Container { .. })
     }
 }
 
@@ -47,14 +47,15 @@ impl FromStr for Endpoint {
         }
         match text.split_once(':') {
             // A colon after a slash is part of a local name, as in ./a:b.
-            Some((machine, path)) if !machine.is_empty() && !machine.contains('/') => {
+            Some((container, path)) if !container.is_empty() && !container.contains('/') => {
                 if !path.starts_with('/') {
-                    let message = format!("the path in a machine has to be absolute: {machine}:/path");
+                    let message =
+                        format!("the path in a container has to be absolute: {container}:/path");
                     return Err(Failure::usage(message)
                         .advise("a local name with a colon is written ./NAME"));
                 }
-                Ok(Self::Machine {
-                    machine: machine.to_owned(),
+                Ok(Self::Container {
+                    container: container.to_owned(),
                     path: path.to_owned(),
                 })
             }
@@ -76,7 +77,7 @@ pub struct Copied {
 /// A file that was copied.
 #[derive(Debug)]
 pub struct CopiedFile {
-    /// Its path in the machine.
+    /// Its path in the container.
     pub remote: String,
     /// Its size in bytes.
     pub size: u64,
@@ -91,14 +92,17 @@ impl Copied {
     }
 }
 
-/// A path below another one in a machine.
+/// A path below another one in a container.
 fn below(folder: &str, name: &str) -> String {
     format!("{}/{name}", folder.trim_end_matches('/'))
 }
 
-/// The last name of a path in a machine; none for the root.
+/// The last name of a path in a container; none for the root.
 fn last_name(path: &str) -> Option<&str> {
-    path.trim_end_matches('/').rsplit('/').next().filter(|name| is_name(name))
+    path.trim_end_matches('/')
+        .rsplit('/')
+        .next()
+        .filter(|name| is_name(name))
 }
 
 /// Whether this is a name within a folder, and nothing that leads elsewhere.
@@ -111,14 +115,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_colon_before_any_slash_names_a_machine() {
-        let machine = |machine: &str, path: &str| Endpoint::Machine {
-            machine: machine.to_owned(),
+    fn a_colon_before_any_slash_names_a_container() {
+        let container = |container: &str, path: &str| Endpoint::Container {
+            container: container.to_owned(),
             path: path.to_owned(),
         };
         for (text, expected) in [
-            ("box:/srv", machine("box", "/srv")),
-            ("box:/a:b", machine("box", "/a:b")),
+            ("box:/srv", container("box", "/srv")),
+            ("box:/a:b", container("box", "/a:b")),
             ("./a:b", Endpoint::Local("./a:b".into())),
             ("/a:/b", Endpoint::Local("/a:/b".into())),
             (":/a", Endpoint::Local(":/a".into())),
@@ -127,7 +131,11 @@ mod tests {
             assert_eq!(text.parse::<Endpoint>().unwrap(), expected, "{text}");
         }
         for bad in ["box:srv", "box:", ""] {
-            assert_eq!(bad.parse::<Endpoint>().unwrap_err().status.number(), 2, "{bad}");
+            assert_eq!(
+                bad.parse::<Endpoint>().unwrap_err().status.number(),
+                2,
+                "{bad}"
+            );
         }
     }
 
@@ -137,6 +145,9 @@ mod tests {
             assert!(!is_name(bad), "{bad:?}");
         }
         assert!(is_name("...") && is_name("a b") && is_name("-rf"));
-        assert_eq!((last_name("/srv/www/"), last_name("/"), last_name("/..")), (Some("www"), None, None));
+        assert_eq!(
+            (last_name("/srv/www/"), last_name("/"), last_name("/..")),
+            (Some("www"), None, None)
+        );
     }
 }

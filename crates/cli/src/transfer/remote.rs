@@ -1,33 +1,35 @@
-//! The files of a machine, by the API's routes.
+//! The files of a container, by the API's routes.
 
 use api_types::{DirectoryView, FileAction, FileChange, FileView, WrittenFile};
 use reqwest::{Body, Method, RequestBuilder, Response};
 
 use crate::{
     api::{Api, json, read},
+    containers::Container,
     failure::Failure,
-    machines::Machine,
 };
 
-/// The files of a machine.
+/// The files of a container.
 #[derive(Debug)]
 pub struct RemoteFiles<'a> {
     /// The API.
     pub api: &'a Api,
-    /// The machine.
-    pub machine: Machine,
+    /// The container.
+    pub container: Container,
 }
 
 impl RemoteFiles<'_> {
     fn request(&self, method: Method, query: &[(&str, &str)]) -> RequestBuilder {
-        let url = self.api.url(&self.machine.below("files"));
+        let url = self.api.url(&self.container.below("files"));
         self.api.transfers().request(method, url).query(query)
     }
 
     /// What is at the path; none where nothing is.
     pub async fn about(&self, path: &str) -> Result<Option<FileView>, Failure> {
         let query = [("path", path), ("about", "true")];
-        let found = self.api.with_session(|| Ok(self.request(Method::GET, &query)));
+        let found = self
+            .api
+            .with_session(|| Ok(self.request(Method::GET, &query)));
         match found.await {
             Ok(response) => read(&json(response).await?).map(Some),
             Err(failure) if failure.code == "file_not_found" => Ok(None),
@@ -43,7 +45,9 @@ impl RemoteFiles<'_> {
     /// The content of a file.
     pub async fn read(&self, path: &str) -> Result<Response, Failure> {
         let query = [("path", path)];
-        let response = self.api.with_session(|| Ok(self.request(Method::GET, &query)));
+        let response = self
+            .api
+            .with_session(|| Ok(self.request(Method::GET, &query)));
         response.await
     }
 
@@ -54,7 +58,7 @@ impl RemoteFiles<'_> {
             path: path.to_owned(),
             to: None,
         };
-        let url = self.api.url(&self.machine.below("files"));
+        let url = self.api.url(&self.container.below("files"));
         let make = || Ok(self.api.transfers().post(&url).json(&change));
         self.api.with_session(make).await.map(drop)
     }

@@ -1,5 +1,5 @@
-//! Copies into a machine. Each file is digested while it is sent, and the digest is compared with the
-//! one of what the machine has written.
+//! Copies into a container. Each file is digested while it is sent, and the digest is compared with
+//! the one of what the container has written.
 
 use std::{
     fs::{self, File},
@@ -24,14 +24,14 @@ use crate::{
 /// What is to be copied.
 #[derive(Debug, Default)]
 struct Plan {
-    /// Files here, and their paths in the machine.
+    /// Files here, and their paths in the container.
     files: Vec<(PathBuf, String)>,
     /// Directories that have no files of their own.
     empty: Vec<String>,
     skipped: Vec<String>,
 }
 
-/// Copies a file, a directory or standard input to a path in a machine.
+/// Copies a file, a directory or standard input to a path in a container.
 ///
 /// # Errors
 /// Something cannot be read or written; what was copied before stays.
@@ -50,7 +50,9 @@ pub async fn run(
     let about = fs::metadata(source).map_err(|error| Failure::file(source, &error))?;
     let existing = files.about(target).await?;
     let into = existing.is_some_and(|found| found.kind == FileKind::Directory);
-    let name = source.file_name().map(|name| name.to_string_lossy().into_owned());
+    let name = source
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned());
     let target = match name {
         Some(name) if into => below(target, &name),
         Some(name) if target.ends_with('/') => below(target, &name),
@@ -65,7 +67,10 @@ pub async fn run(
     for directory in &plan.empty {
         files.make_directory(directory).await?;
     }
-    let sent = plan.files.iter().map(|(local, remote)| send(files, local, remote));
+    let sent = plan
+        .files
+        .iter()
+        .map(|(local, remote)| send(files, local, remote));
     let sent = stream::iter(sent).buffer_unordered(AT_ONCE);
     Ok(Copied {
         files: sent.try_collect().await?,
@@ -86,7 +91,8 @@ impl Plan {
         for entry in entries {
             let path = entry.path();
             let Ok(name) = entry.file_name().into_string() else {
-                self.skipped.push(format!("{}: its name is no UTF-8", path.display()));
+                self.skipped
+                    .push(format!("{}: its name is no UTF-8", path.display()));
                 continue;
             };
             let remote = below(remote, &name);
@@ -115,7 +121,9 @@ impl Plan {
         match about.is_file() {
             true => self.files.push((local.to_owned(), remote.to_owned())),
             // A pipe or a device may never end.
-            false => self.skipped.push(format!("{}: it is no file", local.display())),
+            false => self
+                .skipped
+                .push(format!("{}: it is no file", local.display())),
         }
     }
 }
@@ -140,7 +148,9 @@ async fn standard_input(files: &RemoteFiles<'_>, target: &str) -> Result<CopiedF
     let mut input = Some(tokio::io::stdin());
     let content = || match input.take() {
         Some(input) => Ok(digest.body(input)),
-        None => Err(Failure::local("standard input cannot be sent a second time")),
+        None => Err(Failure::local(
+            "standard input cannot be sent a second time",
+        )),
     };
     let written = files.write(target, None, content).await?;
     digest.compare(target, written)
@@ -174,7 +184,9 @@ impl Digest {
         written: api_types::WrittenFile,
     ) -> Result<CopiedFile, Failure> {
         let context = lock(&self.0).take();
-        let sha256 = context.map(|context| hex(context.finish().as_ref())).unwrap_or_default();
+        let sha256 = context
+            .map(|context| hex(context.finish().as_ref()))
+            .unwrap_or_default();
         if sha256 != written.sha256 {
             let message = format!("{remote} was written with another content than was sent");
             return Err(Failure::new(ExitStatus::Failed, "not_the_same", message));

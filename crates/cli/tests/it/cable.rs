@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use tokio::{
@@ -44,8 +44,8 @@ impl Cable {
         }
     }
 
-    /// Loses the answers to the next so many payments: the service gets the request, the connection
-    /// ends without a word.
+    /// Loses the answers to the next so many payments: the connection is cut when the service
+    /// begins to answer.
     pub fn lose(&self, answers: usize) {
         self.losses.store(answers, Ordering::Relaxed);
     }
@@ -54,30 +54,42 @@ impl Cable {
 async fn carry(client: TcpStream, server: TcpStream, losses: Arc<AtomicUsize>) {
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
+    let is_lost = AtomicBool::new(false);
     tokio::select! {
-        () = requests(from_client, to_server, &losses) => {}
-        () = answers(from_server, to_client) => {}
+        () = requests(from_client, to_server, &losses, &is_lost) => {}
+        () = answers(from_server, to_client, &is_lost) => {}
     }
 }
 
-async fn requests(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, losses: &AtomicUsize) {
+async fn requests(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    losses: &AtomicUsize,
+    is_lost: &AtomicBool,
+) {
     let mut piece = vec![0; 64 * 1024];
     while let Ok(length @ 1..) = from.read(&mut piece).await {
         let pays = String::from_utf8_lossy(&piece[..length]).contains("payment-signature:");
         let take = |left: usize| left.checked_sub(1);
-        let lost = pays && losses.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok();
-        if to.write_all(&piece[..length]).await.is_err() {
-            return;
+        if pays
+            && losses
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+                .is_ok()
+        {
+            is_lost.store(true, Ordering::Relaxed);
         }
-        if lost {
-            // The service has the whole request before its end of the cable is seen to be cut.
-            to.flush().await.unwrap();
+        if to.write_all(&piece[..length]).await.is_err() {
             return;
         }
     }
 }
 
-async fn answers(mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
-    // An error means that one side has closed.
-    let _ = tokio::io::copy(&mut from, &mut to).await;
+async fn answers(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, is_lost: &AtomicBool) {
+    let mut piece = vec![0; 64 * 1024];
+    while let Ok(length @ 1..) = from.read(&mut piece).await {
+        let is_cut = is_lost.load(Ordering::Relaxed);
+        if is_cut || to.write_all(&piece[..length]).await.is_err() {
+            return;
+        }
+    }
 }

@@ -48,16 +48,27 @@ fn every_command_in_the_document_is_understood_and_every_one_is_named() {
     }
     for command in CommandLine::command().get_subcommands() {
         let name = command.get_name();
-        let shown = examples.iter().any(|words| words.iter().any(|word| word == name));
+        let shown = examples
+            .iter()
+            .any(|words| words.iter().any(|word| word == name));
         assert!(shown, "docs/CLI.md has no example of `infra402 {name}`");
         for below in command.get_subcommands() {
             let words = [name, below.get_name()];
-            let shown = examples.iter().any(|example| example.windows(2).any(|pair| pair == words));
-            assert!(shown, "docs/CLI.md has no example of `infra402 {}`", words.join(" "));
+            let shown = examples
+                .iter()
+                .any(|example| example.windows(2).any(|pair| pair == words));
+            assert!(
+                shown,
+                "docs/CLI.md has no example of `infra402 {}`",
+                words.join(" ")
+            );
         }
     }
     for shell in shells() {
-        assert!(document.contains(&shell), "docs/CLI.md does not name {shell}");
+        assert!(
+            document.contains(&shell),
+            "docs/CLI.md does not name {shell}"
+        );
     }
 }
 
@@ -66,16 +77,23 @@ fn the_document_names_every_option_and_variable_that_all_commands_take() {
     let document = document();
     for argument in CommandLine::command().get_arguments() {
         let long = argument.get_long().map(|long| format!("`--{long}"));
-        let variable = argument.get_env().map(|name| format!("`{}`", name.to_string_lossy()));
+        let variable = argument
+            .get_env()
+            .map(|name| format!("`{}`", name.to_string_lossy()));
         for name in long.into_iter().chain(variable) {
             let shown = name == "`--help" || name == "`--version" || document.contains(&name);
             assert!(shown, "docs/CLI.md does not name {name}");
         }
     }
     // The table of exit statuses: a row for each number of the help.
-    let numbers = EXIT_STATUSES.split_whitespace().filter_map(|word| word.parse::<u8>().ok());
+    let numbers = EXIT_STATUSES
+        .split_whitespace()
+        .filter_map(|word| word.parse::<u8>().ok());
     for number in numbers {
-        assert!(document.contains(&format!("| {number} |")), "no exit status {number}");
+        assert!(
+            document.contains(&format!("| {number} |")),
+            "no exit status {number}"
+        );
     }
 }
 
@@ -90,7 +108,12 @@ fn help() {
         text.push_str(&command.render_long_help().to_string());
         text.push_str("\n---\n");
         let below: Vec<_> = command.get_subcommands().cloned().collect();
-        open.extend(below.into_iter().rev().filter(|below| below.get_name() != "help"));
+        open.extend(
+            below
+                .into_iter()
+                .rev()
+                .filter(|below| below.get_name() != "help"),
+        );
     }
     insta::assert_snapshot!(text);
 }

@@ -48,7 +48,10 @@ async fn hostile(said: Said) -> Hostile {
         .route("/lease/lease-a/files", get(files))
         .route("/lease/lease-a/proxy", get(proxy))
         .route("/lease/lease-a/ports", get(ports))
-        .route("/lease/lease-a/ports/{port}", put(open_port).delete(close_port))
+        .route(
+            "/lease/lease-a/ports/{port}",
+            put(open_port).delete(close_port),
+        )
         .route("/lease/lease-a/ports/{port}/visit", post(visit_port))
         .route("/lease/lease-a/ssh-keys", put(add_key))
         .route("/lease/lease-a/ssh", get(ssh_access))
@@ -61,13 +64,19 @@ async fn hostile(said: Said) -> Hostile {
 }
 
 async fn challenge(State(said): State<Arc<Said>>, Json(asked): Json<Value>) -> Json<Value> {
-    let (domain, address) = (said.domain.unwrap_or("localhost"), asked["address"].as_str().unwrap());
-    let message = format!("{domain} wants you to sign in with your Ethereum account:\n{address}\n\nSign in.");
+    let (domain, address) = (
+        said.domain.unwrap_or("localhost"),
+        asked["address"].as_str().unwrap(),
+    );
+    let message =
+        format!("{domain} wants you to sign in with your Ethereum account:\n{address}\n\nSign in.");
     Json(json!({"message": message, "nonce": "n", "expiresAt": "2999-01-01T00:00:00Z"}))
 }
 
 async fn session() -> Json<Value> {
-    Json(json!({"token": "t0ken", "tokenType": "Bearer", "wallet": "0x", "expiresAt": "2999-01-01T00:00:00Z"}))
+    Json(
+        json!({"token": "t0ken", "tokenType": "Bearer", "wallet": "0x", "expiresAt": "2999-01-01T00:00:00Z"}),
+    )
 }
 
 async fn leases(State(said): State<Arc<Said>>) -> Json<Value> {
@@ -86,11 +95,18 @@ struct FileQuery {
 }
 
 async fn files(State(said): State<Arc<Said>>, Query(query): Query<FileQuery>) -> Response {
-    let kind = if query.path == "/srv" { "directory" } else { "file" };
+    let kind = if query.path == "/srv" {
+        "directory"
+    } else {
+        "file"
+    };
     match (query.about, kind) {
-        (true, _) => Json(json!({"name": "srv", "kind": kind, "size": 1, "mode": "755"})).into_response(),
+        (true, _) => {
+            Json(json!({"name": "srv", "kind": kind, "size": 1, "mode": "755"})).into_response()
+        }
         (false, "directory") => {
-            Json(json!({"path": "/srv", "entries": said.entries, "truncated": false})).into_response()
+            Json(json!({"path": "/srv", "entries": said.entries, "truncated": false}))
+                .into_response()
         }
         _ => Bytes::from_static(b"evil").into_response(),
     }
@@ -143,7 +159,13 @@ async fn visit_port() -> Json<Value> {
 }
 
 async fn add_key(Json(asked): Json<Value>) -> Json<Value> {
-    assert!(asked["publicKey"].as_str().unwrap().starts_with("ssh-ed25519 AAAA"), "{asked}");
+    assert!(
+        asked["publicKey"]
+            .as_str()
+            .unwrap()
+            .starts_with("ssh-ed25519 AAAA"),
+        "{asked}"
+    );
     Json(json!({"fingerprint": "SHA256:x"}))
 }
 
@@ -161,12 +183,18 @@ async fn a_name_that_acts_on_the_terminal_is_shown_as_text() {
     .await;
     let shown = service.program.text(&["ls"]).await;
     assert!(shown.contains("b\\u{1b}[2Jox\\u{202e}\\nrow"), "{shown}");
-    assert!(!shown.contains('\u{1b}') && shown.lines().count() == 2, "{shown:?}");
+    assert!(
+        !shown.contains('\u{1b}') && shown.lines().count() == 2,
+        "{shown:?}"
+    );
     let missing = service.program.run(&["stop", "other"]).await;
     assert_eq!(missing.status, 3);
     assert!(!missing.stderr.contains('\u{1b}'), "{:?}", missing.stderr);
     let shown = service.program.text(&["ports", "ls", "lease-a"]).await;
-    assert!(shown.contains("https://80-x\\u{1b}.example\ntaken down: phishing"), "{shown}");
+    assert!(
+        shown.contains("https://80-x\\u{1b}.example\ntaken down: phishing"),
+        "{shown}"
+    );
 }
 
 #[tokio::test]
@@ -178,11 +206,16 @@ async fn a_sign_in_to_another_service_is_not_signed() {
     .await;
     let ran = service.program.run(&["ls"]).await;
     assert_eq!(ran.status, 1);
-    assert!(ran.stderr.contains("wants this wallet to sign in to bank.example"), "{}", ran.stderr);
+    assert!(
+        ran.stderr
+            .contains("wants this wallet to sign in to bank.example"),
+        "{}",
+        ran.stderr
+    );
 }
 
 #[tokio::test]
-async fn a_machine_cannot_write_beside_the_target() {
+async fn a_container_cannot_write_beside_the_target() {
     let entry = |name: &str| json!({"name": name, "kind": "file", "size": 4, "mode": "4777"});
     let names = ["../evil", "..", "/evil", "a/b", "", "ok", "l\u{1b}x"];
     let service = hostile(Said {
@@ -193,7 +226,12 @@ async fn a_machine_cannot_write_beside_the_target() {
     .await;
     let program = &service.program;
     let ran = program.run(&["--json", "cp", "box:/srv", "out/"]).await;
-    assert_eq!((ran.status, &ran.document()["files"]), (1, &json!(2)), "{}", ran.text());
+    assert_eq!(
+        (ran.status, &ran.document()["files"]),
+        (1, &json!(2)),
+        "{}",
+        ran.text()
+    );
     let found = crate::program::tree(&program.path("out"));
     let names: Vec<_> = found.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["l\u{1b}x", "ok"]);
@@ -211,11 +249,22 @@ async fn ports_are_opened_for_whom_it_is_said() {
     .await;
     let program = &service.program;
     let owner = program.text(&["ports", "open", "box", "8080"]).await;
-    assert_eq!(owner, "https://8080-x.example\nnext: infra402 ports visit box 8080\n");
-    let link = program.text(&["ports", "open", "box", "8080", "--access", "link"]).await;
+    assert_eq!(
+        owner,
+        "https://8080-x.example\nnext: infra402 ports visit box 8080\n"
+    );
+    let link = program
+        .text(&["ports", "open", "box", "8080", "--access", "link"])
+        .await;
     assert_eq!(link, "https://8080-x.example/?t=1\n");
-    assert_eq!(program.text(&["ports", "visit", "box", "8080"]).await, "https://once.example\n");
-    assert_eq!(program.text(&["ports", "close", "box", "8080"]).await, "port 8080 is closed\n");
+    assert_eq!(
+        program.text(&["ports", "visit", "box", "8080"]).await,
+        "https://once.example\n"
+    );
+    assert_eq!(
+        program.text(&["ports", "close", "box", "8080"]).await,
+        "port 8080 is closed\n"
+    );
     let closed = program.json(&["ports", "close", "box", "8080"]).await;
     assert_eq!(closed, json!({"port": 8080, "published": false}));
     assert_eq!(program.run(&["ports", "open", "box", "0"]).await.status, 2);
@@ -254,7 +303,10 @@ async fn a_connection_carries_its_bytes_and_nothing_else() {
     let ended = child.wait_with_output().await.unwrap();
     let said = String::from_utf8_lossy(&ended.stderr);
     assert_eq!(ended.status.code(), Some(1), "{said}");
-    assert!(said.contains("(4410): the lease is over\\u{1b}[2J"), "{said}");
+    assert!(
+        said.contains("(4410): the lease is over\\u{1b}[2J"),
+        "{said}"
+    );
 }
 
 #[tokio::test]
@@ -275,7 +327,11 @@ async fn ssh_is_told_the_pinned_host_key_and_a_key_of_its_own() {
     let expected = [
         "Host box",
         "  User root",
-        &format!("  ProxyCommand {} --api {} proxy lease-a", env!("CARGO_BIN_EXE_infra402"), program.api),
+        &format!(
+            "  ProxyCommand {} --api {} proxy lease-a",
+            env!("CARGO_BIN_EXE_infra402"),
+            program.api
+        ),
         "  HostKeyAlias box-x1",
         &format!("  UserKnownHostsFile {state}/known_hosts-lease-a"),
         "  StrictHostKeyChecking yes",
@@ -286,11 +342,18 @@ async fn ssh_is_told_the_pinned_host_key_and_a_key_of_its_own() {
     let lines: Vec<_> = block.lines().take(6).map(str::to_owned).collect();
     assert_eq!(lines, expected);
     let known = std::fs::read_to_string(program.path("state/ssh/known_hosts-lease-a")).unwrap();
-    assert_eq!(known, "box-x1 ssh-ed25519 AAAA\n", "a line that is two is left out");
+    assert_eq!(
+        known, "box-x1 ssh-ed25519 AAAA\n",
+        "a line that is two is left out"
+    );
     // ssh reads the block as it is.
     program.write("config", &block);
     let mut ssh = tokio::process::Command::new("ssh");
-    ssh.args(["-F", "config", "-G", "box"]).current_dir(program.folder.path());
+    ssh.args(["-F", "config", "-G", "box"])
+        .current_dir(program.folder.path());
     let read = ended(ssh).await.ok().text();
-    assert!(read.contains("\nhostkeyalias box-x1\n") && read.contains("proxy lease-a\n"), "{read}");
+    assert!(
+        read.contains("\nhostkeyalias box-x1\n") && read.contains("proxy lease-a\n"),
+        "{read}"
+    );
 }

@@ -64,7 +64,9 @@ impl Market {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
         let database = folder.path().join("market.sqlite").display().to_string();
-        let more = more.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        let more = more
+            .iter()
+            .map(|(name, value)| (*name, (*value).to_owned()));
         let env = Env::from_map(
             [
                 ("ADDRESS", PAYEE.to_owned()),
@@ -103,7 +105,10 @@ impl Market {
     /// Gives a wallet play money.
     pub async fn fund(&self, wallet: Address) {
         let body = json!({ "address": wallet });
-        let asked = self.http.post(format!("{}/demo/faucet", self.url)).json(&body);
+        let asked = self
+            .http
+            .post(format!("{}/demo/faucet", self.url))
+            .json(&body);
         assert_eq!(asked.send().await.unwrap().status(), 200);
     }
 
@@ -117,7 +122,7 @@ impl Market {
     }
 }
 
-/// Serves a router on a free port of this machine until the set is dropped.
+/// Serves a router on a free port of this host until the set is dropped.
 pub async fn serve(router: Router) -> (String, JoinSet<()>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

@@ -23,10 +23,18 @@ async fn a_price_over_the_bound_is_not_paid() {
     assert_eq!((ran.status, ran.stderr.as_str()), (4, said));
     let ran = program.run(&["--network", "base", "lease", "box"]).await;
     assert_eq!(ran.status, 4, "{}", ran.stderr);
-    assert!(ran.stderr.contains("the network is not among those allowed"), "{}", ran.stderr);
+    assert!(
+        ran.stderr
+            .contains("the network is not among those allowed"),
+        "{}",
+        ran.stderr
+    );
     assert_eq!(market.balance(program.wallet()).await, before);
     assert_eq!(program.purchases(), 0);
-    assert_eq!(program.json(&["ls", "--all"]).await["leases"], serde_json::json!([]));
+    assert_eq!(
+        program.json(&["ls", "--all"]).await["leases"],
+        serde_json::json!([])
+    );
 }
 
 #[tokio::test]
@@ -50,7 +58,13 @@ async fn a_key_is_used_only_where_nobody_else_can_read_it() {
     };
     let refused = ended(with_file(0o644)).await;
     assert_eq!(refused.status, 2);
-    assert!(refused.stderr.contains("others than its owner have rights to it"), "{}", refused.stderr);
+    assert!(
+        refused
+            .stderr
+            .contains("others than its owner have rights to it"),
+        "{}",
+        refused.stderr
+    );
     assert!(refused.stderr.contains("chmod 600 key"));
     assert!(!refused.stderr.contains(&program.key()[2..]));
     let used = ended(with_file(0o600)).await;
@@ -70,8 +84,14 @@ async fn a_key_is_used_only_where_nobody_else_can_read_it() {
     assert_eq!(two.status, 2, "{}", two.stderr);
 
     // A key that the program makes is in the place where it looks.
-    let made = ended(program.keyless(&["--json", "wallet", "new"])).await.ok().document();
-    let shown = ended(program.keyless(&["--json", "wallet", "fill"])).await.ok().document();
+    let made = ended(program.keyless(&["--json", "wallet", "new"]))
+        .await
+        .ok()
+        .document();
+    let shown = ended(program.keyless(&["--json", "wallet", "fill"]))
+        .await
+        .ok()
+        .document();
     assert_eq!(made["address"], shown["address"]);
     assert_eq!(shown["playMoney"], "10000000");
 }
@@ -111,7 +131,9 @@ async fn a_purchase_that_was_interrupted_is_bought_once() {
 
     // Something else is something else, and leaves it alone.
     cable.lose(0);
-    let ran = program.run(&["--max-price", "0.001", "lease", "other"]).await;
+    let ran = program
+        .run(&["--max-price", "0.001", "lease", "other"])
+        .await;
     assert_eq!(ran.status, 4);
     let ran = program.run(&["lease", "box"]).await.ok();
     assert!(ran.stderr.contains("it is bought once"), "{}", ran.stderr);
@@ -126,7 +148,12 @@ async fn a_purchase_that_was_interrupted_is_bought_once() {
     assert_eq!(market.balance(program.wallet()).await, before - 20_000);
     let both = program.run(&["stop", "box"]).await;
     assert_eq!(both.status, 2);
-    assert!(both.stderr.contains("several machines are called \"box\""), "{}", both.stderr);
+    assert!(
+        both.stderr
+            .contains("several containers are called \"box\""),
+        "{}",
+        both.stderr
+    );
 }
 
 #[tokio::test]
@@ -144,7 +171,9 @@ async fn an_interrupt_says_how_to_get_the_answer() {
     .await;
     let id = child.id().unwrap();
     let interrupt = format!("kill -INT {id}");
-    let sent = std::process::Command::new("sh").args(["-c", &interrupt]).status();
+    let sent = std::process::Command::new("sh")
+        .args(["-c", &interrupt])
+        .status();
     assert!(sent.unwrap().success());
     let output = child.wait_with_output().await.unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
@@ -153,4 +182,27 @@ async fn an_interrupt_says_how_to_get_the_answer() {
     cable.lose(0);
     program.run(&["lease", "box"]).await.ok();
     assert_eq!(market.balance(program.wallet()).await, before - 10_000);
+}
+
+#[tokio::test]
+async fn what_cannot_be_stored_is_not_paid() {
+    let market = Market::open().await;
+    let program = market.customer(1).await;
+    let before = market.balance(program.wallet()).await;
+    program.write("state", "a file where the folder should be");
+    let ran = program.run(&["lease", "box"]).await;
+    assert_eq!(ran.status, 1, "{}", ran.stderr);
+    assert!(ran.stderr.contains("nothing was paid"), "{}", ran.stderr);
+    assert_eq!(market.balance(program.wallet()).await, before);
+}
+
+#[tokio::test]
+async fn like_commands_at_the_same_time_buy_each_for_itself() {
+    let market = Market::open().await;
+    let program = market.customer(1).await;
+    let before = market.balance(program.wallet()).await;
+    let lease = || program.json(&["lease", "twin"]);
+    let (one, two) = tokio::join!(lease(), lease());
+    assert_ne!(one["leaseId"], two["leaseId"]);
+    assert_eq!(market.balance(program.wallet()).await, before - 20_000);
 }

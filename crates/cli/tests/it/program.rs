@@ -108,7 +108,9 @@ impl Program {
 
     /// Runs it with `--json`; it has to succeed.
     pub async fn json(&self, arguments: &[&str]) -> Value {
-        let arguments: Vec<_> = std::iter::once("--json").chain(arguments.iter().copied()).collect();
+        let arguments: Vec<_> = std::iter::once("--json")
+            .chain(arguments.iter().copied())
+            .collect();
         self.run(&arguments).await.ok().document()
     }
 

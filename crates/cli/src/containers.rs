@@ -1,4 +1,4 @@
-//! Finds a machine by its name, its number or its lease's id.
+//! Finds a container by its name, its number or its lease's id.
 
 use std::collections::BTreeSet;
 
@@ -11,9 +11,9 @@ use crate::{
     failure::{ExitStatus, Failure},
 };
 
-/// A machine.
+/// A container.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Machine {
+pub struct Container {
     /// The id of its lease.
     pub lease_id: String,
     /// Its number.
@@ -22,7 +22,7 @@ pub struct Machine {
     pub hostname: String,
 }
 
-impl Machine {
+impl Container {
     /// The path of a route that takes the number, with the lease that is meant: numbers are used
     /// again.
     pub fn by_number(&self, before: &str, after: &str) -> String {
@@ -64,16 +64,16 @@ fn first_page(all: bool) -> &'static str {
     }
 }
 
-/// The machine that is meant.
+/// The container that is meant.
 ///
 /// # Errors
 /// There is none, or there are several.
-pub async fn find(api: &Api, named: &str) -> Result<Machine, Failure> {
+pub async fn find(api: &Api, named: &str) -> Result<Container, Failure> {
     let listed: ListResponse = read(&list(api, false).await?)?;
     choose(&listed.leases, named)
 }
 
-fn choose(leases: &[LeaseView], named: &str) -> Result<Machine, Failure> {
+fn choose(leases: &[LeaseView], named: &str) -> Result<Container, Failure> {
     let number: Option<u32> = named.parse().ok();
     let fitting = leases.iter().filter(|lease| {
         lease.status != LeaseStatus::Destroyed
@@ -81,15 +81,15 @@ fn choose(leases: &[LeaseView], named: &str) -> Result<Machine, Failure> {
     });
     let found: Vec<_> = fitting.collect();
     match found[..] {
-        [lease] => Ok(Machine {
+        [lease] => Ok(Container {
             lease_id: lease.lease_id.clone(),
             ctid: lease.ctid,
             hostname: lease.hostname.clone(),
         }),
         [] => {
-            let message = format!("you have no machine {named:?}");
+            let message = format!("you have no container {named:?}");
             let names: BTreeSet<_> = leases.iter().map(|lease| lease.hostname.as_str()).collect();
-            let failure = Failure::new(ExitStatus::NotFound, "machine_not_found", message);
+            let failure = Failure::new(ExitStatus::NotFound, "container_not_found", message);
             Err(match names.is_empty() {
                 true => failure.advise("lease one: infra402 lease NAME"),
                 false => {
@@ -99,7 +99,7 @@ fn choose(leases: &[LeaseView], named: &str) -> Result<Machine, Failure> {
             })
         }
         _ => {
-            let message = format!("several machines are called {named:?}");
+            let message = format!("several containers are called {named:?}");
             let failure = Failure::new(ExitStatus::Usage, "ambiguous", message);
             let ids: Vec<_> = found
                 .iter()
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_is_found_by_name_number_and_lease_and_only_where_it_is_one() {
+    fn a_container_is_found_by_name_number_and_lease_and_only_where_it_is_one() {
         let leases = [
             lease("lease-a", 100, "box", "active"),
             lease("lease-b", 101, "twin", "active"),
@@ -134,13 +134,23 @@ mod tests {
             lease("lease-d", 103, "101", "active"),
             lease("lease-e", 104, "gone", "destroyed"),
         ];
-        let chosen = |named: &str| choose(&leases, named).map(|machine| machine.lease_id);
+        let chosen = |named: &str| choose(&leases, named).map(|container| container.lease_id);
         for named in ["box", "100", "lease-a"] {
             assert_eq!(chosen(named).unwrap(), "lease-a");
         }
         assert_eq!(chosen("lease-c").unwrap(), "lease-c");
-        for (named, status) in [("twin", 2), ("101", 2), ("gone", 3), ("", 3), ("lease-e", 3)] {
-            assert_eq!(chosen(named).unwrap_err().status.number(), status, "{named}");
+        for (named, status) in [
+            ("twin", 2),
+            ("101", 2),
+            ("gone", 3),
+            ("", 3),
+            ("lease-e", 3),
+        ] {
+            assert_eq!(
+                chosen(named).unwrap_err().status.number(),
+                status,
+                "{named}"
+            );
         }
     }
 }
