@@ -10,11 +10,14 @@ use crate::values::{Access, ContainerSize, EnvVariable, Mebibytes, RemoteSignal}
 /// The exit statuses, as `--help` and docs/CLI.md list them.
 pub const EXIT_STATUSES: &str = "\
 Exit status:
-  0  done                         5  not enough money in the wallet
-  1  failed                       6  the service cannot be reached
-  2  wrong use of this program    7  paid for or perhaps paid for, and no answer yet:
-  3  no such container, file, …        the same command asks for it again, free of charge
+  0  done
+  1  failed
+  2  wrong use of this program
+  3  no such container, file or command
   4  the payment was refused, declined or too expensive
+  5  not enough money in the wallet
+  6  the service cannot be reached
+  7  paid for or perhaps paid for, and no answer yet: the same command asks for it again
   exec and ssh end with the status of the command that they ran.";
 
 /// Leases Linux containers and works in them; paid in USDC over HTTP 402
@@ -31,6 +34,7 @@ pub struct CommandLine {
 
 /// What every command takes.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Options of all commands")]
 pub struct GlobalArguments {
     /// The lease API
     #[arg(
@@ -147,7 +151,6 @@ pub enum Command {
     /// Open a shell over SSH, or run a command by it, with the system's ssh
     Ssh(SshArguments),
     /// Connect standard input and output with a container's SSH server, as ssh's ProxyCommand
-    #[command(visible_alias = "stdio")]
     Proxy {
         /// Its name, number or lease id
         container: String,

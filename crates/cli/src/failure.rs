@@ -52,10 +52,8 @@ pub struct Failure {
     pub message: String,
     /// What can be done now.
     pub next_actions: Vec<String>,
-    /// Fields that the service refused.
-    pub fields: Vec<FieldError>,
     /// Particulars, as the service gave them.
-    pub details: Option<Value>,
+    pub details: Option<Box<Value>>,
     /// The id under which the service's log has the rest.
     pub request_id: Option<String>,
 }
@@ -75,7 +73,7 @@ struct EnvelopeBody {
     #[serde(default)]
     next_actions: Vec<String>,
     #[serde(default)]
-    details: Option<Value>,
+    details: Option<Box<Value>>,
     #[serde(default)]
     request_id: Option<String>,
 }
@@ -88,7 +86,6 @@ impl Failure {
             code: code.to_owned(),
             message: message.into(),
             next_actions: Vec::new(),
-            fields: Vec::new(),
             details: None,
             request_id: None,
         }
@@ -141,18 +138,11 @@ impl Failure {
                 .advise("check the address: --api, or INFRA402_API");
         };
         let code: Option<ErrorCode> = serde_json::from_value(json!(error.code)).ok();
-        let fields = error
-            .details
-            .as_ref()
-            .and_then(|details| details.get("fields"))
-            .and_then(|fields| serde_json::from_value(fields.clone()).ok())
-            .unwrap_or_default();
         Self {
             status: code.map_or(ExitStatus::Failed, exit_status),
             code: error.code,
             message: error.message,
             next_actions: error.next_actions,
-            fields,
             details: error.details,
             request_id: error.request_id,
         }
@@ -168,7 +158,10 @@ impl Failure {
     /// The text for people, several lines.
     pub fn text(&self) -> String {
         let mut lines = vec![format!("error: {}", self.message)];
-        let fields = self.fields.iter();
+        let details = self.details.as_ref();
+        let fields = details.and_then(|details| Vec::deserialize(&details["fields"]).ok());
+        let fields: Vec<FieldError> = fields.unwrap_or_default();
+        let fields = fields.iter();
         lines.extend(fields.map(|field| format!("  {}: {}", field.field, field.message)));
         lines.extend(
             self.next_actions
@@ -193,7 +186,7 @@ impl Failure {
             error["nextActions"] = json!(self.next_actions);
         }
         if let Some(details) = &self.details {
-            error["details"] = details.clone();
+            error["details"] = (**details).clone();
         }
         if let Some(id) = &self.request_id {
             error["requestId"] = json!(id);

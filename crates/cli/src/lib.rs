@@ -46,23 +46,23 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Ok(runtime) => runtime,
         Err(error) => return report(&Failure::local(error.to_string()), json),
     };
-    let outcome = runtime.block_on(async {
-        tokio::select! {
-            outcome = commands::run(line) => Some(outcome),
-            Ok(()) = tokio::signal::ctrl_c() => None,
-        }
-    });
+    runtime.spawn(end_when_interrupted(json));
+    let outcome = runtime.block_on(commands::run(line));
     // Threads that read standard input do not end by themselves.
     runtime.shutdown_background();
     match outcome {
-        Some(Ok(status)) => status,
-        Some(Err(failure)) => report(&failure, json),
-        None => {
-            if purchase::is_open() {
-                report(&purchase::outcome::unanswered("interrupted"), json);
-            }
-            INTERRUPTED
+        Ok(status) => status,
+        Err(failure) => report(&failure, json),
+    }
+}
+
+/// Ends the program at the first interrupt, also while it waits for standard input or output.
+async fn end_when_interrupted(json: bool) {
+    if tokio::signal::ctrl_c().await.is_ok() {
+        if purchase::is_open() {
+            report(&purchase::outcome::unanswered("interrupted"), json);
         }
+        std::process::exit(INTERRUPTED.into());
     }
 }
 

@@ -48,7 +48,10 @@ pub(super) async fn run(
                 streamed: false,
             };
             let bought = purchase::buy(api, &wanted, &mut |_| {}).await?;
-            return show(api, &bought.body, || Ok(bought.body.to_string()));
+            return show(api, &bought.body, || {
+                let text = bought.text.clone();
+                Ok(text.unwrap_or_else(|| bought.body.to_string()))
+            });
         }
         StatusCode::UNAUTHORIZED => api.with_session(|| Ok(prepare())).await?,
         _ => response,

@@ -65,7 +65,7 @@ async fn compare(files: &RemoteFiles<'_>, copied: &Copied) -> Result<(), Failure
     while !rest.is_empty() {
         let mut room = ARGUMENTS;
         let fitting = rest.iter().take_while(|file| {
-            let fits = room >= file.remote.len() + 1;
+            let fits = room > file.remote.len();
             room = room.saturating_sub(file.remote.len() + 1);
             fits
         });

@@ -77,6 +77,8 @@ pub struct Bought {
     pub status: u16,
     /// Its body.
     pub body: Value,
+    /// Its body as it came, unless it came in an event.
+    pub text: Option<String>,
     /// What was paid, where the service asked for a payment.
     pub paid: Option<Usdc>,
     /// The receipt.
@@ -181,6 +183,7 @@ async fn unpaid(response: Response) -> Result<Bought, Failure> {
     Ok(Bought {
         status: status.as_u16(),
         body: serde_json::from_slice(&body).unwrap_or_default(),
+        text: String::from_utf8(body).ok(),
         paid: None,
         receipt: None,
     })
@@ -324,6 +327,7 @@ impl Asking<'_> {
         Ok(PaidAnswer {
             status,
             body: serde_json::from_slice(&body).unwrap_or_default(),
+            text: String::from_utf8(body).ok(),
             receipt,
             retry_after,
         })
@@ -340,6 +344,7 @@ impl Asking<'_> {
         Bought {
             status: answer.status,
             body: answer.body,
+            text: answer.text,
             paid,
             receipt: answer.receipt,
         }
@@ -366,6 +371,7 @@ async fn follow(
             return Ok(PaidAnswer {
                 status: status.ok_or("the result has no status")?,
                 body: event.data["body"].clone(),
+                text: None,
                 receipt: serde_json::from_value(event.data["receipt"].clone()).ok(),
                 retry_after: None,
             });

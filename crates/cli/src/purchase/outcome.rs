@@ -24,6 +24,8 @@ pub struct PaidAnswer {
     pub status: u16,
     /// The body; null where it is no JSON.
     pub body: Value,
+    /// The body as it came, unless it came in an event.
+    pub text: Option<String>,
     /// The receipt, if there was one.
     pub receipt: Option<Receipt>,
     /// What the service asks to wait for.
@@ -136,7 +138,8 @@ fn refused(answer: &PaidAnswer) -> Failure {
         ErrorCode::PaymentRefused.as_str(),
         message,
     );
-    failure.details = (!reason.is_empty()).then(|| serde_json::json!({ "reason": reason }));
+    failure.details =
+        (!reason.is_empty()).then(|| Box::new(serde_json::json!({ "reason": reason })));
     failure
 }
 
@@ -181,6 +184,7 @@ mod tests {
         PaidAnswer {
             status,
             body,
+            text: None,
             receipt,
             retry_after: None,
         }

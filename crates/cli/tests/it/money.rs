@@ -1,6 +1,12 @@
 //! What is paid, and what is not: bounds, keys, and answers that get lost.
 
-use std::{os::unix::fs::PermissionsExt as _, process::Stdio};
+use std::{
+    io::{Read as _, Write as _},
+    os::unix::fs::PermissionsExt as _,
+    process::Stdio,
+};
+
+use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 
 use crate::{
     cable::Cable,
@@ -205,4 +211,68 @@ async fn like_commands_at_the_same_time_buy_each_for_itself() {
     let (one, two) = tokio::join!(lease(), lease());
     assert_ne!(one["leaseId"], two["leaseId"]);
     assert_eq!(market.balance(program.wallet()).await, before - 20_000);
+}
+
+/// Runs the program in a terminal, where its question gets this answer; its exit status and what was
+/// shown.
+async fn in_a_terminal(
+    program: &Program,
+    arguments: &[&str],
+    answer: &'static str,
+) -> (u32, String) {
+    let pair = native_pty_system().openpty(PtySize::default()).unwrap();
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_infra402"));
+    command.args(arguments);
+    command.cwd(program.folder.path());
+    command.env_clear();
+    command.env("INFRA402_API", &program.api);
+    command.env("INFRA402_STATE", program.path("state"));
+    command.env("INFRA402_KEY", program.key());
+    let mut child = pair.slave.spawn_command(command).unwrap();
+    drop(pair.slave);
+    let mut reader = pair.master.try_clone_reader().unwrap();
+    let mut writer = pair.master.take_writer().unwrap();
+    let talk = move || {
+        let (mut shown, mut asked) = (Vec::new(), false);
+        let mut piece = [0; 1024];
+        // Linux ends the reads with an error once the other side of the terminal is closed.
+        while let Ok(length @ 1..) = reader.read(&mut piece) {
+            shown.extend_from_slice(&piece[..length]);
+            if !asked && String::from_utf8_lossy(&shown).contains("[y/N] ") {
+                asked = true;
+                writer.write_all(answer.as_bytes()).unwrap();
+            }
+        }
+        let status = child.wait().unwrap();
+        (
+            status.exit_code(),
+            String::from_utf8_lossy(&shown).into_owned(),
+        )
+    };
+    tokio::task::spawn_blocking(talk).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_terminal_is_asked_before_a_payment() {
+    let market = Market::open().await;
+    let program = market.customer(1).await;
+    let before = market.balance(program.wallet()).await;
+    for (answer, status) in [("\n", 4), ("no\n", 4), ("\u{3}", 130), ("\u{4}", 4)] {
+        let (ended, shown) = in_a_terminal(&program, &["lease", "box"], answer).await;
+        assert_eq!(ended, status, "{answer:?}: {shown}");
+        assert!(shown.contains(
+            "Pay 0.0100 USDC on Base Sepolia to 0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+        ));
+    }
+    assert_eq!(market.balance(program.wallet()).await, before);
+    assert_eq!(program.purchases(), 0);
+    let (ended, shown) = in_a_terminal(&program, &["lease", "box"], "y\n").await;
+    assert_eq!(ended, 0, "{shown}");
+    // A command costs too little for a question.
+    let (ended, shown) = in_a_terminal(&program, &["exec", "box", "exit 5"], "n\n").await;
+    assert_eq!(ended, 5, "{shown}");
+    let (ended, shown) = in_a_terminal(&program, &["rm", "box"], "n\n").await;
+    assert_eq!(ended, 1, "{shown}");
+    let (ended, shown) = in_a_terminal(&program, &["rm", "box"], "yes\n").await;
+    assert_eq!(ended, 0, "{shown}");
 }
