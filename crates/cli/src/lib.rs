@@ -2,15 +2,17 @@
 //!
 //! Layout: [`arguments`] is what is typed and [`values`] the options that are more than a text;
 //! [`settings`] and [`wallet_key`] are what a run works with; [`commands`] has a file per command.
-//! They use [`api`] (requests, [`session`]), [`containers`] (names), [`purchase`] (payments that
-//! are made once) and [`transfer`] (files). [`failure`] says why something did not succeed, in
-//! words, as JSON and as exit status; [`printed`] is what reaches the terminal.
+//! They use [`api`] (requests, over [`http`] and with a [`session`]), [`containers`] (names),
+//! [`purchase`] (payments that are made once) and [`transfer`] (files). [`failure`] says why
+//! something did not succeed, in words, as JSON and as exit status; [`printed`] is what reaches the
+//! terminal.
 
 pub mod api;
 pub mod arguments;
 pub mod commands;
 pub mod containers;
 pub mod failure;
+pub mod http;
 pub mod printed;
 pub mod purchase;
 pub mod session;

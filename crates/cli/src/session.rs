@@ -2,9 +2,13 @@
 //! good for the wallet's free routes for a day. The token is kept in a file, so that not every run
 //! signs in anew.
 
-use std::{fs, net::IpAddr, path::PathBuf};
+use std::{
+    fs,
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
 
-use alloy::signers::SignerSync as _;
+use alloy::signers::{SignerSync as _, local::PrivateKeySigner};
 use api_types::{
     Secret, SessionChallenge, SessionChallengeRequest, SessionRequest, SessionResponse, Timestamp,
 };
@@ -13,9 +17,8 @@ use tokio::sync::Mutex;
 use url::{Host, Url};
 
 use crate::{
-    api::{Api, json, now, read},
     failure::Failure,
-    settings::Settings,
+    http::{Http, json, now, read},
     state_files,
 };
 
@@ -45,9 +48,9 @@ impl StoredSession {
 
 impl SessionCache {
     /// An empty one; the file is looked at when a session is needed.
-    pub fn new(settings: &Settings) -> Self {
+    pub fn new(state: &Path) -> Self {
         Self {
-            state: settings.state.clone(),
+            state: state.to_owned(),
             current: Mutex::new(None),
         }
     }
@@ -56,16 +59,16 @@ impl SessionCache {
     ///
     /// # Errors
     /// The wallet cannot sign in.
-    pub async fn token(&self, api: &Api) -> Result<Secret, Failure> {
+    pub async fn token(&self, api: &Http, signer: &PrivateKeySigner) -> Result<Secret, Failure> {
         let mut current = self.current.lock().await;
         if current.is_none() {
-            *current = self.stored(api)?;
+            *current = self.stored(api, signer)?;
         }
         if let Some(session) = current.as_ref().filter(|session| session.is_good()) {
             return Ok(session.token.clone());
         }
-        let session = sign_in(api).await?;
-        self.store(api, &session)?;
+        let session = sign_in(api, signer).await?;
+        self.store(api, signer, &session)?;
         let token = session.token.clone();
         *current = Some(session);
         Ok(token)
@@ -79,37 +82,45 @@ impl SessionCache {
         }
     }
 
-    fn file(&self, api: &Api) -> Result<PathBuf, Failure> {
+    fn file(&self, api: &Http, signer: &PrivateKeySigner) -> Result<PathBuf, Failure> {
         let folder = state_files::folder(&self.state, "sessions")
             .map_err(|error| Failure::file(&self.state, &error))?;
-        let wallet = api.signer()?.address().to_string();
-        let name = state_files::fingerprint(&[&api.settings.api, &wallet]);
+        let wallet = signer.address().to_string();
+        let name = state_files::fingerprint(&[&api.address, &wallet]);
         Ok(folder.join(format!("{name}.json")))
     }
 
-    fn stored(&self, api: &Api) -> Result<Option<StoredSession>, Failure> {
-        let text = fs::read(self.file(api)?).ok();
+    fn stored(
+        &self,
+        api: &Http,
+        signer: &PrivateKeySigner,
+    ) -> Result<Option<StoredSession>, Failure> {
+        let text = fs::read(self.file(api, signer)?).ok();
         Ok(text.and_then(|text| serde_json::from_slice(&text).ok()))
     }
 
-    fn store(&self, api: &Api, session: &StoredSession) -> Result<(), Failure> {
-        let file = self.file(api)?;
+    fn store(
+        &self,
+        api: &Http,
+        signer: &PrivateKeySigner,
+        session: &StoredSession,
+    ) -> Result<(), Failure> {
+        let file = self.file(api, signer)?;
         let text =
             serde_json::to_vec(session).map_err(|error| Failure::local(error.to_string()))?;
         state_files::write(&file, &text).map_err(|error| Failure::file(&file, &error))
     }
 }
 
-async fn sign_in(api: &Api) -> Result<StoredSession, Failure> {
-    let signer = api.signer()?;
+async fn sign_in(api: &Http, signer: &PrivateKeySigner) -> Result<StoredSession, Failure> {
     let address = signer.address().to_string();
     let asked = SessionChallengeRequest {
         address: address.clone(),
         chain_id: None,
     };
-    let request = api.http().post(api.url("/session/challenge")).json(&asked);
+    let request = api.soon.post(api.url("/session/challenge")).json(&asked);
     let challenge: SessionChallenge = read(&json(api.free(request).await?).await?)?;
-    check(&challenge.message, &api.settings.api, &address)?;
+    check(&challenge.message, &api.address, &address)?;
     let signature = signer
         .sign_message_sync(challenge.message.as_bytes())
         .map_err(|_| Failure::local("the key cannot sign"))?;
@@ -117,7 +128,7 @@ async fn sign_in(api: &Api) -> Result<StoredSession, Failure> {
         message: challenge.message,
         signature: signature.to_string().into(),
     };
-    let request = api.http().post(api.url("/session")).json(&signed);
+    let request = api.soon.post(api.url("/session")).json(&signed);
     let session: SessionResponse = read(&json(api.free(request).await?).await?)?;
     Ok(StoredSession {
         token: session.token,

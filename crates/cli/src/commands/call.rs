@@ -45,6 +45,7 @@ pub(super) async fn run(
                 path: path.to_owned(),
                 body: body.clone(),
                 what: format!("{method} {path}"),
+                announced: true,
                 streamed: false,
             };
             let bought = purchase::buy(api, &wanted, &mut |_| {}).await?;

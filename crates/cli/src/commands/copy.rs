@@ -47,7 +47,11 @@ pub(super) async fn run(api: &Api, arguments: &CopyArguments) -> Result<u8, Fail
         "files": copied.files.len(), "bytes": copied.bytes(), "skipped": copied.skipped,
         "checked": arguments.check || !source.is_container(),
     });
-    let text = format!("{} files, {}", copied.files.len(), bytes(copied.bytes()));
+    let count = match copied.files.len() {
+        1 => "1 file".to_owned(),
+        count => format!("{count} files"),
+    };
+    let text = format!("{count}, {}", bytes(copied.bytes()));
     match to_stdout {
         true => api.settings.progress(&text),
         false => drop(show(api, &document, || Ok(text))?),

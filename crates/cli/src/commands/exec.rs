@@ -93,6 +93,7 @@ async fn buy(
         body: Some(body),
         what: "a command".to_owned(),
         streamed: !request.background,
+        announced: false,
     };
     purchase::buy(api, &wanted, listen).await
 }

@@ -19,6 +19,7 @@ pub(super) async fn run(api: &Api, wanted: &LeaseArguments, shell: bool) -> Resu
         path: "/lease/container".to_owned(),
         body: Some(quote::body(wanted)?),
         what: format!("a lease of {} minutes", wanted.minutes),
+        announced: true,
         streamed: true,
     };
     let settings = api.settings.clone();

@@ -21,6 +21,7 @@ pub(super) async fn run(api: &Api, named: &str, minutes: u32) -> Result<u8, Fail
         path: container.by_number("/lease", "/renew"),
         body: Some(json!({ "runtimeMinutes": minutes })),
         what: format!("{minutes} more minutes of {name}"),
+        announced: true,
         streamed: false,
     };
     let bought = purchase::buy(api, &wanted, &mut |_| {}).await?;

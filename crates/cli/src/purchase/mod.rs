@@ -68,6 +68,8 @@ pub struct Wanted {
     pub what: String,
     /// Whether progress and output are wanted as they come.
     pub streamed: bool,
+    /// Whether the payment is said; not beside the output of a command.
+    pub announced: bool,
 }
 
 /// What was bought.
@@ -337,8 +339,10 @@ impl Asking<'_> {
         let paid = answer.receipt.as_ref().filter(|receipt| receipt.success);
         let paid = paid.map(|receipt| {
             let transaction = &receipt.transaction;
-            let text = format!("paid {}, transaction {transaction}", self.amount);
-            self.api.settings.progress(&text);
+            if self.wanted.announced {
+                let text = format!("paid {}, transaction {transaction}", self.amount);
+                self.api.settings.progress(&text);
+            }
             self.amount
         });
         Bought {

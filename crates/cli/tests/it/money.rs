@@ -163,6 +163,29 @@ async fn a_purchase_that_was_interrupted_is_bought_once() {
 }
 
 #[tokio::test]
+async fn only_who_says_so_buys_anew_while_an_answer_is_missing() {
+    let market = Market::open().await;
+    let mut program = market.customer(1).await;
+    let cable = Cable::to(&market.url).await;
+    program.api = cable.url.clone();
+    let before = market.balance(program.wallet()).await;
+    cable.lose(usize::MAX);
+    let mut child = program.command(&["lease", "box"]).spawn().unwrap();
+    until("the lease is paid", async || {
+        (market.balance(program.wallet()).await < before).then_some(())
+    })
+    .await;
+    child.kill().await.unwrap();
+    cable.lose(0);
+    let anew = program.json(&["--fresh", "lease", "box"]).await;
+    assert_eq!(market.balance(program.wallet()).await, before - 20_000);
+    let earlier = program.json(&["lease", "box"]).await;
+    assert_ne!(anew["leaseId"], earlier["leaseId"]);
+    assert_eq!(market.balance(program.wallet()).await, before - 20_000);
+    assert_eq!(program.purchases(), 0);
+}
+
+#[tokio::test]
 async fn an_interrupt_says_how_to_get_the_answer() {
     let market = Market::open().await;
     let mut program = market.customer(1).await;
