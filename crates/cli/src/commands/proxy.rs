@@ -8,7 +8,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::{
     io::AsyncWriteExt as _,
     sync::{mpsc, oneshot},
-    time::{Instant, MissedTickBehavior, interval, sleep_until, timeout},
+    time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout},
 };
 use tokio_tungstenite::tungstenite::Message;
 
@@ -46,7 +46,7 @@ pub(super) async fn run(api: &Api, named: &str) -> Result<u8, Failure> {
     };
     let (mut to_container, mut from_container) = socket.split();
     let mut output = tokio::io::stdout();
-    let mut ping = interval(PING);
+    let mut ping = interval_at(Instant::now() + PING, PING);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut deadline = Instant::now() + SILENCE;
     let mut closing = false;

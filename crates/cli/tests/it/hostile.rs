@@ -27,12 +27,12 @@ use crate::{
 
 /// A service that says what a test wants.
 #[derive(Default)]
-struct Said {
+pub struct Said {
     /// The host in the text to sign.
-    domain: Option<&'static str>,
-    hostname: &'static str,
+    pub domain: Option<&'static str>,
+    pub hostname: &'static str,
     /// What is in the directory `/srv`.
-    entries: Value,
+    pub entries: Value,
 }
 
 struct Hostile {
@@ -40,11 +40,18 @@ struct Hostile {
     _serving: JoinSet<()>,
 }
 
-async fn hostile(said: Said) -> Hostile {
-    let router = Router::new()
+/// The routes by which the program signs in and finds its containers.
+pub fn sign_in_and_leases(said: Said) -> Router {
+    Router::new()
         .route("/session/challenge", post(challenge))
         .route("/session", post(session))
         .route("/leases", get(leases))
+        .with_state(Arc::new(said))
+}
+
+async fn hostile(said: Said) -> Hostile {
+    let entries = said.entries.clone();
+    let router = Router::new()
         .route("/lease/lease-a/files", get(files))
         .route("/lease/lease-a/proxy", get(proxy))
         .route("/lease/lease-a/ports", get(ports))
@@ -55,7 +62,8 @@ async fn hostile(said: Said) -> Hostile {
         .route("/lease/lease-a/ports/{port}/visit", post(visit_port))
         .route("/lease/lease-a/ssh-keys", put(add_key))
         .route("/lease/lease-a/ssh", get(ssh_access))
-        .with_state(Arc::new(said));
+        .with_state(Arc::new(entries))
+        .merge(sign_in_and_leases(said));
     let (url, serving) = serve(router).await;
     Hostile {
         program: Program::new(&url, 1),
@@ -94,7 +102,7 @@ struct FileQuery {
     about: bool,
 }
 
-async fn files(State(said): State<Arc<Said>>, Query(query): Query<FileQuery>) -> Response {
+async fn files(State(entries): State<Arc<Value>>, Query(query): Query<FileQuery>) -> Response {
     let kind = if query.path == "/srv" {
         "directory"
     } else {
@@ -105,8 +113,7 @@ async fn files(State(said): State<Arc<Said>>, Query(query): Query<FileQuery>) ->
             Json(json!({"name": "srv", "kind": kind, "size": 1, "mode": "755"})).into_response()
         }
         (false, "directory") => {
-            Json(json!({"path": "/srv", "entries": said.entries, "truncated": false}))
-                .into_response()
+            Json(json!({"path": "/srv", "entries": *entries, "truncated": false})).into_response()
         }
         _ => Bytes::from_static(b"evil").into_response(),
     }

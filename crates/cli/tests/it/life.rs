@@ -144,7 +144,11 @@ async fn a_container_is_leased_worked_in_and_destroyed() {
         .await;
     until("the command is ended", async || {
         let listed = program.json(&["commands", "ls", "box"]).await;
-        (listed["commands"][0]["exitCode"] == 137).then_some(())
+        let commands = listed["commands"].as_array().unwrap();
+        let killed = commands
+            .iter()
+            .find(|command| command["commandId"] == id.trim());
+        (killed.unwrap()["exitCode"] == 137).then_some(())
     })
     .await;
 

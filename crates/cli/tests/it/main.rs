@@ -12,3 +12,4 @@ mod market;
 mod money;
 mod program;
 mod shapes;
+mod shell;
