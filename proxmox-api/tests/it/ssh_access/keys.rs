@@ -49,12 +49,9 @@ async fn keys_live_in_a_block_of_their_own_and_what_the_owner_wrote_stays() {
         .as_str()
         .unwrap()
         .replace("SHA256:", "SHA256:x");
-    let none = client.api(
-        Method::DELETE,
-        &format!("ssh-keys?fingerprint={other}"),
-        None,
-    );
-    assert_eq!(none.await.status, 204);
+    let unknown = format!("ssh-keys?fingerprint={other}");
+    let none = client.api(Method::DELETE, &unknown, None).await;
+    assert_eq!(none.status, 204);
     assert_eq!(read().await.matches(KEY).count(), 1);
     let removed = client.api(Method::DELETE, "ssh-keys", None).await;
     assert_eq!(removed.status, 204, "{:?}", removed.body);
