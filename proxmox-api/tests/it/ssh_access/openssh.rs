@@ -1,6 +1,6 @@
 //! OpenSSH's clients through the jump host, as the block for `~/.ssh/config` has it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Output;
 use std::time::Duration;
 
@@ -95,7 +95,7 @@ impl Client {
         );
         let config = config.replace(given, &at.to_string());
         let known = told.body["knownHosts"].as_array().unwrap();
-        assert_eq!(known.len() >= 2, true, "{known:?}");
+        assert!(known.len() >= 2, "{known:?}");
         let known: String = known
             .iter()
             .map(|line| {
@@ -137,10 +137,6 @@ pub async fn output(mut command: Command) -> Output {
 fn texts(output: &Output) -> (String, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (text(&output.stdout), text(&output.stderr))
-}
-
-fn exists(path: &Path) -> bool {
-    path.exists()
 }
 
 #[tokio::test]
@@ -195,7 +191,7 @@ async fn openssh_gets_through_the_jump_host_to_its_own_container_only() {
     let back = client
         .run("scp", &["-q", &remote, down.to_str().unwrap()])
         .await;
-    assert!(back.status.success() && exists(&down), "{:?}", texts(&back));
+    assert!(back.status.success() && down.exists(), "{:?}", texts(&back));
     assert!(std::fs::read(&down).unwrap() == content);
     // The jump host itself has no shell, and leads nowhere else.
     let jump = client.app.jump_host;
