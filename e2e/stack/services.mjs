@@ -67,11 +67,13 @@ function askProxmox({ url, tokenId, tokenSecret, caPem }, path, form) {
  */
 export async function startApi({ simulator, facilitator = 'demo', env = {} }) {
   const folder = mkdtempSync(join(tmpdir(), 'infra402-api-'));
-  const port = await freePort();
+  const [port, ingressPort, sshPort] = [await freePort(), await freePort(), await freePort()];
   const url = `http://127.0.0.1:${port}`;
   const { connection } = simulator;
   const environment = {
     PORT: String(port),
+    INGRESS_PORT: String(ingressPort),
+    SSH_PORT: String(sshPort),
     BIND: '127.0.0.1',
     PUBLIC_BASE_URL: url,
     ADDRESS: account(PAYEE).address,

@@ -7,7 +7,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand, error::
 use crate::{
     commands::{
         backup::BackupCommand, installation_key::InstallationKeyCommand, leases::LeasesCommand,
-        payments::PaymentsCommand, store::StoreCommand,
+        names::NamesCommand, payments::PaymentsCommand, store::StoreCommand,
     },
     config::SCHEMA,
     doctor::command::DoctorOptions,
@@ -45,6 +45,9 @@ pub enum Command {
     /// See leases, and end one whose container is lost.
     #[command(subcommand)]
     Leases(LeasesCommand),
+    /// Take the name of a container down, for what is published under it, and put it back.
+    #[command(subcommand)]
+    Names(NamesCommand),
     /// Write a backup of the database while the service runs.
     Backup(BackupCommand),
     /// Write the key of the installation to a file, so that it can leave the database.

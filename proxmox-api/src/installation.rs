@@ -2,6 +2,7 @@
 //! derived that must survive a crash without being stored.
 
 use api_types::Secret;
+use jump_host::JumpHostKey;
 use service::crypto;
 
 use crate::{
@@ -86,6 +87,28 @@ impl Installation {
     /// lease.
     pub fn guest_key(&self, lease_id: &LeaseId) -> ::guest::GuestKey {
         ::guest::GuestKey::derive(self.key.as_bytes(), lease_id.as_str())
+    }
+
+    /// The host key of the jump host, the same in every replica.
+    pub fn jump_host_key(&self) -> JumpHostKey {
+        JumpHostKey::derive(self.key.as_bytes())
+    }
+
+    /// A tag that proves that this installation made a text.
+    pub fn sign(&self, text: &str) -> [u8; 32] {
+        crypto::hmac_sign(self.key.as_bytes(), text.as_bytes())
+    }
+
+    /// Whether the tag is this installation's for the text; compared in constant time.
+    pub fn has_signed(&self, text: &str, tag: &[u8]) -> bool {
+        crypto::hmac_verify(self.key.as_bytes(), text.as_bytes(), tag)
+    }
+
+    /// An installation with this key, for tests.
+    #[cfg(test)]
+    pub(crate) fn in_test(key: &str) -> Self {
+        let (id, key) = ("test".to_owned(), key.to_owned());
+        Self { id, key }
     }
 
     /// The password that is made for a lease whose customer gave none: 20 letters and digits, about

@@ -5,7 +5,7 @@
 //! | Modules | What they do |
 //! | --- | --- |
 //! | [`arguments`], [`commands`], [`doctor`] | the command line, and what the operator runs |
-//! | [`routes`] | HTTP; one file per resource |
+//! | [`routes`], [`ingress`], [`jump`] | HTTP, one file per resource; visitors of published ports; SSH clients |
 //! | [`operations`] | what is sold: one file per paid operation |
 //! | [`openapi`] | the document of all routes |
 //! | [`console`], [`lease`], [`paywall`] | terminals; containers; the order of checks on a paid request |
@@ -42,7 +42,9 @@ pub mod doctor;
 pub mod error;
 pub mod failed_payments;
 pub mod ids;
+pub mod ingress;
 pub mod installation;
+pub mod jump;
 pub mod lease;
 pub mod locks;
 pub mod memory;

@@ -8,7 +8,7 @@ use proxmox_api::{
     arguments::{self, Command},
     commands,
     config::{Config, SCHEMA, read_database},
-    doctor, examine, start_work,
+    doctor, examine, ingress, jump, start_work,
 };
 use service::{
     Service,
@@ -55,6 +55,12 @@ pub async fn main() -> ExitCode {
         Command::Leases(command) => {
             let perform = |database: Database| async move {
                 commands::leases::perform(&database, Arc::new(SystemClock), command).await
+            };
+            on_database(perform).await
+        }
+        Command::Names(command) => {
+            let perform = |database: Database| async move {
+                commands::names::perform(&database, Arc::new(SystemClock), command).await
             };
             on_database(perform).await
         }
@@ -115,8 +121,38 @@ async fn serve(config: Config, metrics: Metrics) -> anyhow::Result<()> {
         Shutdown::on_signals()?,
         ServerLimits::behind(state.config.trusted_proxies),
     );
+    let mut beside = JoinSet::new();
+    serve_visitors(&mut beside, &state, &shutdown).await?;
     serve::serve(listener, app, shutdown, STOP_TIMEOUT, limits).await?;
     proxmox_api::replicas::withdraw(&state).await;
+    while beside.join_next().await.is_some() {}
     state.consoles.close_all().await;
+    Ok(())
+}
+
+/// Listens for the visitors of containers, as far as the configuration says so.
+async fn serve_visitors(
+    beside: &mut JoinSet<()>,
+    state: &App,
+    shutdown: &Shutdown,
+) -> anyhow::Result<()> {
+    if let Some(config) = state.config.ingress.clone() {
+        let listener = serve::bind(config.listen, "INGRESS_PORT").await?;
+        let router = ingress::router(state, config.domain);
+        let (shutdown, limits) = (shutdown.clone(), ingress::limits(state));
+        beside.spawn(async move {
+            let served = serve::serve(listener, router, shutdown, STOP_TIMEOUT, limits).await;
+            if let Err(error) = served {
+                tracing::error!(%error, "the listener for published ports failed");
+            }
+        });
+    }
+    if let Some(config) = &state.config.jump_host {
+        let listener = serve::bind(config.listen, "SSH_PORT").await?;
+        let (host, shutdown) = (jump::jump_host(state, config), shutdown.clone());
+        beside.spawn(async move {
+            jump_host::serve(listener, host, shutdown.requested()).await;
+        });
+    }
     Ok(())
 }

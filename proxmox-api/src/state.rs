@@ -29,6 +29,7 @@ use crate::{
         consoles::OpenConsoles,
         fences::{RecentFence, UnfencedNodes},
         guest_routes::GuestRoutes,
+        guest_streams::GuestStreams,
         host_addresses::HostAddresses,
         host_alarms::HostAlarms,
         known_guests::KnownGuests,
@@ -91,6 +92,8 @@ pub struct Parts {
     pub leases_in_work: Locks,
     /// Locks of links, by lease id: one replica at a time puts a container's link up.
     pub links_in_work: Locks,
+    /// Locks of the SSH keys of leases, by lease id.
+    pub ssh_keys_in_work: Locks,
     /// Where containers were located within the last seconds.
     pub locations: RecentLocations,
     /// Leases whose container needs the operator.
@@ -117,6 +120,8 @@ pub struct Parts {
     pub guest_routes: GuestRoutes,
     /// The addresses of hosts that are no containers.
     pub host_addresses: HostAddresses,
+    /// Connections of visitors and SSH clients into containers.
+    pub guest_streams: GuestStreams,
     /// The files that are read or written now.
     pub transfers: Transfers,
     /// Shells whose console's connection was lost.
@@ -208,6 +213,7 @@ impl App {
             payments_followed: Locks::shared(advisory_locks.as_ref(), "followed"),
             leases_in_work: Locks::shared(advisory_locks.as_ref(), "leases"),
             links_in_work: Locks::shared(advisory_locks.as_ref(), "links"),
+            ssh_keys_in_work: Locks::shared(advisory_locks.as_ref(), "ssh_keys"),
             advisory_locks,
             shares,
             locations: RecentLocations::default(),
@@ -223,6 +229,7 @@ impl App {
             guests: GuestConnections::new(config.guest.dialer.clone(), ::guest::Limits::default()),
             guest_routes: GuestRoutes::default(),
             host_addresses: HostAddresses::default(),
+            guest_streams: GuestStreams::default(),
             parked_shells: ParkedShells::default(),
             transfers: Transfers::default(),
             consoles,
@@ -244,6 +251,7 @@ impl App {
         self.guests.forget(id.as_str());
         self.guest_routes.forget(id);
         self.parked_shells.forget(id);
+        self.guest_streams.changed();
     }
 
     /// The leases of which something about SSH is kept in memory.

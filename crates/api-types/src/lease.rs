@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::{
     management::GuestRoute,
     money::Usdc,
+    ports::PortView,
     price::{Price, Size},
     time::Timestamp,
 };
@@ -253,6 +254,10 @@ pub struct LeaseView {
     /// The way into the container; absent where it does not run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access: Option<GuestAccess>,
+    /// The ports that are published, with their addresses; absent where there are none.
+    #[cfg_attr(target_family = "wasm", serde(skip))]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<PortView>,
     /// The container's number on Proxmox (VMID).
     pub ctid: u32,
     /// The name of the container.

@@ -3,8 +3,8 @@
 //!
 //! Layout: [`money`] and [`time`] are the value types; [`limits`] says what may be asked for and
 //! [`price`] what it costs; [`lease`], [`management`], [`quote`], [`catalog`], [`stats`],
-//! [`usage`], [`session`] and [`payment`] hold the bodies of the routes, [`chat`] those of the
-//! agent; [`error`] is what every refusal looks like. Nothing here reads a clock, a file or the
+//! [`usage`], [`session`], [`payment`], [`ports`] and [`ssh`] hold the bodies of the routes,
+//! [`chat`] those of the agent; [`error`] is what every refusal looks like. Nothing here reads a clock, a file or the
 //! network, so the crate builds for WebAssembly as it is. Fields that the interface does not read
 //! yet are skipped there (`target_family = "wasm"`), because a first visit pays for each. With the
 //! feature `schema` every type also describes itself as a JSON Schema.
@@ -22,9 +22,11 @@ pub mod limits;
 pub mod management;
 pub mod money;
 pub mod payment;
+pub mod ports;
 pub mod price;
 pub mod quote;
 pub mod session;
+pub mod ssh;
 pub mod stats;
 pub mod time;
 pub mod usage;
@@ -50,9 +52,11 @@ pub use management::{
 };
 pub use money::{Overflow, ParseUsdcError, Usdc};
 pub use payment::{PaymentState, PaymentView, PaymentsResponse};
+pub use ports::{PortAccess, PortList, PortRequest, PortView, PortVisit};
 pub use price::{LineItem, Price, Size, Tariff};
 pub use quote::QuoteResponse;
 pub use session::{SessionChallenge, SessionChallengeRequest, SessionRequest, SessionResponse};
+pub use ssh::{SshAccess, SshJumpHost, SshKeyList, SshKeyRequest, SshKeyView};
 pub use stats::{ContainerStats, LxcStats, NodeStats, NodeUsage};
 pub use time::{ParseTimestampError, Timestamp};
 pub use usage::{TrafficStep, TrafficUsage, UsageNow, UsagePoint, UsageResponse, UsageTimeframe};

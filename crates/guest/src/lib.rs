@@ -26,6 +26,7 @@ mod channel;
 mod client;
 mod command;
 mod connection;
+mod customer_key;
 mod dialer;
 mod error;
 mod exec;
@@ -48,6 +49,7 @@ mod transfer;
 mod watch;
 
 pub use command::{CommandOutcome, CommandRequest, OutputSink, OutputStream};
+pub use customer_key::{CustomerKey, InvalidCustomerKey};
 pub use dialer::{Dialer, InvalidProxy};
 pub use error::GuestError;
 pub use exec::OpenedCommand;

@@ -89,6 +89,18 @@ impl HostKeys {
         keys
     }
 
+    /// The lines of such a text whose keys are the known ones: type and base64.
+    pub fn known_public_keys(&self, text: &str) -> Vec<String> {
+        let keys = text
+            .lines()
+            .filter_map(|line| PublicKey::from_openssh(line.trim()).ok());
+        let known = keys.filter(|key| self.matches(key)).map(|mut key| {
+            key.set_comment("");
+            key.to_openssh()
+        });
+        known.filter_map(Result::ok).collect()
+    }
+
     /// Reads the text form.
     ///
     /// # Errors

@@ -153,6 +153,8 @@ impl Service {
             .env_clear()
             .envs([
                 ("PORT", port),
+                ("INGRESS_PORT", "0"),
+                ("SSH_PORT", "0"),
                 // Public development account 1.
                 ("ADDRESS", "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"),
                 ("FACILITATOR", "demo"),

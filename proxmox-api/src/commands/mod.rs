@@ -4,6 +4,7 @@
 pub mod backup;
 pub mod installation_key;
 pub mod leases;
+pub mod names;
 pub mod payments;
 pub mod store;
 

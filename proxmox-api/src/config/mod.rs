@@ -3,6 +3,7 @@
 
 mod console;
 mod guest;
+mod ingress;
 mod network;
 mod offer;
 mod payments;
@@ -21,6 +22,7 @@ use url::Url;
 
 pub use console::ConsoleConfig;
 pub use guest::GuestConfig;
+pub use ingress::{GuestDomain, IngressConfig, JumpHostConfig};
 pub use network::{FencePolicy, NetworkConfig};
 pub use payments::{FacilitatorChoice, PaymentConfig};
 pub use proxmox::{ConsoleAccount, ProxmoxConfig, TlsTrust};
@@ -86,6 +88,10 @@ pub struct Config {
     pub console: ConsoleConfig,
     /// The way into containers by SSH.
     pub guest: GuestConfig,
+    /// The names of containers on the web, and their listener.
+    pub ingress: Option<IngressConfig>,
+    /// The jump host for customers' SSH.
+    pub jump_host: Option<JumpHostConfig>,
 }
 
 impl Config {
@@ -121,6 +127,9 @@ impl Config {
         let tenants = TenantConfig::read(&mut env);
         let console = ConsoleConfig::read(&mut env);
         let guest = GuestConfig::read(&mut env);
+        let own = ingress::own_hosts(&public_base_url, &allowed_origins);
+        let ingress = IngressConfig::read(&mut env, bind, &own, guest.ssh);
+        let jump_host = JumpHostConfig::read(&mut env, bind, &public_base_url, guest.ssh);
         env.finish_with(|| {
             Some(Self {
                 listen: SocketAddr::new(bind, port),
@@ -147,6 +156,8 @@ impl Config {
                 tenants,
                 console,
                 guest,
+                ingress,
+                jump_host,
             })
         })
     }

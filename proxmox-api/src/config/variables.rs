@@ -1,5 +1,6 @@
 //! Every variable of this service.
 
+mod ingress;
 mod payments;
 mod proxmox;
 mod tenants;
@@ -7,6 +8,7 @@ mod tenants;
 use service::env::schema::{Gone, Group, Schema, Variable};
 use service::telemetry;
 
+pub(super) use ingress::*;
 pub(super) use payments::*;
 pub(super) use proxmox::*;
 pub(super) use tenants::*;
@@ -19,6 +21,7 @@ pub static SCHEMA: Schema = Schema {
         &PROXMOX,
         &CONSOLES,
         &OPEN_CONSOLES,
+        &INGRESS,
         &PRICES,
         &LIMITS,
         &LEASES,

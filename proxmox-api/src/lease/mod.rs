@@ -10,6 +10,8 @@
 //! | [`ending`] | the worker that ends leases in time, removal, containers whose payment is unknown | a worker, `operations` |
 //! | [`comparing`] | compares leases with Proxmox every minute: moved, lost, rebooted, orphaned | a worker |
 //! | [`owner`] | who may use a lease; power and early end | `routes`, `operations` |
+//! | [`ports`] | published ports: names, tokens | `routes`, `ingress` |
+//! | [`ssh`] | customers' SSH: keys, what their clients need | `routes`, `jump` |
 //! | [`view`] | a lease as its owner sees it, its usage, public counts | `routes`, `operations` |
 //!
 //! Everything that acts on a container locates it first ([`container::locate`]), because
@@ -23,4 +25,6 @@ pub mod guest;
 pub mod making;
 pub mod network;
 pub mod owner;
+pub mod ports;
+pub mod ssh;
 pub mod view;

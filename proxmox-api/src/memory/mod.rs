@@ -8,6 +8,7 @@ pub mod backoff;
 pub mod consoles;
 pub mod fences;
 pub mod guest_routes;
+pub mod guest_streams;
 pub mod host_addresses;
 pub mod host_alarms;
 pub mod known_guests;

@@ -5,7 +5,7 @@ use serde_json::json;
 use service::openapi::Endpoint;
 
 use super::{
-    examples, guest, inside,
+    entrances, examples, guest, inside,
     route_parts::{ABOUT_LEASE, CTID, WalletSession as _, ctid},
 };
 use crate::store::LARGEST_PAGE;
@@ -15,6 +15,7 @@ pub(super) fn free() -> Vec<Endpoint> {
     let mut all = leases();
     all.extend(guest::endpoints());
     all.extend(inside::endpoints());
+    all.extend(entrances::endpoints());
     all.extend(sessions());
     all.extend(offers());
     all.extend(service());

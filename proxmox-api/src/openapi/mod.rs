@@ -6,6 +6,7 @@
 
 mod document;
 mod endpoints;
+mod entrances;
 pub(crate) mod examples;
 mod guest;
 mod inside;

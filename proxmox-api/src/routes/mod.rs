@@ -15,10 +15,12 @@ mod lease_selector;
 pub mod leases;
 pub mod limited;
 pub mod payments;
+pub mod ports;
 pub mod power;
 pub mod quote;
 pub mod replicas;
 pub mod session;
+pub mod ssh;
 pub mod stats;
 pub mod usage;
 
@@ -50,10 +52,12 @@ pub fn router(app: &App) -> Router<App> {
         .merge(files::router(app))
         .merge(leases::router())
         .merge(payments::router())
+        .merge(ports::router(app))
         .merge(power::router())
         .merge(quote::router(app))
         .merge(replicas::router(app))
         .merge(session::router(app))
+        .merge(ssh::router(app))
         .merge(stats::router())
         .merge(usage::router(app))
 }

@@ -16,11 +16,13 @@ mod db;
 mod debts;
 mod demo;
 mod events;
+mod guest_names;
 mod installation;
 mod lease_state;
 mod leases;
 mod maintenance;
 mod payments;
+mod ports;
 mod postgres;
 mod replicas;
 mod schema;
@@ -28,6 +30,7 @@ mod sent_transactions;
 mod sessions;
 mod sql;
 mod sqlite;
+mod ssh_keys;
 #[cfg(test)]
 mod tests;
 mod traffic;
@@ -43,6 +46,7 @@ pub use database::Database;
 pub use debts::{Debt, OpenAccounts};
 pub use demo::{DemoLedger, Transfer, TransferOutcome};
 pub use events::{AuditEvent, EventSubject, NewEvent, log_event};
+pub use guest_names::GuestName;
 pub use lease_state::LeaseState;
 pub use leases::{
     AddressPool, Claim, ClaimLimits, ClaimOutcome, DueEnd, HeldContainer, HeldPower, Lease,
@@ -53,9 +57,11 @@ pub use maintenance::{
     database_condition,
 };
 pub use payments::{NewPayment, Payment, PaymentSummary, Reservation, SignedRequest};
+pub use ports::{NamedPorts, Port, PublishOutcome, PublishedPort};
 pub use postgres::{AdvisoryLockGuard, AdvisoryLocks, Replicas, Server, ServerError};
 pub use schema::DatabaseCondition;
 pub use sqlite::{FileInUse, FileLock};
+pub use ssh_keys::SshKey;
 pub use traffic::{
     ByteCounts, CounterSample, Counters, SavedInterface, Traffic, TrafficChange, TrafficCount,
 };

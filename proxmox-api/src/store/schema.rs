@@ -54,7 +54,7 @@ impl SchemaStep {
 }
 
 /// The steps of the schema.
-pub(super) const STEPS: [SchemaStep; 15] = [
+pub(super) const STEPS: [SchemaStep; 16] = [
     SchemaStep::of_each(
         include_str!("../../migrations/0001_initial.sql"),
         include_str!("../../migrations/postgres/0001_initial.sql"),
@@ -100,4 +100,8 @@ pub(super) const STEPS: [SchemaStep; 15] = [
     SchemaStep::of_both(include_str!("../../migrations/0013_ends.sql")),
     SchemaStep::of_both(include_str!("../../migrations/0014_guest_ssh.sql")),
     SchemaStep::of_both(include_str!("../../migrations/0015_transactions.sql")),
+    SchemaStep::of_each(
+        include_str!("../../migrations/0016_ports.sql"),
+        include_str!("../../migrations/postgres/0016_ports.sql"),
+    ),
 ];

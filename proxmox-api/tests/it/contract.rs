@@ -22,6 +22,8 @@ const ROUTES: &str = "
     DELETE /lease/{ctid}
     DELETE /lease/{lease}/commands/{id}
     DELETE /lease/{lease}/files
+    DELETE /lease/{lease}/ports/{port}
+    DELETE /lease/{lease}/ssh-keys
     DELETE /session
     GET /.well-known/x402
     GET /catalog
@@ -35,6 +37,10 @@ const ROUTES: &str = "
     GET /lease/{lease}/commands
     GET /lease/{lease}/commands/{id}
     GET /lease/{lease}/files
+    GET /lease/{lease}/ports
+    GET /lease/{lease}/proxy
+    GET /lease/{lease}/ssh
+    GET /lease/{lease}/ssh-keys
     GET /lease/{lease}/usage
     GET /leases
     GET /leases/{leaseId}
@@ -51,6 +57,7 @@ const ROUTES: &str = "
     POST /lease/quote
     POST /lease/{lease}/access
     POST /lease/{lease}/files
+    POST /lease/{lease}/ports/{port}/visit
     POST /lease/{ctid}/renew
     POST /lease/{ctid}/start
     POST /lease/{ctid}/stop
@@ -59,6 +66,8 @@ const ROUTES: &str = "
     POST /session
     POST /session/challenge
     PUT /lease/{lease}/files
+    PUT /lease/{lease}/ports/{port}
+    PUT /lease/{lease}/ssh-keys
 ";
 
 const ERROR_CODES: &str = "
@@ -76,8 +85,8 @@ const VARIABLES: &str = "
     ABUSE_CONTACT ADDRESS ALLOWED_ORIGINS ANNOUNCE_UPFRONT BIND CDP_API_KEY_ID
     CDP_API_KEY_SECRET CONFIRMATIONS CONSOLE_IDLE_MINUTES CONSOLE_MAX_MIB DATABASE FACILITATOR
     FACILITATOR_TIMEOUT_SECONDS FAILED_PAYMENTS_PER_MINUTE FREE_CALLS_PER_MINUTE GAS_COIN_USD
-    GAS_KEY GAS_LIMIT_CONTRACT GAS_LIMIT_ORDINARY GAS_MAX_FEE_GWEI GUEST_PROXY GUEST_SSH GUEST_SSH_SOURCE HELD_HOURS
-    INSTALLATION_KEY
+    GAS_KEY GAS_LIMIT_CONTRACT GAS_LIMIT_ORDINARY GAS_MAX_FEE_GWEI GUEST_DOMAIN GUEST_PROXY GUEST_SSH
+    GUEST_SSH_SOURCE HELD_HOURS INGRESS_PORT INSTALLATION_KEY
     LEASES_IN_FLIGHT_PER_ADDRESS LEASES_IN_FLIGHT_PER_WALLET LEASES_PER_WALLET
     LEASE_GRACE_MINUTES LOG_FORMAT MAX_CORES MAX_DISK_GB MAX_MEMORY_MB MAX_RESERVED_PER_WALLET
     MAX_RUNTIME_MINUTES MAX_UNPAID_LEASES MIN_DEPLOY_PRICE NETWORK ORPHAN_KEEP_HOURS PORT
@@ -87,6 +96,7 @@ const VARIABLES: &str = "
     PVE_NAMESERVERS PVE_NETWORK PVE_NODE PVE_OS_TEMPLATE PVE_POOL PVE_RATE_MBIT_PER_CORE
     PVE_ROOT_PASSWORD PVE_SECURITY_GROUP PVE_SIMULATED PVE_STORAGE PVE_TOKEN_ID PVE_TOKEN_SECRET
     PVE_VERIFY_SSL PVE_VLAN PVE_VMID_RANGE REFUSED_WALLETS REPLICA_ADDRESS RPC_URL RUST_LOG SERVICES_SECRET
+    SSH_PORT
     TRAFFIC_GIB_PER_HOUR TRAFFIC_STOP_HOURS TRUSTED_PROXIES
 ";
 
@@ -95,7 +105,7 @@ const METRICS: &str = "
     containers_moved_total containers_orphaned containers_started_after_boot_total
     containers_starting_again containers_under_pressure gas_key_gaps_total guest_connections
     held_machines_total
-    http_request_duration_seconds http_requests_total
+    http_request_duration_seconds http_requests_total ingress_requests_total
     lease_end_lateness_seconds lease_ends_in_hand lease_ends_slow lease_ends_waiting leases
     leases_by_traffic_step leases_in_trouble leases_lost leases_lost_total leases_refused_total
     machines_unpaid_total nodes_unfenced payment_failures_limited_total payments_due_atomic
@@ -108,10 +118,11 @@ const METRICS: &str = "
 const EVENT_KINDS: &str = "
     activated claimed command_run console_closed console_opened console_ticket container_lost
     container_moved destroy_requested destroyed expires_soon fence_closed fence_open
-    held_given_up held_stopped marker_written orphan_found orphan_removed
+    held_given_up held_stopped marker_written name_put_back name_taken_down orphan_found orphan_removed
     payment_evidence_replaced payment_found_refused payment_found_settled payment_owed
     payment_refused payment_unknown payment_unresolved payment_without_transfer
-    powered_off_inside renewed resolved_by_operator ssh_set_up started_after_boot stopped switched_off
+    port_closed port_published powered_off_inside renewed resolved_by_operator ssh_key_added
+    ssh_key_removed ssh_set_up started_after_boot stopped switched_off
     switched_on traffic_cut traffic_restored traffic_slowed traffic_stopped
 ";
 

@@ -135,7 +135,9 @@ async fn a_killed_copy_leaves_nothing_to_start_on_and_goes_on_when_asked_again()
         .env("ADDRESS", PAYEE)
         .env("FACILITATOR", "demo")
         .env("DATABASE", &url)
-        .env("PORT", "0");
+        .env("PORT", "0")
+        .env("INGRESS_PORT", "0")
+        .env("SSH_PORT", "0");
     service
         .env("PVE_HOST", "https://127.0.0.1:1")
         .env("PVE_TOKEN_ID", "a@pve!b");

@@ -33,6 +33,8 @@ pub fn service(folder: &Path, database: &Path, sim: &Sim) -> Command {
     let mut command = program(folder);
     command
         .env("PORT", "0")
+        .env("INGRESS_PORT", "0")
+        .env("SSH_PORT", "0")
         .env("ADDRESS", PAYEE)
         .env("FACILITATOR", "demo")
         .env("DATABASE", database)

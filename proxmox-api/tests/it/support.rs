@@ -2,6 +2,7 @@
 //! facilitator with faults, and a clock that can be advanced.
 
 use std::{
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -11,7 +12,7 @@ use alloy::primitives::Address;
 use proxmox_api::{
     App, app,
     config::{Config, SCHEMA},
-    start_work,
+    ingress, jump, start_work,
     store::{DemoLedger, Store},
 };
 use pve_sim::{Sim, SimConfig, TerminalDefects};
@@ -37,6 +38,10 @@ pub struct TestApp {
     pub sim: Arc<Sim>,
     pub app: App,
     pub url: String,
+    /// The listener for visitors of published ports.
+    pub ingress: SocketAddr,
+    /// The jump host for SSH clients.
+    pub jump_host: SocketAddr,
     pub clock: TestClock,
     pub faults: Faults,
     pub http: reqwest::Client,
@@ -89,11 +94,19 @@ impl TestApp {
         );
         let (clock, faults) = (TestClock::running(), Faults::default());
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        let (process, app, url) = ServiceProcess::launch(&variables, &clock, &faults).await;
+        let (process, launched) = ServiceProcess::launch(&variables, &clock, &faults).await;
+        let Launched {
+            app,
+            url,
+            ingress,
+            jump_host,
+        } = launched;
         Self {
             sim,
             app,
             url,
+            ingress,
+            jump_host,
             clock,
             faults,
             http,
@@ -118,7 +131,9 @@ impl TestApp {
         }
         self.stop().await;
         let launched = ServiceProcess::launch(&self.variables, &self.clock, &self.faults).await;
-        (self.process, self.app, self.url) = launched;
+        let (process, launched) = launched;
+        (self.process, self.app, self.url) = (process, launched.app, launched.url);
+        (self.ingress, self.jump_host) = (launched.ingress, launched.jump_host);
     }
 
     /// Ends the service as a crash does; [`TestApp::restart_with`] starts it again, perhaps on
@@ -142,12 +157,20 @@ impl TestApp {
             variables.retain(|(known, _)| known != name);
             variables.push(((*name).into(), (*value).into()));
         }
-        let (process, app, url) =
+        let (process, launched) =
             ServiceProcess::launch(&variables, &self.clock, &self.faults).await;
+        let Launched {
+            app,
+            url,
+            ingress,
+            jump_host,
+        } = launched;
         Self {
             sim: Arc::clone(&self.sim),
             app,
             url,
+            ingress,
+            jump_host,
             clock: self.clock.clone(),
             faults: self.faults.clone(),
             http: self.http.clone(),
@@ -229,7 +252,7 @@ impl ServiceProcess {
         variables: &[(String, String)],
         clock: &TestClock,
         faults: &Faults,
-    ) -> (Self, App, String) {
+    ) -> (Self, Launched) {
         // A test that reads the log has a subscriber of its own thread.
         let log = tracing::dispatcher::get_default(Clone::clone);
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -245,8 +268,7 @@ impl ServiceProcess {
         let launched = runtime.spawn(async move { launch(&variables, &clock, &faults).await });
         let runtime = Some(runtime);
         let process = Self { runtime };
-        let (app, url) = launched.await.unwrap();
-        (process, app, url)
+        (process, launched.await.unwrap())
     }
 
     /// Ends all tasks and returns once they are gone.
@@ -267,11 +289,15 @@ impl Drop for ServiceProcess {
     }
 }
 
-async fn launch(
-    variables: &[(String, String)],
-    clock: &TestClock,
-    faults: &Faults,
-) -> (App, String) {
+/// A running service, and where it listens.
+struct Launched {
+    app: App,
+    url: String,
+    ingress: SocketAddr,
+    jump_host: SocketAddr,
+}
+
+async fn launch(variables: &[(String, String)], clock: &TestClock, faults: &Faults) -> Launched {
     let config = Config::from_env(Env::from_map(variables.iter().cloned())).unwrap();
     let clock: Arc<dyn Clock> = Arc::new(clock.clone());
     let network = config.payments.network;
@@ -295,6 +321,22 @@ async fn launch(
     let listener = tokio::net::TcpListener::bind(address).await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let router = app(state.clone(), Metrics::install().unwrap());
+    let visitors = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at_ingress = visitors.local_addr().unwrap();
+    if let Some(config) = state.config.ingress.clone() {
+        let router = ingress::router(&state, config.domain);
+        let (limits, (_, shutdown)) = (ingress::limits(&state), Shutdown::manual());
+        tokio::spawn(async move {
+            let served = serve(visitors, router, shutdown, Duration::ZERO, limits).await;
+            served.unwrap();
+        });
+    }
+    let clients = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at_jump_host = clients.local_addr().unwrap();
+    if let Some(config) = &state.config.jump_host {
+        let host = jump::jump_host(&state, config);
+        tokio::spawn(jump_host::serve(clients, host, std::future::pending()));
+    }
     tokio::spawn(async move {
         let _workers = workers;
         let (_, shutdown) = Shutdown::manual();
@@ -308,7 +350,12 @@ async fn launch(
         .await;
         served.unwrap();
     });
-    (state, url)
+    Launched {
+        app: state,
+        url,
+        ingress: at_ingress,
+        jump_host: at_jump_host,
+    }
 }
 
 /// Waits until `look` finds something, and fails with the name of the condition after a deadline.

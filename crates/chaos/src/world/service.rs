@@ -50,6 +50,9 @@ impl ServiceProcess {
             .port();
         let mut variables = variables.to_vec();
         variables.push(("PORT".into(), port.to_string()));
+        // Nobody visits its containers.
+        variables.push(("INGRESS_PORT".into(), "0".into()));
+        variables.push(("SSH_PORT".into(), "0".into()));
         Ok(Self {
             number,
             url: format!("http://127.0.0.1:{port}"),

@@ -98,6 +98,19 @@ async fn connect(guest: Guest) -> Result<Result<Guest, SshObstacle>, NoSsh> {
     })
 }
 
+/// The container by SSH for a use that shows by itself whether it works; nothing is tried here.
+///
+/// # Errors
+/// There is no SSH, for a reason that was found out before.
+pub fn ssh_untried(app: &App, lease: &Lease) -> Result<Guest, SshObstacle> {
+    let target = target(app, lease)?;
+    let now = app.clock.monotonic_millis();
+    match app.guest_routes.obstacle(&lease.lease_id, now) {
+        Some(obstacle) => Err(obstacle),
+        None => Ok(app.guests.guest(target)),
+    }
+}
+
 /// Asks the container for its host keys over its terminal, but not for every request.
 fn learn_host_keys(app: &App, lease: &Lease) {
     let (id, now) = (&lease.lease_id, app.clock.monotonic_millis());

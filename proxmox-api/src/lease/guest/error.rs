@@ -6,7 +6,7 @@ use api_types::{ErrorCode, FieldError};
 use crate::{error::ApiError, memory::guest_routes::SshObstacle};
 
 /// What needs SSH is refused because there is none.
-pub(super) fn ssh_unavailable(obstacle: SshObstacle) -> ApiError {
+pub fn ssh_unavailable(obstacle: SshObstacle) -> ApiError {
     let message = format!("This needs SSH into the container. {}", obstacle.sentence());
     let error = ApiError::new(ErrorCode::SshUnavailable, message);
     if obstacle.can_be_removed() {

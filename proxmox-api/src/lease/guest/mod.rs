@@ -4,7 +4,8 @@
 //! `connect` decides between them, `address` says what may be connected to, `command` runs a
 //! command by either, `background` keeps commands running in the container, `files` changes its
 //! files, `host_keys` learns its host keys, `set_up` gives SSH to a container that lacks it, `shell`
-//! quotes words for the container's shell, `text` shows output. The crate `guest` speaks SSH.
+//! quotes words for the container's shell, `stream` connects to its ports, `text` shows output. The
+//! crate `guest` speaks SSH.
 
 mod address;
 pub mod background;
@@ -15,4 +16,7 @@ pub mod files;
 pub mod host_keys;
 pub mod set_up;
 pub mod shell;
+pub mod stream;
 pub mod text;
+
+pub use error::ssh_unavailable;

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Instant};
 use crate::{
     error::ApiError,
     ids::{LeaseId, Wallet},
-    lease::{container::lock, guest::connect, network::traffic},
+    lease::{container::lock, guest::connect, network::traffic, ports},
     memory::alarms::Trouble,
     payment_machine::PaymentState,
     proxmox::{ContainerUsage, RecentUsage},
@@ -16,7 +16,7 @@ use crate::{
     store::{Lease, LeaseState, PaidLease, StoreError, Traffic},
     timestamp::timestamp,
 };
-use api_types::{GuestAccess, LeaseStatus, LeaseView, ListResponse, Usdc};
+use api_types::{GuestAccess, LeaseStatus, LeaseView, ListResponse, PortView, Usdc};
 use pve::Vmid;
 
 /// The state of a lease and of its payment in the contract's words.
@@ -58,6 +58,8 @@ pub struct LiveState {
     node: Option<String>,
     /// What keeps it from being used, in a sentence.
     notice: Option<String>,
+    /// Its published ports.
+    ports: Vec<PortView>,
 }
 
 /// One lease; `paid` in atomic USDC.
@@ -69,6 +71,7 @@ pub fn view(lease: &Lease, live: LiveState, paid: u64) -> LeaseView {
         live_status: live.state.map(str::to_owned),
         notice: live.notice,
         access: live.access,
+        ports: live.ports,
         ctid: lease.vmid.get(),
         hostname: lease.hostname.clone(),
         node: live.node.unwrap_or_else(|| lease.node.to_string()),
@@ -134,7 +137,7 @@ pub async fn list_leases(
     ended: EndedPage,
 ) -> Result<ListResponse, ApiError> {
     // All at once: a database may be a while away.
-    let (live_leases, limited, ended) = tokio::try_join!(
+    let (live_leases, limited, named, ended) = tokio::try_join!(
         async {
             match ended.before {
                 None => app.store.live_leases_of(wallet).await,
@@ -142,6 +145,7 @@ pub async fn list_leases(
             }
         },
         app.store.limited_traffic(wallet),
+        app.store.ports_of_wallet(wallet),
         ended_page(app, wallet, &ended),
     )?;
     let (mut leases, (ended, next)) = (live_leases, ended);
@@ -161,7 +165,11 @@ pub async fn list_leases(
             usage: recent.of(lease.vmid),
             at: recent.at,
         });
-        let live = live_state(app, lease, seen, limited.get(&lease.lease_id));
+        let id = &lease.lease_id;
+        let live = LiveState {
+            ports: ports::in_view(app, id, named.get(id)),
+            ..live_state(app, lease, seen, limited.get(id))
+        };
         view(lease, live, *paid)
     });
     Ok(ListResponse {
@@ -209,7 +217,10 @@ pub async fn show_lease(app: &App, lease: &Lease) -> Result<LeaseView, ApiError>
         usage: usage.as_ref(),
         at: Instant::now(),
     });
-    let live = live_state(app, lease, seen, traffic.as_ref());
+    let live = LiveState {
+        ports: ports::of_lease(app, lease).await?,
+        ..live_state(app, lease, seen, traffic.as_ref())
+    };
     Ok(view(lease, live, paid))
 }
 
@@ -260,6 +271,7 @@ fn live_state(
         notice: notice(trouble, lock.as_deref(), found.is_some())
             .or_else(|| awaited(lease, app.now()))
             .or_else(limited),
+        ports: Vec::new(),
     }
 }
 

@@ -34,6 +34,7 @@ use crate::{
             probe::probe,
         },
         network::fence,
+        ssh,
     },
     payment::{
         Delivery, Operation, OperationRequest, PaymentFlow, PaymentJob, RetryPolicy, SettledPayment,
@@ -249,6 +250,9 @@ impl Operation for LeaseContainer {
 
     async fn delivered(&self, app: &App) {
         app.deadlines_moved.notify_one();
+        if let Some(key) = &self.request.ssh_public_key {
+            ssh::keys::remember_first(app, &self.lease_id, key).await;
+        }
         if app.proxmox.config.bridge.is_none() {
             return;
         }

@@ -33,7 +33,7 @@ pub use held::{HeldContainer, HeldPower};
 pub(super) use numbers::{free_vmid, record_use};
 pub use of_wallet::PaidLease;
 pub use record::{AddressPool, ClaimLimits, ClaimOutcome, Renewal, RenewalOutcome};
-use row::{COLUMNS, read_lease};
+pub(super) use row::{COLUMNS, read_lease};
 pub use row::{Claim, Lease};
 pub(super) use row::{Given, cells_of};
 

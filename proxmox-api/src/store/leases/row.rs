@@ -131,13 +131,13 @@ pub(in crate::store) fn cells_of<'a>(claim: &'a Claim, given: &'a Given) -> Vec<
     .into()
 }
 
-pub(super) const COLUMNS: &str = "lease_id, vmid, node, owner, state, sku, hostname, cores, memory_mb, disk_gb, minutes, ip, expires_at,
+pub(in crate::store) const COLUMNS: &str = "lease_id, vmid, node, owner, state, sku, hostname, cores, memory_mb, disk_gb, minutes, ip, expires_at,
     destroy_at, payment_id, created_at, template, client, address, network_ready_at, ssh_key, host_keys,
     CASE WHEN state IN ('provisioning', 'create_sent', 'created', 'probed', 'undoing') THEN
         (SELECT payments.state FROM payments WHERE payments.payment_id = leases.payment_id) END
         AS payment_state";
 
-pub(super) fn read_lease(row: &Row<'_>) -> Result<Lease, StoreError> {
+pub(in crate::store) fn read_lease(row: &Row<'_>) -> Result<Lease, StoreError> {
     Ok(Lease {
         lease_id: row.get("lease_id")?,
         vmid: row.get("vmid")?,

@@ -1,7 +1,7 @@
 //! How the domain's types are stored. They are read strictly: any other value is an error that
 //! names the column.
 
-use api_types::TrafficStep;
+use api_types::{PortAccess, TrafficStep};
 use pve::{NodeName, Vmid};
 
 use super::{
@@ -50,6 +50,7 @@ text!(Wallet, |text: &str| text.parse().ok());
 text!(LeaseState, LeaseState::parse);
 text!(PaymentState, PaymentState::parse);
 text!(TrafficStep, TrafficStep::parse);
+text!(PortAccess, PortAccess::parse);
 
 /// A type that is stored as a number.
 macro_rules! number {

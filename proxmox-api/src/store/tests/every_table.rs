@@ -71,6 +71,12 @@ fn fill(db: Db<'_>) {
              VALUES (?2, ?3, 1, 2, 3, 4, 5, 'full', length(?1))",
             "INSERT INTO console_tickets (ticket_hash, lease_id, wallet, expires_at) VALUES (?1,
                  ?2, '0xaa', ?3)",
+            "INSERT INTO guest_names (lease_id, name, made_at, taken_down_at, reason) VALUES (?2, lower(?1),
+                 1, CASE WHEN ?3 % 2 = 0 THEN ?3 END, ?1)",
+            "INSERT INTO ports (lease_id, port, access, epoch, updated_at) VALUES (?2, 80 + ?3, 'link', ?1,
+                 1)",
+            "INSERT INTO port_tickets (ticket_hash, lease_id, port, expires_at) VALUES (?1, ?2, 80, ?3)",
+            "INSERT INTO ssh_keys (lease_id, fingerprint, line, added_at) VALUES (?2, ?1, 'line', ?3)",
             "INSERT INTO demo_balances (network, asset, account, balance) VALUES (?1, '0xa', ?2,
                  ?3)",
         ] {

@@ -7,7 +7,7 @@ use super::super::*;
 const NUMBERS: &str = "WITH RECURSIVE n(i) AS (SELECT CAST(?3 AS BIGINT) + 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1 AND ?2 <> '')";
 
 /// Rows of each table, from a number `i`.
-const ROWS: [(&str, &str); 13] = [
+const ROWS: [(&str, &str); 17] = [
     (
         "payments (payment_id, network, asset, payer, nonce, digest, idempotency_key, state, amount, pay_to, valid_before,
              operation, lease_id, transaction_hash, log_index, block, answer_status, checked_at, created_at, updated_at,
@@ -63,6 +63,22 @@ const ROWS: [(&str, &str); 13] = [
     (
         "console_tickets (ticket_hash, lease_id, wallet, expires_at)",
         "SELECT 'old-' || i, 'old-lease-' || (i / 4), ?2, 2000000 FROM n WHERE i % 4 = 0",
+    ),
+    (
+        "guest_names (lease_id, name, made_at)",
+        "SELECT 'old-lease-' || (i / 4), 'old' || i, i FROM n WHERE i % 4 = 0",
+    ),
+    (
+        "ports (lease_id, port, access, epoch, updated_at)",
+        "SELECT 'old-lease-' || (i / 4), 80, 'public', 'epoch', i FROM n WHERE i % 4 = 0",
+    ),
+    (
+        "port_tickets (ticket_hash, lease_id, port, expires_at)",
+        "SELECT 'old-' || i, 'old-lease-' || (i / 4), 80, 2000000 FROM n WHERE i % 4 = 0",
+    ),
+    (
+        "ssh_keys (lease_id, fingerprint, line, added_at)",
+        "SELECT 'old-lease-' || (i / 4), 'SHA256:' || i, 'line', i FROM n WHERE i % 4 = 0",
     ),
     (
         "brakes (subject, name, unpaid, blocked_until, updated_at)",

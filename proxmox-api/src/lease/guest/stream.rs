@@ -1,0 +1,226 @@
+//! A connection of a visitor or an SSH client to a port of a container's own loopback. It is cut
+//! when what allowed it is over, and when nothing goes through it for long.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use ::guest::{GuestError, GuestStream};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep};
+
+use super::connect;
+use crate::{
+    memory::{
+        guest_routes::SshObstacle,
+        guest_streams::{StreamKind, StreamPermit},
+    },
+    state::App,
+    store::{Lease, LeaseState},
+};
+
+/// How often it is looked whether a connection may go on, where nothing says so before.
+const LOOK: Duration = Duration::from_secs(15);
+
+/// Why no connection was made.
+#[derive(Debug)]
+pub enum NoStream {
+    /// The container's lease has as many connections as it may have.
+    Full,
+    /// SSH into the container works, and nothing listens on the port.
+    NothingListens,
+    /// The container's SSH server forbids connections to ports.
+    Prohibited,
+    /// There is no SSH into the container.
+    Obstacle(SshObstacle),
+}
+
+/// Whether a connection may go on; asked for again and again.
+pub type StillAllowed = Box<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
+
+/// What went through a connection, and when last.
+#[derive(Debug)]
+pub struct StreamActivity {
+    begun: Instant,
+    /// Milliseconds from the beginning to the last byte.
+    last: AtomicU64,
+}
+
+impl StreamActivity {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            begun: Instant::now(),
+            last: AtomicU64::new(0),
+        })
+    }
+
+    fn touch(&self) {
+        let now = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last.store(now, Ordering::Relaxed);
+    }
+
+    /// How long nothing has gone through it.
+    pub fn idle(&self) -> Duration {
+        let last = Duration::from_millis(self.last.load(Ordering::Relaxed));
+        self.begun.elapsed().saturating_sub(last)
+    }
+}
+
+/// The connection. Dropping it closes it.
+pub struct WatchedStream {
+    stream: GuestStream,
+    activity: Arc<StreamActivity>,
+    /// Completes when it is cut.
+    cut: oneshot::Receiver<()>,
+    _permit: StreamPermit,
+}
+
+/// Connects to a port of a lease's container.
+///
+/// # Errors
+/// [`NoStream`].
+pub async fn open(
+    app: &App,
+    lease: &Lease,
+    (kind, port): (StreamKind, u16),
+    longest_idle: Duration,
+    allowed: StillAllowed,
+) -> Result<WatchedStream, NoStream> {
+    let permit = app.guest_streams.enter(&lease.lease_id, kind).await;
+    let permit = permit.ok_or(NoStream::Full)?;
+    let stream = dial(app, lease, port).await?;
+    let activity = StreamActivity::new();
+    let (cutting, cut) = oneshot::channel();
+    tokio::spawn(watch(
+        app.clone(),
+        activity.clone(),
+        longest_idle,
+        allowed,
+        cutting,
+    ));
+    Ok(WatchedStream {
+        stream,
+        activity,
+        cut,
+        _permit: permit,
+    })
+}
+
+async fn dial(app: &App, lease: &Lease, port: u16) -> Result<GuestStream, NoStream> {
+    let guest = match connect::ssh_untried(app, lease) {
+        Ok(guest) => guest,
+        // What was found out before may be over, and is tried again when it is due.
+        Err(_) => tried(app, lease).await?,
+    };
+    let error = match guest.dial(port).await {
+        Ok(stream) => return Ok(stream),
+        Err(error) => error,
+    };
+    match error {
+        GuestError::TooMany => Err(NoStream::Full),
+        GuestError::ForwardingProhibited => Err(NoStream::Prohibited),
+        // Refused by the port, or by the SSH server.
+        _ => match tried(app, lease).await {
+            Ok(_) if error == GuestError::Refused => Err(NoStream::NothingListens),
+            // Lost on the way, and found again.
+            Ok(guest) => guest.dial(port).await.map_err(|error| match error {
+                GuestError::TooMany => NoStream::Full,
+                GuestError::Refused => NoStream::NothingListens,
+                _ => NoStream::Obstacle(SshObstacle::Unreachable),
+            }),
+            Err(refused) => Err(refused),
+        },
+    }
+}
+
+async fn tried(app: &App, lease: &Lease) -> Result<::guest::Guest, NoStream> {
+    let found = connect::ssh(app, lease).await;
+    found.map_err(|error| match error {
+        connect::NoSsh::Full => NoStream::Full,
+        connect::NoSsh::Obstacle(obstacle) => NoStream::Obstacle(obstacle),
+    })
+}
+
+/// Cuts the connection when it is idle for too long or no longer allowed. Ends with it.
+async fn watch(
+    app: App,
+    activity: Arc<StreamActivity>,
+    longest_idle: Duration,
+    allowed: StillAllowed,
+    mut cutting: oneshot::Sender<()>,
+) {
+    loop {
+        tokio::select! {
+            () = cutting.closed() => return,
+            () = app.guest_streams.next_change() => {}
+            () = sleep(LOOK) => {}
+        }
+        if activity.idle() >= longest_idle || !allowed().await {
+            // It may be gone by now.
+            let _ = cutting.send(());
+            return;
+        }
+    }
+}
+
+/// Whether a lease's paid time runs.
+pub fn runs(app: &App, lease: &Lease) -> bool {
+    lease.state == LeaseState::Active && lease.expires_at.is_none_or(|end| end > app.now())
+}
+
+impl WatchedStream {
+    /// What goes through it.
+    pub fn activity(&self) -> Arc<StreamActivity> {
+        self.activity.clone()
+    }
+
+    fn poll_cut(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        // A task that broke off cuts it too.
+        match Pin::new(&mut self.cut).poll(cx) {
+            Poll::Ready(_) => Err(io::ErrorKind::ConnectionAborted.into()),
+            Poll::Pending => Ok(()),
+        }
+    }
+}
+
+impl AsyncRead for WatchedStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.poll_cut(cx)?;
+        let read = Pin::new(&mut self.stream).poll_read(cx, out);
+        if read.is_ready() {
+            self.activity.touch();
+        }
+        read
+    }
+}
+
+impl AsyncWrite for WatchedStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_cut(cx)?;
+        let written = Pin::new(&mut self.stream).poll_write(cx, data);
+        if written.is_ready() {
+            self.activity.touch();
+        }
+        written
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

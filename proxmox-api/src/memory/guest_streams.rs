@@ -1,0 +1,160 @@
+//! The connections of visitors and SSH clients into containers: how many at a time, and a signal
+//! for all of them to look whether they may go on.
+//!
+//! A container has 32 connections that carry one channel each (`guest`). Visitors and SSH clients
+//! get a part of them each, so that neither keeps the other, or a console, out.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, futures::Notified};
+use tokio::time::timeout;
+
+use crate::ids::LeaseId;
+
+/// How long a connection waits for a free one.
+const WAIT: Duration = Duration::from_secs(10);
+
+/// Who connects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StreamKind {
+    /// A request to a published port.
+    Web,
+    /// A customer's SSH.
+    Ssh,
+}
+
+impl StreamKind {
+    /// Connections at a time for one lease.
+    const fn open(self) -> usize {
+        match self {
+            Self::Web => 20,
+            Self::Ssh => 8,
+        }
+    }
+
+    /// The same with those that wait.
+    const fn in_all(self) -> usize {
+        match self {
+            Self::Web => 256,
+            Self::Ssh => 16,
+        }
+    }
+}
+
+/// Who is connected to what, and one signal for all.
+#[derive(Default)]
+pub struct GuestStreams {
+    rooms: Arc<Mutex<Rooms>>,
+    changes: Notify,
+}
+
+type Rooms = HashMap<(LeaseId, StreamKind), Room>;
+
+struct Room {
+    free: Arc<Semaphore>,
+    inside: usize,
+}
+
+/// A place among those of a lease, until this is dropped.
+struct Place {
+    key: (LeaseId, StreamKind),
+    rooms: Arc<Mutex<Rooms>>,
+}
+
+/// The right to one connection, until this is dropped.
+pub struct StreamPermit {
+    _free: OwnedSemaphorePermit,
+    _place: Place,
+}
+
+impl GuestStreams {
+    /// Takes the right to a connection, after a while at most; `None` where too many have it.
+    pub async fn enter(&self, id: &LeaseId, kind: StreamKind) -> Option<StreamPermit> {
+        let (place, free) = self.take_place(id, kind)?;
+        let free = timeout(WAIT, free.acquire_owned()).await.ok()?.ok()?;
+        Some(StreamPermit {
+            _free: free,
+            _place: place,
+        })
+    }
+
+    fn take_place(&self, id: &LeaseId, kind: StreamKind) -> Option<(Place, Arc<Semaphore>)> {
+        let key = (id.clone(), kind);
+        let mut rooms = lock(&self.rooms);
+        let room = rooms.entry(key.clone()).or_insert_with(|| Room {
+            free: Arc::new(Semaphore::new(kind.open())),
+            inside: 0,
+        });
+        if room.inside >= kind.in_all() {
+            return None;
+        }
+        room.inside += 1;
+        let rooms = self.rooms.clone();
+        Some((Place { key, rooms }, room.free.clone()))
+    }
+
+    /// Something changed that open connections depend on: a port, a key, a lease.
+    pub fn changed(&self) {
+        self.changes.notify_waiters();
+    }
+
+    /// Completes at the next change.
+    pub fn next_change(&self) -> Notified<'_> {
+        self.changes.notified()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut rooms = lock(&self.rooms);
+        if let Some(room) = rooms.get_mut(&self.key) {
+            room.inside -= 1;
+            if room.inside == 0 {
+                rooms.remove(&self.key);
+            }
+        }
+    }
+}
+
+fn lock(rooms: &Mutex<Rooms>) -> MutexGuard<'_, Rooms> {
+    rooms.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn visitors_fill_their_own_part_and_one_that_leaves_lets_the_next_in() {
+        let streams = GuestStreams::default();
+        let (id, other) = (LeaseId::from("lease-1"), LeaseId::from("lease-2"));
+        let mut open = Vec::new();
+        for _ in 0..StreamKind::Web.open() {
+            open.push(streams.enter(&id, StreamKind::Web).await.unwrap());
+        }
+        assert!(streams.enter(&id, StreamKind::Web).await.is_none(), "full");
+        assert!(streams.enter(&id, StreamKind::Ssh).await.is_some());
+        assert!(streams.enter(&other, StreamKind::Web).await.is_some());
+        let waiting = streams.enter(&id, StreamKind::Web);
+        let leaving = async {
+            open.pop();
+        };
+        assert!(tokio::join!(waiting, leaving).0.is_some());
+        drop(open);
+        assert!(lock(&streams.rooms).is_empty(), "nothing is kept");
+    }
+
+    #[tokio::test]
+    async fn only_so_many_may_wait() {
+        let streams = GuestStreams::default();
+        let id = LeaseId::from("lease-1");
+        let places: Vec<_> = (0..StreamKind::Ssh.in_all())
+            .map(|_| streams.take_place(&id, StreamKind::Ssh).unwrap())
+            .collect();
+        assert!(streams.take_place(&id, StreamKind::Ssh).is_none());
+        drop(places);
+        assert!(streams.take_place(&id, StreamKind::Ssh).is_some());
+    }
+}
