@@ -53,8 +53,9 @@ impl Installation {
         let key = match (stored.filter(|stored| !stored.is_empty()), key) {
             (Some(stored), None) => Some(stored),
             (Some(stored), Some(key)) => (stored == key.expose()).then_some(stored),
-            (None, Some(key)) => (digest == Some(crypto::sha256_hex(key.expose())))
-                .then(|| key.expose().to_owned()),
+            (None, Some(key)) => {
+                (digest == Some(crypto::sha256_hex(key.expose()))).then(|| key.expose().to_owned())
+            }
             (None, None) => None,
         };
         let id = store.installation_value("id").await?;

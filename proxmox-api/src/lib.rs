@@ -11,6 +11,7 @@
 //! | [`console`], [`lease`], [`paywall`] | terminals; containers; the order of checks on a paid request |
 //! | [`payment`] | performs the life of a payment, which [`payment_machine`] decides |
 //! | [`client`], [`sessions`] | who calls |
+//! | [`replicas`] | where replicas reach each other |
 //! | [`state`] | [`App`], which all of the above share |
 //! | [`installation`], [`memory`], [`proxmox`], [`tariffs`], [`locks`], [`shares`] | what [`App`] holds |
 //! | [`config`], [`store`] | the configuration; SQL |

@@ -2,7 +2,7 @@
 //! the configuration, the store, the clients of Proxmox and of the facilitator, the locks, and what
 //! `memory` remembers; it calls none of the code that uses it.
 
-use std::{ops::Deref, sync::Arc, time::Duration};
+use std::{collections::HashSet, ops::Deref, sync::Arc, time::Duration};
 
 use ::guest::GuestConnections;
 use api_types::Tariff;
@@ -30,6 +30,7 @@ use crate::{
         fences::{RecentFence, UnfencedNodes},
         guest_routes::GuestRoutes,
         guest_streams::GuestStreams,
+        host_addresses::HostAddresses,
         host_alarms::HostAlarms,
         known_guests::KnownGuests,
         lease_counts::RecentCounts,
@@ -117,6 +118,8 @@ pub struct Parts {
     pub guests: GuestConnections,
     /// What was found out about SSH into containers.
     pub guest_routes: GuestRoutes,
+    /// The addresses of hosts that are no containers.
+    pub host_addresses: HostAddresses,
     /// Connections of visitors and SSH clients into containers.
     pub guest_streams: GuestStreams,
     /// The files that are read or written now.
@@ -225,6 +228,7 @@ impl App {
             fence: RecentFence::default(),
             guests: GuestConnections::new(config.guest.dialer.clone(), ::guest::Limits::default()),
             guest_routes: GuestRoutes::default(),
+            host_addresses: HostAddresses::default(),
             guest_streams: GuestStreams::default(),
             parked_shells: ParkedShells::default(),
             transfers: Transfers::default(),
@@ -248,6 +252,19 @@ impl App {
         self.guest_routes.forget(id);
         self.parked_shells.forget(id);
         self.guest_streams.changed();
+    }
+
+    /// The leases of which something about SSH is kept in memory.
+    pub fn known_guest_ids(&self) -> HashSet<LeaseId> {
+        let connected = self.guests.lease_ids().into_iter();
+        let connected = connected.map(|id| LeaseId::from(id.as_str()));
+        connected.chain(self.guest_routes.lease_ids()).collect()
+    }
+
+    /// Drops all of that for a lease that is over.
+    pub fn drop_guest(&self, id: &LeaseId) {
+        self.forget_guest(id);
+        self.guest_routes.remove(id);
     }
 
     /// The current rates.

@@ -146,7 +146,7 @@ impl Drop for OpenChannel {
             let closed =
                 async { while !matches!(read.wait().await, None | Some(ChannelMsg::Close)) {} };
             let closed = timeout(grace, closed).await.is_ok();
-            // The connection may wait for somebody to read.
+            // An unread channel would hold back its connection.
             drop(read);
             place.end = if closed {
                 PlaceEnd::InOrder

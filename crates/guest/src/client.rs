@@ -1,5 +1,5 @@
-//! What is answered to a guest's SSH server: its host key is checked, and what it asks on its own
-//! account is refused.
+//! Handles what a guest's SSH server sends: checks its host key, and refuses the channels that it
+//! opens.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -17,7 +17,7 @@ pub(crate) enum Ended {
     Otherwise,
 }
 
-/// Answers what the server asks on its own account: no.
+/// Checks the server's host key and refuses the channels that it opens.
 pub(crate) struct Client {
     host_keys: HostKeys,
     ended: Arc<Mutex<Option<Ended>>>,

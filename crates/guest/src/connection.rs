@@ -133,11 +133,16 @@ impl Connection {
     /// last.
     pub(crate) async fn await_close(&self) {
         self.closed_by_us.fetch_add(1, Ordering::Relaxed);
+        self.answer().await;
+    }
+
+    /// Waits until the server has answered a question that any server answers.
+    pub(crate) async fn answer(&self) {
         // An error means that the connection is gone, which its users see.
         let _ = self.handle.send_ping().await;
     }
 
-    /// Whether it has had its time. russh keeps some KiB of each channel that we closed first
+    /// Whether it should be replaced. russh keeps some KiB of each channel that we closed first
     /// until the connection ends.
     pub(crate) fn is_worn(&self) -> bool {
         self.closed_by_us.load(Ordering::Relaxed) >= CLOSED_BY_US

@@ -5,7 +5,6 @@ use std::io;
 /// A failed operation on a guest. [`GuestError::may_have_run`] says whether it may have had an
 /// effect; every other variant is certain to have had none on commands.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum GuestError {
     /// Nothing listens at the port: no sshd in the guest, or no server behind a dialled port.
     #[error("the connection was refused")]
@@ -40,9 +39,13 @@ pub enum GuestError {
         /// The command's request was written, so the command may have run.
         may_have_run: bool,
     },
-    /// The SSH server refuses commands, shells or SFTP, for instance by a forced command.
+    /// The SSH server refuses commands or shells, for instance by a forced command.
     #[error("the guest's SSH server refuses the request")]
     RequestRefused,
+    /// The SSH server has no SFTP, its program for it is not installed, or a start-up file of the
+    /// login shell prints something in its place.
+    #[error("the guest's SSH server offers no SFTP")]
+    NoSftp,
     /// The login shell ended before it started the command.
     #[error("the guest's login shell did not start the command")]
     NotStarted,
@@ -91,10 +94,13 @@ pub enum GuestError {
     /// The source of an upload failed.
     #[error("the upload broke off")]
     Upload,
+    /// The guest's SFTP server or `rm` refused a request on a file, in its words.
+    #[error("the guest refuses it: {0}")]
+    FileRefused(String),
     /// The path is empty, relative, too long, has a NUL byte or leaves the root.
     #[error("invalid path: {0}")]
     InvalidPath(&'static str),
-    /// Anything else, in the SSH server's words.
+    /// The connection failed in another way.
     #[error("{0}")]
     Other(String),
 }

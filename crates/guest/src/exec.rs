@@ -175,7 +175,7 @@ impl Running {
             let message = tokio::select! {
                 message = read.wait() => message,
                 _ = &mut input, if !input_ended => {
-                    // A command that ends before it read its input is none that failed.
+                    // A command may end before it has read its input.
                     input_ended = true;
                     continue;
                 }
@@ -295,6 +295,6 @@ async fn end_group(lease: Arc<Lease>, connection: Arc<Connection>, group: u32) {
             while !matches!(read.wait().await, None | Some(ChannelMsg::Close)) {}
         }
     };
-    // Whatever is left then is the guest's own affair.
+    // A process that survives KILL or left its group goes on; it uses the customer's resources.
     let _ = timeout(ENDING, ending).await;
 }

@@ -16,7 +16,7 @@ use crate::sftp::{Sftp, is_failure, plain};
 use crate::{paths, sftp};
 
 /// Linux takes names of 255 bytes, and each byte that is no UTF-8 is shown as three. A server that
-/// sends longer ones wants our memory.
+/// sends longer ones tries to use up our memory.
 const MAX_NAME: usize = 3 * 255;
 /// Entries of a directory that are passed over: `.`, `..`, and names that no file can have.
 const MAX_PASSED_OVER: usize = 100;
@@ -262,7 +262,7 @@ impl Guest {
         if refused.iter().any(|part| text.contains(part)) {
             return Err(GuestError::Permission);
         }
-        Err(GuestError::Other(
+        Err(GuestError::FileRefused(
             text.lines().next().unwrap_or("rm failed").to_owned(),
         ))
     }

@@ -14,7 +14,8 @@
 //! # Promises
 //! * Nothing is signed or sent before the server has proved the pinned host key ([`HostKeys`]).
 //! * [`GuestError::may_have_run`] is `false` only if no request for the command was written.
-//! * A reader that stalls holds up nothing but its own operation.
+//! * A reader that stalls holds up its own operation only.
+//! * While files are read or written, a guest that vanishes is noticed within seconds.
 //! * Memory is bounded whatever a guest's SSH server sends.
 //! * Dropping a future ends what it does, in the guest too.
 //!
@@ -45,6 +46,7 @@ mod slots;
 mod stream;
 mod target;
 mod transfer;
+mod watch;
 
 pub use command::{CommandOutcome, CommandRequest, OutputSink, OutputStream};
 pub use customer_key::{CustomerKey, InvalidCustomerKey};

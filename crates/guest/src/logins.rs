@@ -1,5 +1,5 @@
-//! Logins at one guest: few at a time, patient with a server that drops connections, and not
-//! again and again after a refusal, for which OpenSSH bans our address.
+//! Logins at one guest. Few run at a time, one that the server drops is tried again, and after
+//! several refusals none is tried for a while, because OpenSSH bans our address for them.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,8 +18,9 @@ const AT_ONCE: u32 = 4;
 const DROPPED_TRIES: u32 = 6;
 /// The longest pause before a server that drops connections is tried again.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
-/// So many refused logins within [`REFUSED_WINDOW`] are enough. OpenSSH bans our address for more.
-const REFUSED_LOGINS: usize = 3;
+/// So many refused logins within [`REFUSED_WINDOW`] are enough. OpenSSH from 9.8 on counts five
+/// seconds for each and turns our address away from fifteen on.
+const REFUSED_LOGINS: usize = 2;
 const REFUSED_WINDOW: Duration = Duration::from_secs(300);
 
 pub(crate) struct Logins {

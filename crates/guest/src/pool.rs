@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::dialer::Dialer;
 use crate::error::GuestError;
@@ -52,6 +53,11 @@ impl GuestConnections {
         if let Some(lease) = lease {
             lease.close();
         }
+    }
+
+    /// The leases that connections or the results of logins are kept of.
+    pub fn lease_ids(&self) -> Vec<String> {
+        self.leases().keys().cloned().collect()
     }
 
     /// How many connections are open.
@@ -145,5 +151,9 @@ impl Guest {
 
     pub(crate) fn lease(&self) -> Arc<Lease> {
         self.connections.lease(&self.target)
+    }
+
+    pub(crate) fn check_interval(&self) -> Duration {
+        self.connections.0.shared.limits.check
     }
 }

@@ -19,6 +19,9 @@ const MAX_VARIABLE: usize = 128 * 1024 - 1;
 /// All variables together. Linux allows about 2 MiB for arguments and environment.
 const MAX_ENVIRONMENT: usize = 1024 * 1024;
 
+/// Dropbear starts commands in the process group of their connection, so those get a group of
+/// their own: what ends the command must not end its connection.
+///
 /// What the commands' preludes get: the header's word, the working directory or nothing, how the
 /// script is given (`text` or `file`), code that sets the environment, the script or its path.
 const PRELUDE: &str = r#"unset CDPATH
@@ -28,13 +31,16 @@ g=$$
 if { read -r l < /proc/$$/stat; } 2>/dev/null; then
 l=${l##*) } l=${l#* } l=${l#* } g=${l%% *}
 fi
+if [ "$g" != "$$" ] && l=$(command -v setsid); then set -- "$@" "$l"; g=$$; fi
 echo "$1 run $g" >&2
 echo "$1"
 unset g l
 eval "$4"
-case $3 in
+case $3${6:+own} in
 file) exec /bin/sh "$5";;
-*) exec /bin/sh -c "$5";;
+text) exec /bin/sh -c "$5";;
+fileown) exec "$6" /bin/sh "$5";;
+*) exec "$6" /bin/sh -c "$5";;
 esac"#;
 
 /// Becomes another user: the prelude, the user's name, and what the prelude gets. `setpriv` keeps

@@ -12,6 +12,7 @@ use russh_sftp::protocol::{FileAttributes, OpenFlags, Packet, StatusCode};
 use crate::error::{GuestError, LOST};
 use crate::pool::Guest;
 use crate::stream::GuestStream;
+use crate::watch::Watch;
 
 /// Seconds for one request. A full disk's `fsync` takes its time.
 const REQUEST_TIMEOUT: u64 = 60;
@@ -25,6 +26,7 @@ const SMALL_CHUNK: u32 = 32 * 1024;
 pub(crate) struct Sftp {
     raw: Arc<RawSftpSession>,
     extensions: Arc<Extensions>,
+    watch: Arc<Watch>,
 }
 
 struct Extensions {
@@ -45,18 +47,30 @@ impl Sftp {
         loop {
             match read.wait().await {
                 Some(ChannelMsg::Success) => break,
-                Some(ChannelMsg::Failure) => return Err(GuestError::RequestRefused),
+                Some(ChannelMsg::Failure) => return Err(GuestError::NoSftp),
                 None | Some(ChannelMsg::Close) => return Err(LOST),
                 Some(_) => {}
             }
         }
+        let connection = channel.connection();
         let stream = GuestStream::new(channel.ends_with_input());
+        let watch = Watch::start(
+            Arc::downgrade(&connection),
+            stream.received(),
+            guest.check_interval(),
+        );
         let config = Config {
             request_timeout_secs: REQUEST_TIMEOUT,
             ..Config::default()
         };
         let mut raw = RawSftpSession::new_with_config(stream, config);
-        let version = raw.init().await.map_err(plain)?;
+        // A server without the program for SFTP accepts the request all the same, and its shell
+        // ends at once.
+        let version = raw.init().await.map_err(|error| match error {
+            Error::Timeout => GuestError::Unreachable,
+            _ if connection.is_closed() => LOST,
+            _ => GuestError::NoSftp,
+        })?;
         let has = |name: &str| version.extensions.contains_key(name);
         let mut chunk = SMALL_CHUNK;
         if has("limits@openssh.com") {
@@ -78,11 +92,17 @@ impl Sftp {
         Ok(Self {
             raw: Arc::new(raw),
             extensions: Arc::new(extensions),
+            watch: Arc::new(watch),
         })
     }
 
     pub(crate) fn raw(&self) -> &RawSftpSession {
         &self.raw
+    }
+
+    /// Waits until the connection is gone.
+    pub(crate) async fn gone(&self) {
+        self.watch.gone().await;
     }
 
     /// Bytes to read or write with one request.
@@ -151,11 +171,10 @@ pub(crate) fn plain(error: Error) -> GuestError {
             StatusCode::PermissionDenied => GuestError::Permission,
             StatusCode::NoConnection | StatusCode::ConnectionLost => LOST,
             StatusCode::BadMessage => GuestError::InvalidPath("the file system refuses it"),
-            code => GuestError::Other(code.to_string()),
+            code => GuestError::FileRefused(code.to_string()),
         },
-        Error::Timeout => GuestError::Unreachable,
-        Error::UnexpectedBehavior(_) | Error::IO(_) => LOST,
-        error => GuestError::Other(error.to_string()),
+        // The rest of a session that does not answer, or not as the protocol says, is worth nothing.
+        _ => LOST,
     }
 }
 

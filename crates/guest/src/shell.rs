@@ -1,7 +1,7 @@
 //! Login shells in a terminal, each on a connection of its own.
 //!
-//! Nothing piles up: while nobody reads, the guest has to wait. What is typed waits with it, since
-//! both directions share the connection.
+//! Output is not buffered here: while it is not read, the guest has to wait. What is typed waits
+//! with it, since both directions share the connection.
 
 use std::collections::VecDeque;
 use std::fmt;

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
@@ -19,6 +21,8 @@ pub struct GuestStream {
     writer: Pin<Box<dyn AsyncWrite + Send + Sync>>,
     unread: Bytes,
     ended: bool,
+    /// Bytes that came from the guest.
+    received: Arc<AtomicU64>,
 }
 
 impl Guest {
@@ -41,7 +45,13 @@ impl GuestStream {
             writer,
             unread: Bytes::new(),
             ended: false,
+            received: Arc::default(),
         }
+    }
+
+    /// How many bytes have come from the guest; counts on.
+    pub(crate) fn received(&self) -> Arc<AtomicU64> {
+        self.received.clone()
     }
 }
 
@@ -64,7 +74,11 @@ impl AsyncRead for GuestStream {
                 ready!(pin!(read.wait()).poll(cx))
             };
             match message {
-                Some(ChannelMsg::Data { data }) => self.unread = data,
+                Some(ChannelMsg::Data { data }) => {
+                    self.received
+                        .fetch_add(data.len() as u64, Ordering::Relaxed);
+                    self.unread = data;
+                }
                 Some(ChannelMsg::Eof | ChannelMsg::Close) => self.ended = true,
                 Some(ChannelMsg::Failure) => {
                     return Poll::Ready(Err(io::ErrorKind::PermissionDenied.into()));

@@ -31,6 +31,9 @@ pub struct Limits {
     pub control_idle: Duration,
     /// When an idle stream connection is closed. Each takes 2.6 MB of the customer's memory.
     pub stream_idle: Duration,
+    /// While files are read or written, how often it is checked that the guest still answers; it is
+    /// given up after twice that time without a sign of life.
+    pub check: Duration,
 }
 
 impl Default for Limits {
@@ -39,6 +42,7 @@ impl Default for Limits {
             wait: Duration::from_secs(10),
             control_idle: Duration::from_secs(300),
             stream_idle: Duration::from_secs(30),
+            check: Duration::from_secs(5),
         }
     }
 }

@@ -9,7 +9,7 @@ use futures_util::stream::{self, FuturesOrdered, Stream, StreamExt as _};
 use russh_sftp::client::error::Error;
 use russh_sftp::protocol::{FileAttributes, OpenFlags, StatusCode};
 
-use crate::error::GuestError;
+use crate::error::{GuestError, LOST};
 use crate::files::{FileKind, FileStat};
 use crate::pool::Guest;
 use crate::sftp::{Sftp, plain, remove_later};
@@ -210,6 +210,9 @@ async fn write_all<E>(
     let mut waiting = BytesMut::new();
     let (mut received, mut sent) = (0_u64, 0_u64);
     let mut ended = false;
+    // The source may be waited for while nothing is asked of the guest.
+    let gone = sftp.gone();
+    tokio::pin!(gone);
     loop {
         let whole = waiting.len() >= chunk || (ended && !waiting.is_empty());
         if whole && requests.len() < REQUESTS {
@@ -228,6 +231,7 @@ async fn write_all<E>(
                     return Err(sftp.explain(error, path).await);
                 }
             }
+            () = &mut gone => return Err(LOST),
             data = source.next(), if !ended && !whole => match data {
                 Some(data) => {
                     let data = data.map_err(|_| GuestError::Upload)?;

@@ -65,6 +65,9 @@ pub struct SimConfig {
     /// Where the root file systems of confined shells are kept; `None` keeps them in a temporary
     /// folder that goes with the simulator.
     pub rootfs_dir: Option<PathBuf>,
+    /// The root folder of a distribution that each real container ([`ShellMode::Lxc`]) gets a copy
+    /// of; `None` gives it the host's programs, read-only.
+    pub lxc_distribution: Option<PathBuf>,
     /// How long a terminal proxy waits for its connection, and then for the ticket (real time, not
     /// scaled).
     pub terminal_window: Duration,
@@ -96,8 +99,8 @@ pub enum ShellMode {
     /// nothing harmful.
     HostForTests(PathBuf),
     /// The root shell of a real unprivileged LXC container, attached to through a real dtach as
-    /// Proxmox does it. It needs root, LXC and dtach. Its programs are the host's, read-only. Only
-    /// for tests.
+    /// Proxmox does it. It needs root, LXC, dtach and `ip`. Its programs are the host's, read-only,
+    /// and so is its SSH server, if the template has one. Only for tests.
     Lxc,
 }
 
@@ -276,6 +279,7 @@ impl Default for SimConfig {
             toy_network: false,
             terminal_defects: TerminalDefects::NONE,
             rootfs_dir: None,
+            lxc_distribution: None,
             terminal_window: Duration::from_secs(10),
             guest_proxy: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             guest_program: None,

@@ -3,7 +3,7 @@
 //! ([`crate::sshd`]) and reaches nothing else.
 
 use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,7 +63,7 @@ pub(crate) async fn serve(cluster: Arc<Cluster>, listener: TcpListener) {
 async fn lead(
     cluster: &Arc<Cluster>,
     mut client: TcpStream,
-    peer: std::net::SocketAddr,
+    peer: SocketAddr,
 ) -> std::io::Result<()> {
     let asked = tokio::time::timeout(REQUEST_TIMEOUT, socks::request(&mut client)).await?;
     let Destination { host, port } = match asked {
@@ -82,6 +82,14 @@ async fn lead(
     };
     if found.defects.filtered {
         return wait_for_end(&mut client).await;
+    }
+    match cluster.terminals.real_address(&found.order).await {
+        Ok(Some(real)) => return relay(client, (real, port).into()).await,
+        Ok(None) => {}
+        Err(error) => {
+            tracing::warn!(%error, vmid = found.order.vmid, "a real container cannot be started");
+            return client.write_all(&reply(Reply::GeneralFailure)).await;
+        }
     }
     let late = found.up_for < found.defects.late.as_secs_f64();
     let serves = found.order.first_files.has_sshd && !found.defects.no_server && !late;
@@ -128,6 +136,25 @@ async fn lead(
         }
     };
     tokio::time::timeout(HAND_OVER_TIMEOUT, handed_over).await?
+}
+
+/// Leads a client to a real container.
+async fn relay(mut client: TcpStream, container: SocketAddr) -> std::io::Result<()> {
+    let mut server = match TcpStream::connect(container).await {
+        Ok(server) => server,
+        Err(error) => {
+            let answer = match error.kind() {
+                ErrorKind::ConnectionRefused => Reply::ConnectionRefused,
+                _ => Reply::HostUnreachable,
+            };
+            return client.write_all(&reply(answer)).await;
+        }
+    };
+    client.set_nodelay(true)?;
+    server.set_nodelay(true)?;
+    client.write_all(&reply(Reply::Succeeded)).await?;
+    tokio::io::copy_bidirectional(&mut client, &mut server).await?;
+    Ok(())
 }
 
 /// The answer about an address that no running container has.

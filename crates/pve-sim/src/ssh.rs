@@ -19,9 +19,7 @@ impl Sim {
     pub fn set_ssh_defects(&self, vmid: u32, defects: SshDefects) {
         let frozen = defects.frozen;
         self.cluster.world().ssh_defects.insert(vmid, defects);
-        if let Some(guest) = self.cluster.terminals.running_guest(vmid) {
-            guest.freeze(frozen);
-        }
+        self.cluster.terminals.freeze(vmid, frozen);
     }
 
     /// Lets a container report this IPv4 address (with prefix) in the place of its own, as its root

@@ -33,7 +33,7 @@ enum MachineCheck {
 }
 
 /// All needs.
-pub const NEEDS: [TestNeed; 28] = [
+pub const NEEDS: [TestNeed; 32] = [
     need("has_bash", "bash", "bash", Program("bash")),
     need("has_dash", "dash", "dash", Program("dash")),
     need("has_busybox", "BusyBox", "busybox", Program("busybox")),
@@ -122,9 +122,28 @@ pub const NEEDS: [TestNeed; 28] = [
     ),
     need(
         "has_lxc",
-        "root, namespaces, LXC and dtach",
-        "lxc dtach",
+        "root, namespaces, LXC with a network interface, and dtach",
+        "lxc iproute2 dtach",
         Condition(machine::has_lxc),
+    ),
+    need(
+        "has_debian",
+        "a Debian in target/debian, which .ci/debian makes",
+        "",
+        Condition(machine::has_debian),
+    ),
+    need("has_fish", "fish", "fish", Program("fish")),
+    need(
+        "has_dropbear",
+        "Dropbear",
+        "dropbear-bin",
+        Program("dropbear"),
+    ),
+    need(
+        "has_ssh_penalties",
+        "OpenSSH's server from 9.8 on",
+        "openssh-server",
+        Condition(machine::has_ssh_penalties),
     ),
     need(
         "has_process_limits",

@@ -91,11 +91,13 @@ pub(crate) fn has_session_keys() -> bool {
             .is_ok()
 }
 
-/// Whether real LXC containers can be started.
+/// Whether real LXC containers can be started, with a network interface to this host.
 pub(crate) fn has_lxc() -> bool {
-    have_programs(&["lxc-start", "lxc-attach", "lxc-stop", "dtach"])
+    let interface = ["ip", "link", "add", "test-needs", "type", "veth"];
+    have_programs(&["lxc-start", "lxc-attach", "lxc-stop", "lxc-freeze", "dtach"])
         && is_root()
         && succeeds(&UNSHARE)
+        && succeeds(&[&["unshare", "--net"], &interface[..]].concat())
 }
 
 /// Whether the processes of another user can be bounded, and Perl can count them.
@@ -139,6 +141,25 @@ fn succeeds(command: &[&str]) -> bool {
 /// Whether OpenSSH's server can be started with keys of its own.
 pub(crate) fn has_sshd() -> bool {
     have_programs(&["sshd", "ssh-keygen"])
+}
+
+/// Whether OpenSSH's server has `PerSourcePenalties`.
+pub(crate) fn has_ssh_penalties() -> bool {
+    let version = Command::new("/usr/sbin/sshd").arg("-V").output();
+    let version = version.map(|output| String::from_utf8_lossy(&output.stderr).into_owned());
+    let version = version.unwrap_or_default();
+    let numbers = version.split("OpenSSH_").nth(1).unwrap_or_default();
+    let mut numbers = numbers.split(|c: char| !c.is_ascii_digit());
+    let mut next = || numbers.next().and_then(|number| number.parse::<u32>().ok());
+    has_sshd() && (next(), next()) >= (Some(9), Some(8))
+}
+
+/// Whether there is a Debian for real containers.
+pub(crate) fn has_debian() -> bool {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    workspace
+        .join("target/debian/srv/packages/Packages")
+        .exists()
 }
 
 /// Whether OpenSSH's client is there with its programs for files and keys.

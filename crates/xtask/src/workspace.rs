@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
@@ -76,11 +76,16 @@ pub fn binary(profile: Profile, name: &str) -> PathBuf {
         .join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
 }
 
-/// The paying client: package and example.
-pub const PAY: &str = "proxmox-api/pay";
+/// The command line of the lease API: package and binary.
+pub const CLI: &str = "cli:infra402";
+/// Account 3 of the public development mnemonic (`test test … junk`): it must never hold real
+/// money.
+const PUBLIC_DEVELOPMENT_KEY: &str =
+    "0x7c852118294e51e653712a81e05800f419141751be58f605c371e15141b007a6";
 
-/// Builds binaries, each of the package of its own name, and examples as `package/example`. Cargo
-/// chooses features by the whole selection, so a repeated selection builds nothing again.
+/// Builds binaries, each of the package of its own name or as `package:binary`, and examples as
+/// `package/example`. Cargo chooses features by the whole selection, so a repeated selection builds
+/// nothing again.
 ///
 /// # Errors
 /// The compiler's, after it has printed them itself.
@@ -88,9 +93,14 @@ pub fn build(profile: Profile, binaries: &[&str]) -> Result<()> {
     let mut command = cargo();
     command.arg("build");
     for name in binaries {
-        match name.split_once('/') {
-            Some((package, example)) => command.args(["--package", package, "--example", example]),
-            None => command.args(["--package", name, "--bin", name]),
+        match (name.split_once('/'), name.split_once(':')) {
+            (Some((package, example)), _) => {
+                command.args(["--package", package, "--example", example])
+            }
+            (None, Some((package, binary))) => {
+                command.args(["--package", package, "--bin", binary])
+            }
+            (None, None) => command.args(["--package", name, "--bin", name]),
         };
     }
     if profile == Profile::Release {
@@ -99,12 +109,13 @@ pub fn build(profile: Profile, binaries: &[&str]) -> Result<()> {
     run(&mut command)
 }
 
-/// Calls the running API through the paying example client, which `cargo xtask up` has built.
+/// Calls the running API through `infra402 call`, which `cargo xtask up` has built, and pays with
+/// `PAYER_KEY`, or with a public development key and play money.
 ///
 /// # Errors
-/// The client's, after it has printed them itself.
+/// The program's, after it has printed them itself.
 pub fn pay(arguments: &[String]) -> Result<()> {
-    let built = |profile| binary(profile, "examples/pay");
+    let built = |profile| binary(profile, "infra402");
     let program = [Profile::Dev, Profile::Release]
         .map(built)
         .into_iter()
@@ -112,11 +123,46 @@ pub fn pay(arguments: &[String]) -> Result<()> {
     let program = match program {
         Some(program) => program,
         None => {
-            build(Profile::Dev, &[PAY])?;
+            build(Profile::Dev, &[CLI])?;
             built(Profile::Dev)
         }
     };
-    run(Command::new(program).args(arguments))
+    let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let port = set("PORT").unwrap_or_else(|| "4021".to_owned());
+    let api = set("BASE_URL").unwrap_or_else(|| format!("http://127.0.0.1:{port}"));
+    let max_price = set("MAX_PRICE").map(|text| dollars(&text)).transpose()?;
+    let key = set("PAYER_KEY");
+    let prepared = |words: &[&str]| {
+        let mut command = Command::new(&program);
+        command
+            .env_remove("INFRA402_KEY_FILE")
+            .env(
+                "INFRA402_KEY",
+                key.as_deref().unwrap_or(PUBLIC_DEVELOPMENT_KEY),
+            )
+            .env("INFRA402_API", &api)
+            .args(words);
+        if let Some(max_price) = &max_price {
+            command.env("INFRA402_MAX_PRICE", max_price);
+        }
+        command
+    };
+    if key.is_none() {
+        let mut fill = prepared(&["wallet", "fill"]);
+        run(fill.stdout(Stdio::null())).context(
+            "the public development key has no play money: start the demo with `cargo xtask up`, or \
+             set PAYER_KEY to the key of a wallet with USDC",
+        )?;
+    }
+    run(prepared(&["--yes", "call"]).args(arguments))
+}
+
+/// Atomic USDC in dollars.
+fn dollars(atomic: &str) -> Result<String> {
+    let atomic: u64 = atomic
+        .parse()
+        .context("MAX_PRICE is no number of atomic USDC")?;
+    Ok(format!("{}.{:06}", atomic / 1_000_000, atomic % 1_000_000))
 }
 
 /// Runs a command to its end with our own input and output.

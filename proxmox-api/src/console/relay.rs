@@ -72,7 +72,10 @@ pub(super) struct Relay {
 pub(super) async fn reach(app: &App, asked: &HandOver) -> Reached {
     let reached = timeout(REACH_TIMEOUT, connect(app, asked));
     let (lease, replica) = (asked.lease_id.as_str(), asked.owner.as_str());
-    match reached.await.unwrap_or(Err("it does not answer".to_owned())) {
+    match reached
+        .await
+        .unwrap_or(Err("it does not answer".to_owned()))
+    {
         Ok(reached) => reached,
         Err(why) => {
             tracing::info!(lease.id = lease, replica.id = replica, %why, "the replica that had a console's shell cannot be asked for it");
@@ -96,7 +99,9 @@ async fn connect(app: &App, asked: &HandOver) -> Result<Reached, String> {
                     opened: opened.as_str().to_owned(),
                 })));
             }
-            OwnerMessage::Close(Some(frame)) if u16::from(frame.code) == ConsoleEnd::Full.code() => {
+            OwnerMessage::Close(Some(frame))
+                if u16::from(frame.code) == ConsoleEnd::Full.code() =>
+            {
                 return Ok(Reached::Full);
             }
             OwnerMessage::Close(_) => return Ok(Reached::Nothing),
@@ -120,7 +125,8 @@ async fn open_socket(
         .build()
         .map_err(words)?;
     let key = generate_key();
-    let mut signed = HeaderValue::from_str(&asked.signed(app)).map_err(|error| error.to_string())?;
+    let mut signed =
+        HeaderValue::from_str(&asked.signed(app)).map_err(|error| error.to_string())?;
     signed.set_sensitive(true);
     let request = client
         .get(url)
@@ -251,4 +257,3 @@ async fn take(client: &mut FromClient, owner: &mut ToOwner, meter: &Meter) -> Co
     }
     ConsoleEnd::ClientLost
 }
-

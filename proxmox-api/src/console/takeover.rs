@@ -4,13 +4,16 @@
 use std::time::Duration;
 
 use pve::{ConsoleUse, TerminalError, terminal::ConsoleSession};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::{ids::LeaseId, memory::locations::ContainerLocation, state::App, store::AdvisoryLocks};
 
 const GIVE_UP_MESSAGE: &str = "console ";
 /// How long a command that has the terminal is waited for.
 const TERMINAL_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the service's own reading of host keys is waited for: it ends by itself, or its terminal
+/// is dead.
+const READING_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a console at another replica may take to close.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often the terminal is tried until then.
@@ -26,6 +29,14 @@ pub(super) async fn open(
     location: &ContainerLocation,
     size: (u16, u16),
 ) -> Result<ConsoleSession, TerminalError> {
+    // The customer cannot know of it, and gets no refusal because of it.
+    let reading = app.guest_routes.reading_ends(lease_id);
+    if timeout(READING_TIMEOUT, reading).await.is_err() {
+        tracing::warn!(
+            lease.id = lease_id.as_str(),
+            "the reading of host keys does not end; a console does not wait for it any longer"
+        );
+    }
     let consoles = &app.proxmox.consoles;
     let mut until = None;
     loop {

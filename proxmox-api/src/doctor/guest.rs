@@ -66,8 +66,12 @@ pub(super) async fn examine(config: &Config, proxmox: &Proxmox, clock: &dyn Cloc
         Err(error) => return Finding::unanswered(SSH, expected, &error),
     };
     let Some(installation) = installation(config).await else {
-        return Finding::warning(SSH, expected, "the key of this installation is not known here")
-            .mend("INSTALLATION_KEY=…  # the one that the service is started with");
+        return Finding::warning(
+            SSH,
+            expected,
+            "the key of this installation is not known here",
+        )
+        .mend("INSTALLATION_KEY=…  # the one that the service is started with");
     };
     let connections = GuestConnections::new(config.guest.dialer.clone(), Limits::default());
     let now = i64::try_from(clock.unix_seconds()).unwrap_or(i64::MAX);
@@ -84,8 +88,10 @@ pub(super) async fn examine(config: &Config, proxmox: &Proxmox, clock: &dyn Cloc
             }
         }
     });
-    let tried: Vec<Result<u128, SshObstacle>> =
-        stream::iter(tries).buffer_unordered(AT_ONCE).collect().await;
+    let tried: Vec<Result<u128, SshObstacle>> = stream::iter(tries)
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
     finding(config, expected, leases.len(), &tried)
 }
 

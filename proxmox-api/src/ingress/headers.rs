@@ -85,7 +85,7 @@ pub(super) fn for_guest(headers: &HeaderMap, visitor: &Visitor, upgrade: bool) -
     kept
 }
 
-/// The headers for the visitor. `secure` says whether addresses have TLS.
+/// The headers for the visitor.
 pub(super) fn for_visitor(headers: &HeaderMap, public: bool, upgrade: bool) -> HeaderMap {
     let mut kept = without_hop_by_hop(headers);
     for name in BEYOND_THE_HOST {
@@ -202,8 +202,8 @@ fn host_only(cookie: &HeaderValue) -> Option<HeaderValue> {
     let mut parts = cookie.as_bytes().split(|byte| *byte == b';');
     let pair = parts.next()?;
     let name = pair.split(|byte| *byte == b'=').next()?.trim_ascii();
-    let is_ours = |own: &&str| own.as_bytes().eq_ignore_ascii_case(name);
-    if COOKIES.iter().any(|own| is_ours(&own)) {
+    let is_ours = |own: &str| own.as_bytes().eq_ignore_ascii_case(name);
+    if COOKIES.iter().any(|own| is_ours(own)) {
         return None;
     }
     let is_domain = |part: &[u8]| {

@@ -9,6 +9,7 @@ pub mod consoles;
 pub mod fences;
 pub mod guest_routes;
 pub mod guest_streams;
+pub mod host_addresses;
 pub mod host_alarms;
 pub mod known_guests;
 pub mod lease_counts;

@@ -199,6 +199,13 @@ pub trait Operation: Registered + Sized + Send + Sync + 'static {
     /// Seconds of a payment's window that must be left when it arrives.
     const MIN_SECONDS_LEFT: u64 = 20;
 
+    /// [`Operation::RETRY`] for one request, where it depends on the request: `arguments` are those of
+    /// [`Operation::arguments`], as the payment's row keeps them. Either all requests of an
+    /// operation are [`RetryPolicy::Resumed`] or none is.
+    fn retry(_arguments: &Value) -> RetryPolicy {
+        Self::RETRY
+    }
+
     /// Reads and validates a request, before a price is computed.
     ///
     /// # Errors
@@ -294,7 +301,8 @@ pub trait Operation: Registered + Sized + Send + Sync + 'static {
 
     /// Restores the operation of an unfinished payment, if it can be finished or has to be undone
     /// without the payer. An operation may always return `None` only if [`Operation::prepare`]
-    /// leaves nothing behind and [`Operation::RETRY`] is not [`RetryPolicy::Resumed`].
+    /// leaves nothing behind and [`Operation::RETRY`] is not [`RetryPolicy::Resumed`]. One that is
+    /// restored although only the payer can repeat it finds out what was begun.
     ///
     /// # Errors
     /// The store failed.

@@ -19,7 +19,8 @@ pub enum Funding {
 pub enum RetryPolicy {
     /// The service resumes it by itself; repeating it changes nothing.
     Resumed,
-    /// It is done again for a request that proves to be the payer's.
+    /// It is done again for a request that proves to be the payer's. If it was begun before, doing
+    /// it again finds what was begun.
     ForPayer,
     /// It is done for a request that proves to be the payer's, unless it was begun before.
     Once,

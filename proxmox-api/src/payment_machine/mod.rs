@@ -189,6 +189,8 @@ fn on_resume_settled(
         // The payer may still send the request again.
         Requester::Service { late: false } => vec![],
         _ if never_again => vec![PaymentEffect::Owe(DebtReason::MayHaveRun)],
+        // It may have been done: the operation finds out.
+        Requester::Service { late: true } if begun => vec![PaymentEffect::Deliver],
         Requester::Service { late: true } => vec![PaymentEffect::Owe(DebtReason::Undelivered)],
         Requester::Payer => vec![PaymentEffect::Deliver],
         Requester::Anyone => vec![],
@@ -274,7 +276,7 @@ fn not_delivered(
     if for_good {
         return vec![PaymentEffect::Owe(DebtReason::LeaseEnded)];
     }
-    if terms.retry == RetryPolicy::Once && begun {
+    if begun && (terms.retry == RetryPolicy::Once || late && terms.retry == RetryPolicy::ForPayer) {
         return vec![PaymentEffect::Owe(DebtReason::MayHaveRun)];
     }
     if late {

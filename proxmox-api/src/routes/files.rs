@@ -1,6 +1,8 @@
 //! `/lease/{lease}/files`: the files of a lease's container, for its owner. A file's content is the
 //! raw body, of any size; it is written under another name first and renamed when it is whole.
 
+mod range;
+
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,10 +20,10 @@ use axum::{
     routing::get,
 };
 use futures_util::TryStreamExt as _;
-use http_range_header::parse_range_header;
 use serde::Deserialize;
 use service::{crypto::Sha256, request_id::RequestId, serve::BodyTimeout};
 
+use self::range::FilePart;
 use super::{Body as WholeBody, Query, commands::active_lease, limited, no_store, private};
 use crate::{
     App,
@@ -138,17 +140,14 @@ async fn content(
     permit: TransferPermit,
 ) -> Result<Response, ApiError> {
     let size = stat.size;
-    let range = headers
-        .get(header::RANGE)
-        .and_then(|text| text.to_str().ok());
-    // A range that cannot be read is ignored, as RFC 9110, section 14.2, has it; so are several.
-    let range = range
-        .and_then(|text| parse_range_header(text).ok())
-        .filter(|ranges| ranges.ranges.len() == 1);
-    let part = match range.map(|range| range.validate(size)) {
-        Some(Ok(ranges)) => ranges.into_iter().next(),
-        Some(Err(_)) => return Ok(not_satisfiable(size)),
-        None => None,
+    let part = match range::requested(headers, size) {
+        FilePart::Bytes(part) => Some(part),
+        FilePart::Whole => None,
+        FilePart::NotSatisfiable if stat.kind == FileKind::File => {
+            return Ok(not_satisfiable(size));
+        }
+        // Reading it tells what it is.
+        FilePart::NotSatisfiable => None,
     };
     let (offset, length) = match &part {
         Some(part) => (*part.start(), Some(part.end() - part.start() + 1)),

@@ -81,3 +81,31 @@ fn read(value: &str) -> Option<(i64, &str)> {
     let (at, address) = value.split_once(' ')?;
     Some((at.parse().ok()?, address))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_replica_is_found_for_as_long_as_it_announces_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store")).unwrap();
+        let found = async |id, since| store.replica_address(id, since).await.unwrap();
+        for (id, at) in [("one", 1000), ("two", 1010), ("one", 1020)] {
+            let address = format!("http://{id}");
+            store.announce_replica(id, &address, at).await.unwrap();
+        }
+        assert_eq!(found("one", 1020).await.as_deref(), Some("http://one"));
+        assert_eq!(found("one", 1021).await, None);
+        assert_eq!(found("three", 0).await, None);
+        store.withdraw_replica("one").await.unwrap();
+        assert_eq!(found("one", 0).await, None);
+        assert_eq!(found("two", 0).await.as_deref(), Some("http://two"));
+        let later = 1010 + KEPT + 1;
+        store
+            .announce_replica("three", "http://three", later)
+            .await
+            .unwrap();
+        assert_eq!(found("two", 0).await, None, "it is long gone");
+    }
+}

@@ -49,6 +49,7 @@ mod settlement;
 mod shared_limits;
 mod sold;
 mod ssh;
+mod ssh_access;
 mod stats;
 mod storm;
 mod support;

@@ -34,7 +34,7 @@ impl Drop for Load {
 #[tokio::test]
 #[cfg_attr(
     not(has_lxc),
-    ignore = "needs root, namespaces, LXC and dtach (Debian: lxc dtach)"
+    ignore = "needs root, namespaces, LXC with a network interface, and dtach (Debian: lxc iproute2 dtach)"
 )]
 async fn commands_and_a_console_in_a_real_container_keep_their_promises() {
     let guest = Guest::with(ShellMode::Lxc, &[]).await;

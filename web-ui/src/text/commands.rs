@@ -5,8 +5,8 @@ pub const BACKGROUND: &str = "Background";
 /// The list's accessible name.
 pub const TITLE: &str = "Background commands";
 /// The list has none, and how one is begun.
-pub const EMPTY: &str = "No command was begun in the background. Ask the assistant to run one \
-     there, or call the API with background: true.";
+pub const EMPTY: &str =
+    "No command was begun in the background. The assistant and the API can begin one.";
 /// The command runs.
 pub const RUNNING: &str = "Running";
 /// It is gone without an exit code.
@@ -35,7 +35,7 @@ pub fn kill(command: &str) -> String {
 }
 /// SIGTERM was sent.
 pub fn asked(command: &str) -> String {
-    format!("{command} was asked to end. If it goes on, Kill ends it at once.")
+    format!("{command} was asked to end. Kill ends it at once.")
 }
 /// SIGKILL was sent.
 pub fn killed(command: &str) -> String {

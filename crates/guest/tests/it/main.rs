@@ -8,6 +8,8 @@ mod exec;
 mod files;
 mod folder;
 mod hostile;
+mod login_shells;
+mod penalties;
 mod ports;
 mod shell;
 mod socks;

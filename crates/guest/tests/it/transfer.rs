@@ -12,7 +12,7 @@ use guest::{GuestError, WriteOptions};
 use sha2::{Digest as _, Sha256};
 
 use crate::folder::{MIB, names, pieces, read, start, text};
-use crate::sshd::{eventually, run};
+use crate::sshd::{Sshd, eventually, login, run};
 
 #[cfg_attr(
     not(has_sshd),
@@ -313,6 +313,54 @@ async fn a_pipe_is_not_opened() {
         .write_file(text(&path), pieces(1, 1), WriteOptions::default())
         .await;
     assert!(matches!(write, Err(GuestError::NotAFile)), "{write:?}");
+}
+
+#[cfg_attr(
+    not(has_sshd),
+    ignore = "needs OpenSSH's server (Debian: openssh-server)"
+)]
+#[tokio::test]
+async fn a_guest_that_vanishes_during_a_transfer_is_noticed_within_seconds() {
+    let sshd = Sshd::start();
+    let limits = guest::Limits {
+        check: Duration::from_millis(500),
+        ..guest::Limits::default()
+    };
+    let connections = guest::GuestConnections::with_login(guest::Dialer::Direct, limits, login());
+    let guest = connections.guest(sshd.target());
+    let path = sshd.path().join("large");
+    let large = fs::File::create(&path).unwrap();
+    large.set_len(200 * MIB as u64).unwrap();
+    let mut reader = guest.read_file(text(&path), 0, None).await.unwrap();
+    reader.next().await.unwrap().unwrap();
+    // The client of the upload is slow: nothing is asked of the guest meanwhile.
+    let (written, mut wait) = tokio::sync::mpsc::channel(1);
+    let source = stream::once(async { Ok::<_, Infallible>(Bytes::from_static(b"begun")) });
+    let slow = source.chain(stream::once(async move {
+        written.send(()).await.unwrap();
+        std::future::pending().await
+    }));
+    let target = sshd.path().join("target");
+    let upload = tokio::spawn(async move {
+        let options = WriteOptions::default();
+        guest.write_file(text(&target), slow, options).await
+    });
+    wait.recv().await.unwrap();
+    sshd.signal_all("-STOP");
+    let rest = async {
+        loop {
+            match reader.next().await {
+                Some(Ok(_)) => {}
+                end => break end,
+            }
+        }
+    };
+    let lost = GuestError::Lost {
+        may_have_run: false,
+    };
+    let ends = async { (rest.await, upload.await.unwrap()) };
+    let ends = tokio::time::timeout(Duration::from_secs(20), ends).await;
+    assert_eq!(ends.unwrap(), (Some(Err(lost.clone())), Err(lost)));
 }
 
 /// A file system of 2 MiB and 4 inodes over a folder.

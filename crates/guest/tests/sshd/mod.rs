@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -39,7 +39,28 @@ impl Sshd {
 
     /// With more lines of configuration, which win over those here.
     pub fn with(configuration: &str) -> Self {
+        Self::of(configuration, |_| {})
+    }
+
+    /// With another login shell of the user, for this server alone. `shell` may put it into the
+    /// server's folder. It needs the right to mount.
+    pub fn with_shell(shell: impl FnOnce(&Path) -> PathBuf) -> Self {
+        Self::of("", |folder| {
+            let shell = shell(folder);
+            let entry = Command::new("getent").args(["passwd", &login()]).output();
+            let entry = String::from_utf8(entry.unwrap().stdout).unwrap();
+            let (rest, _) = entry.rsplit_once(':').unwrap();
+            let others = fs::read_to_string("/etc/passwd").unwrap();
+            let others = others.lines().filter(|line| !line.starts_with(rest));
+            let mut text = format!("{rest}:{}\n", shell.display());
+            others.for_each(|line| text += &format!("{line}\n"));
+            fs::write(folder.join("passwd"), text).unwrap();
+        })
+    }
+
+    fn of(configuration: &str, prepare: impl FnOnce(&Path)) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        prepare(folder.path());
         for kind in ["ed25519", "ecdsa"] {
             let path = folder.path().join(format!("ssh_host_{kind}_key"));
             let status = Command::new("ssh-keygen")
@@ -55,7 +76,7 @@ impl Sshd {
             .unwrap();
         fs::write(folder.path().join("authorized_keys"), line + "\n").unwrap();
         // The login shell would run the user's own start-up files: slow ones, on some machines.
-        fs::create_dir(folder.path().join("home")).unwrap();
+        fs::create_dir_all(folder.path().join("home")).unwrap();
         // Debian's sshd wants its folder, and makes none.
         let _ = fs::create_dir_all("/run/sshd");
         let port = free_port();
@@ -170,7 +191,15 @@ impl Drop for Sshd {
 
 fn start(folder: &Path, port: u16) -> Child {
     let log = fs::File::create(folder.join("log")).unwrap();
-    let process = Command::new("/usr/sbin/sshd")
+    let mut command = Command::new("/usr/sbin/sshd");
+    if folder.join("passwd").exists() {
+        // The accounts of this server alone.
+        let script = "mount --bind \"$0\" /etc/passwd && exec /usr/sbin/sshd \"$@\"";
+        command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", script]);
+        command.arg(folder.join("passwd"));
+    }
+    let process = command
         .args(["-D", "-e", "-f"])
         .arg(folder.join("sshd_config"))
         .stdin(Stdio::null())

@@ -7,6 +7,7 @@ mod power;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::terminal::GuestOrder;
 use crate::worker::{Worker, WorkerFailure};
 use crate::world;
 use crate::world::container::Container;
@@ -78,6 +79,12 @@ pub(crate) async fn come_up(worker: &Worker, vmid: u32) -> Result<(), WorkerFail
         worker.log(format!("bridge '{bridge}' does not exist"));
         return Err(WorkerFailure::Died(format!(
             "startup for container '{vmid}' failed"
+        )));
+    }
+    let order = with(worker, vmid, |container| Ok(GuestOrder::new(container)))?;
+    if let Err(error) = worker.cluster.terminals.real_address(&order).await {
+        return Err(WorkerFailure::Died(format!(
+            "startup for container '{vmid}' failed: {error}"
         )));
     }
     let pid = worker.cluster.world().tasks.pid();

@@ -11,7 +11,7 @@ use russh::server::{
 use russh::{Channel, ChannelId, ChannelOpenFailure, Pty, Sig};
 
 use super::authorized_keys::{self, KeyOptions};
-use super::forward;
+use super::forward::{self, OwnSsh};
 use super::guest::GuestArguments;
 use super::handing::ConnectionOrder;
 use super::session::{Program, RunningSession, SessionPlan};
@@ -41,6 +41,7 @@ pub(super) struct Connection {
     arguments: Arc<GuestArguments>,
     order: ConnectionOrder,
     login: Login,
+    own_ssh: OwnSsh,
     /// What the key permits that the client logged in with.
     options: KeyOptions,
     sessions: HashMap<ChannelId, SessionState>,
@@ -57,11 +58,13 @@ impl Connection {
         arguments: Arc<GuestArguments>,
         order: ConnectionOrder,
         login: Login,
+        own_ssh: OwnSsh,
     ) -> Self {
         Self {
             arguments,
             order,
             login,
+            own_ssh,
             options: KeyOptions::default(),
             sessions: HashMap::new(),
         }
@@ -189,7 +192,8 @@ impl Handler for Connection {
             return Ok(());
         }
         let own = self.order.address.clone();
-        let open = forward::open(channel, host.to_owned(), port, own, reply);
+        let own_ssh = self.own_ssh.clone();
+        let open = forward::open(channel, host.to_owned(), port, own, own_ssh, reply);
         tokio::spawn(open);
         Ok(())
     }

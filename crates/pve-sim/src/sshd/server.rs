@@ -3,19 +3,20 @@
 use std::io;
 use std::net::TcpStream as StdTcpStream;
 use std::os::fd::OwnedFd;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use russh::keys::{Algorithm, PrivateKey};
 use russh::server::Config;
 use russh::{MethodKind, MethodSet, SshId};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncWriteExt as _, DuplexStream};
 use tokio::net::TcpStream;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::connection::{Connection, Login};
-use super::forward::to_localhost;
+use super::forward::{OwnSsh, to_localhost};
 use super::guest::GuestArguments;
 use super::handing::{self, ConnectionOrder};
 use super::penalties::{Failure, Penalties};
@@ -144,7 +145,9 @@ impl Guest {
             return stream.write_all(b"Not allowed at this time\r\n").await;
         }
         let login = Login::default();
-        let connection = Connection::new(self.arguments.clone(), order.clone(), login.clone());
+        let own_ssh = self.own_ssh(order);
+        let arguments = self.arguments.clone();
+        let connection = Connection::new(arguments, order.clone(), login.clone(), own_ssh);
         let config = Arc::new(config(keys, punishes));
         let ended = match russh::server::run_stream(config, stream, connection).await {
             Ok(running) => running.await,
@@ -154,6 +157,33 @@ impl Guest {
             self.penalties.add(peer, failure, Instant::now());
         }
         ended.map_err(io::Error::other)
+    }
+
+    /// The way from a login in the container back to its SSH server.
+    fn own_ssh(self: &Arc<Self>, order: &ConnectionOrder) -> OwnSsh {
+        let (guest, order) = (self.clone(), order.clone());
+        Arc::new(move |stream| {
+            tokio::spawn(guest.clone().serve_inside(stream, order.clone()));
+        })
+    }
+
+    /// Serves a connection that comes from the container itself. Boxed, because such a connection
+    /// may lead to a further one.
+    fn serve_inside(
+        self: Arc<Self>,
+        stream: DuplexStream,
+        order: ConnectionOrder,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(async move {
+            let config = Arc::new(config(self.host_keys(&order), false));
+            let own_ssh = self.own_ssh(&order);
+            let arguments = self.arguments.clone();
+            let connection = Connection::new(arguments, order, Login::default(), own_ssh);
+            // The client may break off at any time.
+            if let Ok(running) = russh::server::run_stream(config, stream, connection).await {
+                let _ = running.await;
+            }
+        })
     }
 
     /// The keys in the container's folder, read anew for each connection, so that keys that the

@@ -113,7 +113,7 @@ pub(super) fn build(root: &Path, hostname: &str) -> io::Result<()> {
 
 /// Copies files and links that are readable for all. Missing, closed and large files are left out,
 /// and so are links to manual pages, which are many.
-fn copy(from: &Path, to: &Path) -> io::Result<()> {
+pub(super) fn copy(from: &Path, to: &Path) -> io::Result<()> {
     let Ok(about) = from.symlink_metadata() else {
         return Ok(());
     };

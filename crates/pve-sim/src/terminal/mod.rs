@@ -18,6 +18,7 @@ mod session;
 mod toy;
 
 use std::collections::{HashMap, HashSet};
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -111,7 +112,7 @@ impl Terminals {
             toy_network: config.toy_network,
             confinement: OnceCell::new(),
             roots: Arc::new(RootFolders::new(config.rootfs_dir.clone())),
-            real: lxc::LxcContainers::default(),
+            real: lxc::LxcContainers::new(config.lxc_distribution.clone()),
             ports: Mutex::default(),
             sessions: Mutex::default(),
             guests: Mutex::default(),
@@ -272,9 +273,8 @@ impl Terminals {
     ) -> std::io::Result<Arc<DtachSession>> {
         let (vmid, hostname) = (order.vmid, order.hostname.as_str());
         if self.mode == ShellMode::Lxc {
-            let (terminals, hostname) = (self.clone(), hostname.to_owned());
-            let command =
-                tokio::task::spawn_blocking(move || terminals.real.console(vmid, &hostname));
+            let (terminals, order) = (self.clone(), order.clone());
+            let command = tokio::task::spawn_blocking(move || terminals.real.console(&order));
             // Each client has its own dtach process; all of them share one session.
             let command = command.await.map_err(std::io::Error::other)??;
             return pty::begin(command, processes::kill)
@@ -317,6 +317,30 @@ impl Terminals {
         };
         sessions.insert(vmid, session.clone());
         Ok(session)
+    }
+
+    /// The address under which this host reaches a container; `None` unless containers are real.
+    ///
+    /// # Errors
+    /// The container cannot be started.
+    pub(crate) async fn real_address(
+        self: &Arc<Self>,
+        order: &GuestOrder,
+    ) -> std::io::Result<Option<Ipv4Addr>> {
+        if self.mode != ShellMode::Lxc {
+            return Ok(None);
+        }
+        let (terminals, order) = (self.clone(), order.clone());
+        let address = tokio::task::spawn_blocking(move || terminals.real.address(&order));
+        address.await.map_err(std::io::Error::other)?.map(Some)
+    }
+
+    /// Stops all processes of a running container from running, or lets them go on.
+    pub(crate) fn freeze(&self, vmid: u32, frozen: bool) {
+        if let Some(guest) = self.running_guest(vmid) {
+            guest.freeze(frozen);
+        }
+        self.real.freeze(vmid, frozen);
     }
 
     /// Takes a free console port.

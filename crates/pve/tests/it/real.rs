@@ -18,7 +18,7 @@ async fn busy_host(containers: u32) -> (Host, Load) {
 #[tokio::test(flavor = "multi_thread")]
 #[cfg_attr(
     not(has_lxc),
-    ignore = "needs root, namespaces, LXC and dtach (Debian: lxc dtach)"
+    ignore = "needs root, namespaces, LXC with a network interface, and dtach (Debian: lxc iproute2 dtach)"
 )]
 async fn a_command_in_a_real_container_is_its_root_and_gives_what_it_does() {
     let (host, _load) = busy_host(1).await;
@@ -41,7 +41,7 @@ async fn a_command_in_a_real_container_is_its_root_and_gives_what_it_does() {
 #[tokio::test(flavor = "multi_thread")]
 #[cfg_attr(
     not(has_lxc),
-    ignore = "needs root, namespaces, LXC and dtach (Debian: lxc dtach)"
+    ignore = "needs root, namespaces, LXC with a network interface, and dtach (Debian: lxc iproute2 dtach)"
 )]
 async fn short_and_long_commands_in_real_containers_give_their_results_under_load() {
     let (host, _load) = busy_host(4).await;
@@ -57,7 +57,7 @@ async fn short_and_long_commands_in_real_containers_give_their_results_under_loa
 #[tokio::test(flavor = "multi_thread")]
 #[cfg_attr(
     not(has_lxc),
-    ignore = "needs root, namespaces, LXC and dtach (Debian: lxc dtach)"
+    ignore = "needs root, namespaces, LXC with a network interface, and dtach (Debian: lxc iproute2 dtach)"
 )]
 async fn a_command_in_a_real_container_runs_once_wherever_it_is_cut() {
     let (host, _load) = busy_host(8).await;
@@ -93,7 +93,7 @@ async fn a_command_in_a_real_container_runs_once_wherever_it_is_cut() {
 #[tokio::test(flavor = "multi_thread")]
 #[cfg_attr(
     not(has_lxc),
-    ignore = "needs root, namespaces, LXC and dtach (Debian: lxc dtach)"
+    ignore = "needs root, namespaces, LXC with a network interface, and dtach (Debian: lxc iproute2 dtach)"
 )]
 async fn a_full_or_read_only_disk_of_a_real_container_runs_nothing_and_loses_no_result() {
     let (host, _load) = busy_host(1).await;
@@ -139,7 +139,7 @@ async fn a_full_or_read_only_disk_of_a_real_container_runs_nothing_and_loses_no_
 #[tokio::test(flavor = "multi_thread")]
 #[cfg_attr(
     not(has_lxc),
-    ignore = "needs root, namespaces, LXC and dtach (Debian: lxc dtach)"
+    ignore = "needs root, namespaces, LXC with a network interface, and dtach (Debian: lxc iproute2 dtach)"
 )]
 async fn what_is_pasted_into_a_real_container_does_not_block_its_dtach() {
     let (host, _load) = busy_host(1).await;

@@ -42,7 +42,7 @@ pub fn run(profile: Profile) -> Result<()> {
     ports::check(&settings)?;
     let mut binaries: Vec<_> = SERVICES.iter().map(|service| service.name).collect();
     // Also the programs that the documents use, so that nothing is left to build.
-    for name in ["pve-sim", workspace::PAY, "agent-api/sign"] {
+    for name in ["pve-sim", workspace::CLI, "agent-api/sign"] {
         if !binaries.contains(&name) {
             binaries.push(name);
         }

@@ -13,11 +13,7 @@ use super::{
     prepare::ProbeNetwork,
     processes, ssh_access,
 };
-use crate::{
-    config::Config,
-    lease::guest::connect::SSH_PORT,
-    proxmox::Proxmox,
-};
+use crate::{config::Config, lease::guest::connect::SSH_PORT, proxmox::Proxmox};
 
 /// Waits in a container until it knows its router.
 const NETWORK_UP: &str =

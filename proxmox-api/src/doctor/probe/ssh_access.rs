@@ -59,9 +59,8 @@ pub(super) async fn log_in(config: &Config, target: GuestTarget) -> Finding {
             "GUEST_SSH_SOURCE=…  # the address from which containers see the service or its proxy: \
              the key is good from there only",
         ),
-        GuestError::HostKeyMismatch => {
-            finding.mend("the address of this container is another machine's as well: look who answers")
-        }
+        GuestError::HostKeyMismatch => finding
+            .mend("the address of this container is another machine's as well: look who answers"),
         GuestError::Refused | GuestError::NotSsh | GuestError::NoHostKey => finding.mend(
             "PVE_OS_TEMPLATE=…  # Debian's or Ubuntu's first: this template has no SSH server, and \
              its containers are reached by their terminal",

@@ -23,7 +23,7 @@ use crate::{
     locks::Duty,
     memory::alarms::Trouble,
     state::App,
-    store::{Lease, LeaseState},
+    store::{Lease, LeaseState, StoreError},
 };
 
 /// Between two comparisons; shorter where a campaign lets the clock run faster than time.
@@ -100,7 +100,7 @@ pub async fn compare(app: &App) -> Result<Findings, ApiError> {
     let by_vmid: HashMap<Vmid, &Lease> = leases.iter().map(|lease| (lease.vmid, lease)).collect();
     orphans::compare_orphans(app, (&guests, &nodes), &by_vmid, &mut findings).await?;
 
-    forget_ended(app, leases.iter().map(|lease| &lease.lease_id));
+    forget_ended(app, leases.iter().map(|lease| &lease.lease_id)).await?;
     if app.config.database.is_shared() {
         let troubles = app.alarms.troubles().into_iter();
         let words = troubles.map(|(id, trouble)| (id, trouble.word()));
@@ -125,7 +125,7 @@ pub async fn take_over_alarms(app: &App) -> Result<(), ApiError> {
     let told = told.filter_map(|(id, word)| Some((id, Trouble::parse(&word)?)));
     app.alarms.take_over(&told.collect(), app.now());
     let leases = app.store.live_leases().await?;
-    forget_ended(app, leases.iter().map(|lease| &lease.lease_id));
+    forget_ended(app, leases.iter().map(|lease| &lease.lease_id)).await?;
     // The other troubles end when the action succeeds that fails now.
     let seen_by_a_look = |trouble: &Trouble| {
         use Trouble::{Gone, Hidden, Template, Unmarked};
@@ -146,11 +146,26 @@ pub async fn take_over_alarms(app: &App) -> Result<(), ApiError> {
 }
 
 /// Drops the cached data of leases that are not live any more.
-fn forget_ended<'a>(app: &App, live: impl Iterator<Item = &'a LeaseId>) {
+async fn forget_ended<'a>(
+    app: &App,
+    live: impl Iterator<Item = &'a LeaseId>,
+) -> Result<(), StoreError> {
     let live: HashSet<&LeaseId> = live.collect();
     app.alarms.keep(|id| live.contains(id));
     app.retries.keep(|id| live.contains(id));
     app.alarms.measure();
+    for id in app.known_guest_ids() {
+        // The list may be older than a lease whose connections are in use already.
+        if !live.contains(&id) && !is_live(app, &id).await? {
+            app.drop_guest(&id);
+        }
+    }
+    Ok(())
+}
+
+async fn is_live(app: &App, id: &LeaseId) -> Result<bool, StoreError> {
+    let lease = app.store.lease(id).await?;
+    Ok(lease.is_some_and(|lease| lease.state != LeaseState::Destroyed))
 }
 
 /// Whether the cluster's list shows a lease's container where it should be. What has its number is

@@ -1,12 +1,10 @@
 //! Commands that go on in a container after the request that began them. All of their state is
 //! files in the container: so they outlive our restart, any replica finds them, and beginning one
-//! twice begins it once.
-//!
-//! `/var/lib/infra402/commands/ID` has `script`, `input`, `head` (the beginning of the command
-//! line), `begun`, `keeper` (process id and start time of the process that waits for the command),
-//! `group` (the command's process group), `stdout`, `stderr`, and at the end `ended` and `status`.
+//! twice begins it once. `scripts` has the shell code that keeps those files, `record` reads what
+//! it prints.
 
 mod record;
+mod scripts;
 #[cfg(test)]
 mod tests;
 
@@ -19,72 +17,10 @@ use self::record::CommandRecord;
 use super::{command::GuestCommand, text};
 use crate::{error::ApiError, ids::PaymentId};
 
-/// The commands' folder in the container.
-const FOLDER: &str = "/var/lib/infra402/commands";
-/// Commands that are kept in a container; the oldest that have ended are removed first.
-const MOST_COMMANDS: usize = 100;
 /// How much of each output one answer has, in bytes.
 pub const OUTPUT_LIMIT: usize = 64 * 1024;
-/// How much of a command line is shown, in bytes.
-const HEAD_BYTES: usize = 200;
 /// How long our own scripts may take in a container.
 const SCRIPT_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// Makes the command's folder, which only one of several requests for it can, and starts its
-/// keeper. The shell that runs this leads its process group, so `setsid` forks and the request
-/// ends at once. A command that is started by `&` would ignore SIGINT.
-const BEGIN: &str = r#"umask 077
-mkdir -p "$folder" && cd "$folder" || exit 73
-for old in $(ls -1t | tail -n "+$most"); do
-    if [ -e "$old/status" ]; then rm -rf "./$old"; fi
-done
-if ! mkdir "$id" 2>/dev/null; then
-    [ -d "$id" ] || exit 73
-    # Another request begins it just now, or one was cut off before it had.
-    tries=0
-    while ! [ -e "$id/begun" ] && [ "$tries" -lt 20 ]; do
-        sleep 0.1 2>/dev/null || sleep 1
-        tries=$((tries + 1))
-    done
-    if [ -e "$id/begun" ]; then exit 0; fi
-    rm -rf "./$id"
-    mkdir "$id" 2>/dev/null || exit 73
-fi
-if cd "$id" && head -c "$script_bytes" >script && cat >input && printf %s "$head" >head &&
-    printf %s "$start" >start && printf %s "$keeper" >run && date +%s >begun; then
-    exec setsid sh ./run </dev/null >/dev/null 2>&1
-fi
-# What is left has no `begun`, and makes room for the next request that begins it.
-exit 73
-"#;
-
-/// Waits for the command and writes down how it ended. It is in another session than the command,
-/// so that a signal for the command's group does not reach it.
-const KEEPER: &str = r#"echo "$$ $(sed 's/.*) //' /proc/$$/stat | cut -d ' ' -f 20)" >keeper.new && mv keeper.new keeper
-trap : HUP TERM INT USR1 USR2
-setsid sh ./start <input >stdout 2>stderr
-code=$?
-date +%s >ended
-echo "$code" >status.new && mv status.new status
-"#;
-
-/// Prints a line for each command; [`record`] reads it.
-const SHOW: &str = r#"cd "$folder" 2>/dev/null || exit 0
-size() { if [ -e "$1" ]; then wc -c <"$1" | tr -d ' '; else echo 0; fi; }
-ended() { if [ -e "$1/status" ]; then state=ended status=$(cat "$1/status") ended=$(cat "$1/ended"); fi; }
-for id in ${ids:-$(ls -1)}; do
-    [ -e "$id/begun" ] || continue
-    state=lost status=- ended=-
-    if read -r pid start 2>/dev/null <"$id/keeper"; then
-        now=$(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null | cut -d ' ' -f 20)
-        if [ "$now" = "$start" ]; then state=running; fi
-    elif [ "$(($(date +%s) - $(cat "$id/begun")))" -lt 10 ]; then
-        state=running
-    fi
-    ended "$id"
-    echo "$id $state $status $(cat "$id/begun") $ended $(size "$id/stdout") $(size "$id/stderr") $(base64 <"$id/head" | tr -d '\n')"
-done
-"#;
 
 /// The id of the command that a payment begins.
 pub fn command_id(payment_id: &PaymentId) -> String {
@@ -98,21 +34,12 @@ fn is_command_id(text: &str) -> bool {
     text.starts_with("cmd_") && text.len() <= 80 && text.bytes().all(inside)
 }
 
-/// The command under `id`, as the request that begins it. Sent twice, it is begun once.
+/// The command under `id`, as the request that begins it. Sent again, it begins nothing new.
 pub fn begin_request(id: &str, command: &GuestCommand) -> GuestCommand {
     let mut stdin = command.script.clone().into_bytes();
-    let script_bytes = stdin.len();
     stdin.extend_from_slice(&command.stdin);
-    let script = format!(
-        "folder={FOLDER} id={} most={} script_bytes={script_bytes} head={} start={} keeper={}\n{BEGIN}",
-        quoted(id),
-        MOST_COMMANDS + 1,
-        quoted(head_of(&command.script)),
-        quoted(&start_script(command)),
-        quoted(KEEPER),
-    );
     GuestCommand {
-        script,
+        script: scripts::begin(id, command),
         stdin,
         timeout: SCRIPT_TIMEOUT,
         limit_bytes: OUTPUT_LIMIT,
@@ -120,29 +47,12 @@ pub fn begin_request(id: &str, command: &GuestCommand) -> GuestCommand {
     }
 }
 
-/// What runs the customer's script: in its folder, with its variables, as its user. `setpriv` keeps
-/// the process; where it is missing `su` does the same. The command's words are complete before the
-/// variables are set, because a variable may have any name.
-fn start_script(command: &GuestCommand) -> String {
-    let mut text = "echo $$ >group.new && mv group.new group\n".to_owned();
-    text += &match command.user.as_deref() {
-        Some(user) => format!(
-            "u={user} && i=$(id -u \"$u\") && g=$(id -g \"$u\") || exit 125\n\
-             eval \"HOME=~$u\"; USER=$u LOGNAME=$u; export HOME USER LOGNAME\n\
-             if p=$(command -v setpriv) && \"$p\" --reuid=\"$i\" --regid=\"$g\" --init-groups true 2>/dev/null; then\n\
-             set -- \"$p\" --reuid=\"$i\" --regid=\"$g\" --init-groups /bin/sh -c \"$(cat script)\"\n\
-             else set -- \"$(command -v su)\" -s /bin/sh -c \"$(cat script)\" -- \"$u\"\nfi\n"
-        ),
-        None => "set -- /bin/sh -c \"$(cat script)\"\n".to_owned(),
-    };
-    for (name, value) in &command.env {
-        text += &format!("export {name}={}\n", quoted(value));
-    }
-    text += &match &command.cwd {
-        Some(folder) => format!("cd -- {} || exit 125\n", quoted(folder)),
-        None => "cd -- \"$HOME\" 2>/dev/null || cd /\n".to_owned(),
-    };
-    text + "exec \"$@\"\n"
+/// Whether a command was begun in the container, whatever became of it.
+///
+/// # Errors
+/// The container does not answer.
+pub async fn was_begun(guest: &Guest, id: &str) -> Result<bool, ApiError> {
+    Ok(look(guest, id).await?.is_some())
 }
 
 /// All background commands of a container, the youngest first.
@@ -150,7 +60,7 @@ fn start_script(command: &GuestCommand) -> String {
 /// # Errors
 /// The container does not answer.
 pub async fn list(guest: &Guest) -> Result<Vec<CommandView>, ApiError> {
-    let outcome = run(guest, format!("folder={FOLDER} ids=\n{SHOW}"), 256 * 1024).await?;
+    let outcome = run(guest, scripts::show(""), 256 * 1024).await?;
     let text = String::from_utf8_lossy(&outcome.stdout);
     let mut commands: Vec<CommandRecord> = text.lines().filter_map(CommandRecord::read).collect();
     commands.sort_by(|one, other| {
@@ -188,10 +98,11 @@ pub async fn show(
     with_output(guest, record, range).await.map(Some)
 }
 
-/// Sends a signal to a command and all processes of its group.
+/// Sends a signal to a command and all processes of its group. A command that was begun a moment
+/// ago has none yet: the signal waits for it.
 ///
 /// # Errors
-/// There is no such command, or the container does not answer.
+/// There is no such command, it does not start, or the container does not answer.
 pub async fn signal(
     guest: &Guest,
     id: &str,
@@ -199,25 +110,26 @@ pub async fn signal(
 ) -> Result<CommandView, ApiError> {
     let record = find(guest, id).await?;
     if record.state == CommandState::Running {
-        let name = signal.name();
-        let script = format!(
-            "group=$(cat {FOLDER}/{id}/group) && kill -s {name} -- \"-$group\" 2>/dev/null || kill -s {name} \"$group\""
-        );
-        run(guest, script, OUTPUT_LIMIT).await?;
+        let outcome = run(guest, scripts::signal(id, signal), OUTPUT_LIMIT).await?;
+        if outcome.exit_code == scripts::NO_GROUP {
+            let message = "The command has not started yet, and got no signal.";
+            return Err(ApiError::new(ErrorCode::LeaseConflict, message).retry_after(2));
+        }
     }
     Ok(find(guest, id).await?.view())
 }
 
 async fn find(guest: &Guest, id: &str) -> Result<CommandRecord, ApiError> {
+    look(guest, id).await?.ok_or_else(unknown)
+}
+
+async fn look(guest: &Guest, id: &str) -> Result<Option<CommandRecord>, ApiError> {
     if !is_command_id(id) {
-        return Err(unknown());
+        return Ok(None);
     }
-    let script = format!("folder={FOLDER} ids={id}\n{SHOW}");
-    let outcome = run(guest, script, OUTPUT_LIMIT).await?;
+    let outcome = run(guest, scripts::show(id), OUTPUT_LIMIT).await?;
     let text = String::from_utf8_lossy(&outcome.stdout);
-    text.lines()
-        .find_map(CommandRecord::read)
-        .ok_or_else(unknown)
+    Ok(text.lines().find_map(CommandRecord::read))
 }
 
 async fn with_output(
@@ -236,7 +148,8 @@ async fn with_output(
     let mut parts = (Vec::new(), Vec::new());
     if stdout_bytes + stderr_bytes > 0 {
         let script = format!(
-            "cd {FOLDER}/{} && tail -c +{} stdout | head -c {stdout_bytes} && tail -c +{} stderr | head -c {stderr_bytes} >&2",
+            "cd {}/{} && tail -c +{} stdout | head -c {stdout_bytes} && tail -c +{} stderr | head -c {stderr_bytes} >&2",
+            scripts::FOLDER,
             record.id,
             range.stdout.saturating_add(1),
             range.stderr.saturating_add(1),
@@ -289,17 +202,4 @@ async fn run(guest: &Guest, script: String, limit: usize) -> Result<CommandOutco
 fn unknown() -> ApiError {
     let message = "The container has no background command with this id.";
     ApiError::new(ErrorCode::CommandNotFound, message)
-}
-
-fn quoted(word: &str) -> String {
-    format!("'{}'", word.replace('\'', r"'\''"))
-}
-
-/// The beginning of a command line.
-fn head_of(script: &str) -> &str {
-    let mut end = script.len().min(HEAD_BYTES);
-    while !script.is_char_boundary(end) {
-        end -= 1;
-    }
-    &script[..end]
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use ::guest::{Guest, GuestError, GuestKey, GuestTarget, HostKeys};
 use api_types::{GuestAccess, GuestRoute};
 use ipnet::IpNet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::host_keys;
+use super::{address, host_keys};
 use crate::{
     config::GuestConfig,
     error::ApiError,
@@ -41,6 +41,20 @@ pub enum NoSsh {
 /// # Errors
 /// There is none, for a reason that is remembered for a while.
 pub async fn ssh(app: &App, lease: &Lease) -> Result<Guest, NoSsh> {
+    try_ssh(app, lease).await.map_err(|none| match none {
+        NoSsh::Obstacle(obstacle) => NoSsh::Obstacle(obstacle.shown(is_claimed(lease))),
+        NoSsh::Full => NoSsh::Full,
+    })
+}
+
+/// Whether the container's address is what the container says, and not one that the service has
+/// given it.
+fn is_claimed(lease: &Lease) -> bool {
+    lease.address.is_none()
+}
+
+/// The same, with the obstacle as it was found.
+async fn try_ssh(app: &App, lease: &Lease) -> Result<Guest, NoSsh> {
     let id = &lease.lease_id;
     let target = target(app, lease).map_err(|obstacle| {
         if obstacle == SshObstacle::NoHostKey {
@@ -51,21 +65,37 @@ pub async fn ssh(app: &App, lease: &Lease) -> Result<Guest, NoSsh> {
     if let Some(obstacle) = app.guest_routes.obstacle(id, app.clock.monotonic_millis()) {
         return Err(NoSsh::Obstacle(obstacle));
     }
-    let guest = app.guests.guest(target);
+    let until = Instant::now() + CONNECT_TIMEOUT;
     let begun = app.guest_routes.begin_try(id);
-    let found = match timeout(CONNECT_TIMEOUT, guest.probe()).await {
+    let found = if address::is_allowed(app, target.address).await {
+        connect(app.guests.guest(target)).await?
+    } else {
+        Err(SshObstacle::AddressRefused)
+    };
+    remember(app, id, begun, found.as_ref().err().copied());
+    if let Err(obstacle) = found
+        && obstacle.is_about_the_address()
+    {
+        if is_claimed(lease) {
+            // The time that it takes tells nothing either, and neither does a look at the keys.
+            sleep_until(until).await;
+        } else if obstacle == SshObstacle::HostKeyChanged {
+            host_keys::learn_later(app, lease);
+        }
+    }
+    found.map_err(NoSsh::Obstacle)
+}
+
+/// Logs in, if no connection is open yet.
+async fn connect(guest: Guest) -> Result<Result<Guest, SshObstacle>, NoSsh> {
+    Ok(match timeout(CONNECT_TIMEOUT, guest.probe()).await {
         Ok(Ok(())) => Ok(guest),
         Ok(Err(GuestError::TooMany)) => return Err(NoSsh::Full),
         Ok(Err(error)) => Err(obstacle(&error)),
         // The customer's other commands have every session; there will be one, or it is too many.
         Err(_) if guest.is_busy() => Ok(guest),
         Err(_) => Err(SshObstacle::Unreachable),
-    };
-    remember(app, id, begun, found.as_ref().err().copied());
-    if let Err(SshObstacle::HostKeyChanged) = found {
-        host_keys::learn_later(app, lease);
-    }
-    found.map_err(NoSsh::Obstacle)
+    })
 }
 
 /// The container by SSH for a use that shows by itself whether it works; nothing is tried here.
@@ -123,7 +153,7 @@ pub async fn try_now(app: &App, id: &LeaseId) {
             return;
         };
         let starts = matches!(
-            ssh(app, &lease).await,
+            try_ssh(app, &lease).await,
             Err(NoSsh::Obstacle(SshObstacle::Refused))
         );
         if !starts || Instant::now() >= until {
@@ -133,11 +163,15 @@ pub async fn try_now(app: &App, id: &LeaseId) {
     }
 }
 
-/// Tries SSH once, whatever was found out before; the way that is used now.
+/// Tries SSH once, whatever was found out before, but not in quick succession; the way that is used
+/// now.
 pub async fn try_once(app: &App, lease: &Lease) -> GuestAccess {
-    app.guest_routes.forget(&lease.lease_id);
-    // A refusal is remembered, and shown here.
-    let _ = ssh(app, lease).await;
+    let id = &lease.lease_id;
+    if app.guest_routes.may_ask(id, app.clock.monotonic_millis()) {
+        app.guest_routes.forget(id);
+        // A refusal is remembered, and shown here.
+        let _ = ssh(app, lease).await;
+    }
     access(app, lease)
 }
 
@@ -147,6 +181,7 @@ pub fn access(app: &App, lease: &Lease) -> GuestAccess {
         Err(obstacle) => Some(obstacle),
         Ok(_) => app.guest_routes.last(&lease.lease_id).flatten(),
     };
+    let obstacle = obstacle.map(|obstacle| obstacle.shown(is_claimed(lease)));
     GuestAccess {
         via: match obstacle {
             None => GuestRoute::Ssh,
@@ -157,6 +192,7 @@ pub fn access(app: &App, lease: &Lease) -> GuestAccess {
     }
 }
 
+/// The address and the login of a lease's container, and its host keys.
 fn target(app: &App, lease: &Lease) -> Result<GuestTarget, SshObstacle> {
     target_of(&app.config.guest, &app.installation, lease, app.now())
 }

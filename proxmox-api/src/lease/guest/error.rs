@@ -25,6 +25,15 @@ impl From<GuestError> for ApiError {
             GuestError::NotSsh => ssh_unavailable(SshObstacle::NotSsh),
             GuestError::HostKeyMismatch => ssh_unavailable(SshObstacle::HostKeyChanged),
             GuestError::AuthRefused => ssh_unavailable(SshObstacle::LoginRefused),
+            GuestError::NotStarted => {
+                let message = "The container's login shell did not start the command, or it has neither `setpriv` nor `su` to become the user.";
+                Self::new(ErrorCode::LeaseConflict, message).with("mayHaveRun", false)
+            }
+            GuestError::NoSftp => {
+                let message = "The container's SSH server offers no file transfer (SFTP): its program for it is missing, or a start-up file of root's shell prints something.";
+                Self::new(ErrorCode::SshUnavailable, message)
+                    .advise("install it: POST /lease/{lease}/access, free with a session")
+            }
             GuestError::TooMany => {
                 let message = "Too many connections into the container are in use.";
                 Self::new(ErrorCode::RateLimited, message).retry_after(5)
@@ -56,9 +65,31 @@ impl From<GuestError> for ApiError {
             GuestError::Exists => conflict("There is a file at this path already."),
             GuestError::NoSpace => Self::new(ErrorCode::DiskFull, "The container's disk is full.")
                 .advise("make room on it, and send the request again"),
-            other => {
-                let may_have_run = other.may_have_run();
-                tracing::warn!(error = %other, "the connection into a container was lost");
+            GuestError::FileRefused(reason) => {
+                tracing::debug!(reason, "a container refused a request on a file");
+                conflict("The container refuses this with the file.")
+            }
+            GuestError::Changed => conflict("The file became shorter while it was read."),
+            GuestError::TooLarge => {
+                Self::new(ErrorCode::BodyTooLarge, "The file is larger than is taken.")
+            }
+            GuestError::Upload => Self::new(
+                ErrorCode::InvalidRequest,
+                "The request's body broke off, and nothing was written.",
+            ),
+            GuestError::Penalized => ssh_unavailable(SshObstacle::Refused),
+            GuestError::NoHostKey => ssh_unavailable(SshObstacle::NoHostKey),
+            GuestError::RequestRefused => Self::new(
+                ErrorCode::SshUnavailable,
+                "The container's SSH server runs no commands, shells or SFTP for this service.",
+            ),
+            GuestError::ForwardingProhibited => Self::new(
+                ErrorCode::SshUnavailable,
+                "The container's SSH server forbids port forwarding.",
+            ),
+            lost @ (GuestError::Lost { .. } | GuestError::Proxy(_) | GuestError::Other(_)) => {
+                let may_have_run = lost.may_have_run();
+                tracing::warn!(error = %lost, "the connection into a container was lost");
                 let message = "The connection into the container was lost.";
                 Self::new(ErrorCode::HypervisorError, message)
                     .with("mayHaveRun", may_have_run)

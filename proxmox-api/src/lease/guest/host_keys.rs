@@ -1,6 +1,6 @@
 //! Learns the SSH host keys of a container: from the log of the task that made it, or else from
-//! its own files over the terminal, which Proxmox connects to this very container. A key that was
-//! merely shown by whoever answers at the address is never believed.
+//! its own files over the terminal, which Proxmox connects to this very container. A key that a
+//! server at the container's address shows is never believed.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use crate::{error::ApiError, lease::container::locate, state::App, store::Lease}
 const LOG_LINES: u64 = 1000;
 /// Prints the public host keys.
 const SHOW_KEYS: &str = "cat /etc/ssh/ssh_host_ed25519_key.pub /etc/ssh/ssh_host_ecdsa_key.pub";
-/// How long a terminal in use is waited for.
-const TERMINAL_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long printing them may take.
+const SHOW_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The host keys that Proxmox printed when it made the container; none for a template without SSH.
 pub async fn of_creation(client: &Client, task: &Upid) -> Option<HostKeys> {
@@ -34,13 +34,18 @@ pub async fn of_creation(client: &Client, task: &Upid) -> Option<HostKeys> {
     }
 }
 
-/// Reads the host keys over the terminal and stores them, in a task of its own. The next command
-/// finds them.
+/// Reads the host keys over the terminal and stores them, in a task of its own, unless one reads
+/// them already. The next command finds them.
 pub fn learn_later(app: &App, lease: &Lease) {
+    let Some(reading) = app.guest_routes.begin_reading(&lease.lease_id) else {
+        return;
+    };
     let (app, lease) = (app.clone(), lease.clone());
     tokio::spawn(async move {
+        // Until the terminal is free again: a console waits for it.
+        let _reading = reading;
         match read_from_terminal(&app, &lease).await {
-            // The same ones: whoever answers at the address is not the container.
+            // The same ones: what answers at the address is not the container.
             Ok(Some(keys)) if lease.host_keys.as_deref() == Some(keys.to_string().as_str()) => {}
             Ok(Some(keys)) => {
                 if let Err(error) = store(&app, &lease, &keys).await {
@@ -70,7 +75,9 @@ pub(super) async fn store(
 async fn read_from_terminal(app: &App, lease: &Lease) -> Result<Option<HostKeys>, ApiError> {
     let location = locate::find(app, lease).await?;
     let request = ExecRequest {
-        lock_timeout: TERMINAL_TIMEOUT,
+        timeout: SHOW_TIMEOUT,
+        // A customer's command or console has the terminal first.
+        lock_timeout: Duration::ZERO,
         ..ExecRequest::new(SHOW_KEYS)
     };
     let consoles = &app.proxmox.consoles;

@@ -9,7 +9,7 @@ use api_types::{ErrorCode, GuestAccess};
 use pve::ExecRequest;
 use tokio::time::timeout;
 
-use super::{connect, host_keys};
+use super::{connect, host_keys, shell::quoted};
 use crate::{error::ApiError, lease::container::locate, state::App, store::Lease};
 
 /// How long the installation may take in the container.
@@ -21,38 +21,66 @@ const TERMINAL_TIMEOUT: Duration = Duration::from_secs(5);
 /// The exit status for a container without a package manager that is known here.
 const NO_INSTALLER: i32 = 69;
 
+/// What the installation says, in the container. Only root can write into this folder: in `/tmp`
+/// another user of the container could have put a link to a file of root's in its place.
+const LOG: &str = "/var/log/infra402-ssh.log";
+
 /// `line` is the service's line of `authorized_keys`. The last lines of the output are the public
-/// host keys.
-const SET_UP: &str = r#"{
-if ! [ -x /usr/sbin/sshd ] && ! command -v sshd; then
+/// host keys. A container without systemd as its first process may have its programs.
+const SET_UP: &str = r#"mkdir -p /var/log && rm -f "$log" && (umask 077 && : >"$log") || exit 73
+{
+has_openssh() { [ -x /usr/sbin/sshd ] || command -v sshd; }
+has_server() { has_openssh || command -v dropbear; }
+has_sftp() {
+    for file in openssh/sftp-server ssh/sftp-server sftp-server; do
+        if [ -x "/usr/lib/$file" ] || [ -x "/usr/libexec/$file" ]; then return 0; fi
+    done
+    has_openssh &&
+        grep -s '^[[:space:]]*Subsystem.*internal-sftp' /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf
+}
+listens() { grep -s ':0016 0*:0000 0A' /proc/net/tcp /proc/net/tcp6; }
+lay() {
+    grep -qxF -e "$1" /root/.ssh/authorized_keys || printf '\n%s\n' "$1" >>/root/.ssh/authorized_keys
+}
+if ! has_server || ! has_sftp; then
+    packages='openssh-server openssh-sftp-server'
+    if has_server; then packages=openssh-sftp-server; fi
     if command -v apt-get; then
         export DEBIAN_FRONTEND=noninteractive
         apt-get -qq update
-        apt-get -qq install -y --no-install-recommends openssh-server openssh-sftp-server
+        apt-get -qq install -y --no-install-recommends $packages
     elif command -v dnf; then dnf -q -y install openssh-server
-    elif command -v apk; then apk add -q openssh-server openssh-sftp-server
+    elif command -v apk; then apk add -q $packages
     elif command -v zypper; then zypper -nq install openssh-server
     elif command -v pacman; then pacman -Sy --noconfirm --needed openssh
-    else exit 69
-    fi || exit 70
+    elif ! has_server; then exit 69
+    fi
+    has_server || exit 70
 fi
-ssh-keygen -A
+if command -v ssh-keygen; then ssh-keygen -A; fi
 umask 077
-mkdir -p /root/.ssh && touch /root/.ssh/authorized_keys || exit 73
-grep -qxF -e "$line" /root/.ssh/authorized_keys ||
-    printf '\n%s\n' "$line" >>/root/.ssh/authorized_keys || exit 73
-if command -v systemctl; then
+mkdir -p /root/.ssh && touch /root/.ssh/authorized_keys && lay "$line" || exit 73
+if ! has_openssh; then
+    # Dropbear leaves lines out whose options it does not know.
+    lay "no-agent-forwarding,no-X11-forwarding ssh-ed25519 ${line#* ssh-ed25519 }" || exit 73
+fi
+if [ -d /run/systemd/system ]; then
     systemctl enable --now ssh.service || systemctl enable --now sshd.service ||
         systemctl enable --now ssh.socket
 elif command -v rc-service; then
     rc-update add sshd default
     rc-service sshd start
-elif ! pgrep -x sshd; then
-    mkdir -p /run/sshd
-    $(command -v /usr/sbin/sshd || command -v sshd)
 fi
-} >/dev/null 2>/tmp/infra402-ssh.log </dev/null
-cat /etc/ssh/ssh_host_ed25519_key.pub /etc/ssh/ssh_host_ecdsa_key.pub 2>/dev/null
+if ! listens; then
+    mkdir -p /run/sshd
+    "$(command -v /usr/sbin/sshd || command -v sshd || command -v dropbear)"
+fi
+} >"$log" 2>&1 </dev/null
+if has_openssh >/dev/null; then
+    cat /etc/ssh/ssh_host_ed25519_key.pub /etc/ssh/ssh_host_ecdsa_key.pub
+else
+    for kind in ed25519 ecdsa; do dropbearkey -y -f /etc/dropbear/dropbear_${kind}_host_key; done
+fi 2>/dev/null
 exit 0
 "#;
 
@@ -94,7 +122,7 @@ async fn work(app: App, lease: Lease) -> Result<GuestAccess, ApiError> {
     let request = ExecRequest {
         timeout: INSTALL_TIMEOUT,
         lock_timeout: TERMINAL_TIMEOUT,
-        ..ExecRequest::new(format!("line='{line}'\n{SET_UP}"))
+        ..ExecRequest::new(format!("line={} log={LOG}\n{SET_UP}", quoted(&line)))
     };
     let consoles = &app.proxmox.consoles;
     let outcome = consoles.exec(&location.node, location.vmid, request, None);
@@ -121,9 +149,50 @@ fn failed(lease: &Lease, exit_code: i32) -> ApiError {
         "a container did not set SSH up"
     );
     let message = match exit_code {
-        NO_INSTALLER => "The container has no package manager that this service knows.",
-        _ => "The container could not set SSH up; /tmp/infra402-ssh.log in it says why.",
+        NO_INSTALLER => "The container has no package manager that this service knows.".to_owned(),
+        _ => format!("The container could not set SSH up; {LOG} in it says why."),
     };
     ApiError::new(ErrorCode::SshUnavailable, message)
         .advise("install an SSH server in it and send the request again")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn what_the_installation_says_goes_through_no_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::create_dir(path("bin")).unwrap();
+        for name in ["systemctl", "ssh-keygen", "apt-get"] {
+            let program = path("bin").join(name);
+            std::fs::write(&program, "#!/bin/sh\necho said >&2\n").unwrap();
+            std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+        }
+        let victim = path("victim");
+        std::fs::write(&victim, "kept").unwrap();
+        let log = path("infra402-ssh.log");
+        symlink(&victim, &log).unwrap();
+        let here = folder.path().to_str().unwrap();
+        let script = SET_UP
+            .replace("/var/log", here)
+            .replace("/root", here)
+            .replace("/usr/sbin/sshd", "/bin/true");
+        let script = format!("line=key log={}\n{script}", log.display());
+        let ran = Command::new("sh")
+            .args(["-c", &script])
+            .env("PATH", format!("{here}/bin:/usr/bin:/bin"))
+            .output()
+            .unwrap();
+        assert!(ran.status.success(), "{ran:?}");
+        assert_eq!(std::fs::read_to_string(&victim).unwrap(), "kept");
+        assert!(std::fs::symlink_metadata(&log).unwrap().is_file());
+        assert!(std::fs::read_to_string(&log).unwrap().contains("said"));
+        let folder = std::path::Path::new(LOG).parent();
+        assert_eq!(folder, Some("/var/log".as_ref()), "root's alone");
+    }
 }

@@ -22,7 +22,7 @@ const MOST_KEYS: i64 = 20;
 /// end is no block: what follows may be the owner's. Written beside the file and renamed, so that
 /// no login meets half of it.
 const WRITE_BLOCK: &str = r#"umask 077
-folder=/root/.ssh file=/root/.ssh/authorized_keys
+folder=${HOME:-/root}/.ssh file=${HOME:-/root}/.ssh/authorized_keys
 begin='# --- BEGIN infra402 keys ---' end='# --- END infra402 keys ---'
 mkdir -p "$folder" && touch "$file" || exit 73
 file=$(readlink -f "$file") || exit 73

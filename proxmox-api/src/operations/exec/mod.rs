@@ -11,8 +11,8 @@ use std::time::Duration;
 use api_types::{ErrorCode, ExecRequest, ExecResponse, FieldError, GuestRoute, Price, Tariff};
 use axum::http::Method;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use pve::ExecOutcome;
-use serde_json::json;
+use pve::{ExecOutcome, OutputSink};
+use serde_json::{Value, json};
 
 use super::{answer, call_price, lease_in_path};
 use crate::{
@@ -21,8 +21,8 @@ use crate::{
     lease::{
         guest::{
             background,
-            command::{self, CommandChannel, GuestCommand, OpeningOptions},
-            text,
+            command::{self, CommandChannel, CommandFailure, GuestCommand, OpeningOptions},
+            connect, text,
         },
         owner::access::active,
     },
@@ -47,6 +47,9 @@ pub struct Exec {
     command: GuestCommand,
     /// It goes on in the container after the answer.
     background: bool,
+    /// Read from the payment's row, which has no command: all that can be done is to look whether
+    /// the container has it.
+    restored: bool,
     force: bool,
     /// Opened before the money moved; used once.
     channel: Mutex<Option<CommandChannel>>,
@@ -88,6 +91,7 @@ impl Operation for Exec {
                 limit_bytes: OUTPUT_LIMIT,
             },
             background: request.background,
+            restored: false,
             force: request.force,
             channel: Mutex::default(),
         })
@@ -103,6 +107,20 @@ impl Operation for Exec {
 
     fn lease_id(&self) -> Option<LeaseId> {
         Some(self.lease.lease_id.clone())
+    }
+
+    fn arguments(&self) -> Value {
+        json!({ "background": self.background })
+    }
+
+    /// A background command has its payment's id in the container, which begins it once however
+    /// often it is asked to. What a command in the foreground did is known to nobody else.
+    fn retry(arguments: &Value) -> RetryPolicy {
+        if arguments["background"] == true {
+            RetryPolicy::ForPayer
+        } else {
+            Self::RETRY
+        }
     }
 
     async fn admit(&self, app: &App, job: &PaymentJob) -> Result<(), ApiError> {
@@ -127,6 +145,9 @@ impl Operation for Exec {
         job: &PaymentJob,
         paid: &SettledPayment,
     ) -> Result<Delivery, ApiError> {
+        if self.restored {
+            return self.look(app, job).await;
+        }
         let held = self.held().take();
         let channel = match held {
             Some(channel) => channel,
@@ -147,10 +168,11 @@ impl Operation for Exec {
         };
         let sink = (job.progress.is_listened() && !self.background)
             .then(|| text::sink(job.progress.clone()));
-        if !paid.begun && !app.store.begin_performance(id, app.now()).await? {
-            return Err(begun_before(command_id));
+        let begins = paid.begun || app.store.begin_performance(id, app.now()).await?;
+        if !begins && !self.background {
+            return Err(begun_before());
         }
-        let outcome = match channel.run(command, sink).await {
+        let outcome = match self.run(app, job, channel, command, sink).await {
             Ok(outcome) => outcome,
             // Only a lost connection leaves open whether it ran.
             Err(failure) if failure.may_have_run => {
@@ -161,6 +183,11 @@ impl Operation for Exec {
                 return Err(failure.error);
             }
         };
+        if self.background && outcome.timed_out {
+            let message = "The container did not say in time whether it has begun the command.";
+            let error = ApiError::new(ErrorCode::HypervisorError, message).retry_after(5);
+            return Err(naming(error, command_id));
+        }
         if self.background && outcome.exit_code != 0 {
             app.store.take_performance_back(id).await?;
             return Err(not_begun(&outcome));
@@ -175,11 +202,7 @@ impl Operation for Exec {
             upid: task.unwrap_or_default(),
             command_id,
         };
-        let response = self.response(answered, app.now());
-        Ok(Delivery {
-            changes: vec![Change::event(&self.lease.lease_id, "command_run", data)],
-            ..answer(200, &response)?.into()
-        })
+        self.delivery(app, answered, data)
     }
 
     fn reveal(_app: &App, _payment_id: &PaymentId, stored: StoredAnswer) -> StoredAnswer {
@@ -190,8 +213,20 @@ impl Operation for Exec {
         answer(stored.status, &response).unwrap_or(stored)
     }
 
-    async fn resume(_app: &App, _payment: &Payment) -> Result<Option<Self>, StoreError> {
-        Ok(None)
+    async fn resume(app: &App, payment: &Payment) -> Result<Option<Self>, StoreError> {
+        let arguments: Value = serde_json::from_str(&payment.arguments).unwrap_or_default();
+        let (true, Some(lease_id)) = (arguments["background"] == true, &payment.lease_id) else {
+            return Ok(None);
+        };
+        let lease = app.store.lease(lease_id).await?;
+        Ok(lease.map(|lease| Self {
+            lease,
+            command: GuestCommand::default(),
+            background: true,
+            restored: true,
+            force: false,
+            channel: Mutex::default(),
+        }))
     }
 }
 
@@ -216,10 +251,9 @@ fn input(text: Option<String>, base64: Option<&str>) -> Result<Vec<u8>, ApiError
 }
 
 /// A command is never run again for a payment: what the first run did cannot be known.
-fn begun_before(command_id: Option<String>) -> ApiError {
+fn begun_before() -> ApiError {
     let message = "The command was begun before and may have run; it is not run again.";
-    let error = ApiError::new(ErrorCode::HypervisorError, message).with("mayHaveRun", true);
-    naming(error, command_id)
+    ApiError::new(ErrorCode::HypervisorError, message).with("mayHaveRun", true)
 }
 
 /// The same error, with the id under which a background command can be looked for.
@@ -246,6 +280,72 @@ fn not_begun(outcome: &ExecOutcome) -> ApiError {
 }
 
 impl Exec {
+    /// Runs the command. A request for a background command whose connection is lost is sent
+    /// once more.
+    async fn run(
+        &self,
+        app: &App,
+        job: &PaymentJob,
+        channel: CommandChannel,
+        command: GuestCommand,
+        sink: Option<OutputSink>,
+    ) -> Result<ExecOutcome, CommandFailure> {
+        if !self.background {
+            return channel.run(command, sink).await;
+        }
+        match channel.run(command.clone(), None).await {
+            Err(failure) if failure.may_have_run => {
+                let channel = self.open(app, job).await.map_err(|error| CommandFailure {
+                    error,
+                    may_have_run: true,
+                })?;
+                let sent = channel.run(command, None).await;
+                sent.map_err(|failure| CommandFailure {
+                    may_have_run: true,
+                    ..failure
+                })
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Finds out whether the container has begun the payment's background command.
+    async fn look(&self, app: &App, job: &PaymentJob) -> Result<Delivery, ApiError> {
+        let (id, command_id) = (&job.payment_id, background::command_id(&job.payment_id));
+        let lease = active(app, &self.lease.lease_id, &job.payer).await?;
+        let guest = connect::ssh_only(app, &lease).await?;
+        if !background::was_begun(&guest, &command_id).await? {
+            app.store.take_performance_back(id).await?;
+            let message = "The container has not begun the command.";
+            return Err(ApiError::new(ErrorCode::CommandNotFound, message));
+        }
+        let data = json!({"paymentId": id, "background": true, "found": true});
+        let answered = Answered {
+            outcome: ExecOutcome {
+                stdout: Vec::new(),
+                stderr: Vec::new(),
+                stdout_bytes: 0,
+                stderr_bytes: 0,
+                exit_code: 0,
+                timed_out: false,
+                truncated: false,
+            },
+            route: GuestRoute::Ssh,
+            upid: String::new(),
+            command_id: Some(command_id),
+        };
+        self.delivery(app, answered, data)
+    }
+
+    /// The answer, with the event that is stored beside it.
+    fn delivery(&self, app: &App, answered: Answered, event: Value) -> Result<Delivery, ApiError> {
+        let response = self.response(answered, app.now());
+        Ok(Delivery {
+            changes: vec![Change::event(&self.lease.lease_id, "command_run", event)],
+            ..answer(200, &response)?.into()
+        })
+    }
+
     async fn open(&self, app: &App, job: &PaymentJob) -> Result<CommandChannel, ApiError> {
         let options = OpeningOptions {
             needs_ssh: self.background,

@@ -110,11 +110,16 @@ impl<O: Operation> PaymentDriver<O> {
         }
     }
 
+    /// What happens to this request if it is not delivered.
+    fn retry(&self) -> RetryPolicy {
+        O::retry(&serde_json::from_str(&self.row.arguments).unwrap_or_default())
+    }
+
     /// Gives the state machine an event and performs its effects, until there are none left.
     pub(super) async fn run(&mut self, app: &App, first: PaymentEvent) -> PaymentOutcome {
         let terms = PaymentContext {
             funding: Funding::X402,
-            retry: O::RETRY,
+            retry: self.retry(),
             has_chain: app.witness.is_some(),
             is_simulated: app.facilitator.describe().simulated,
         };

@@ -69,7 +69,8 @@ async fn running_leases_are_counted_by_the_way_they_are_reached_and_why() {
     };
     let found = leases.found(keyless).await;
     assert_eq!(found.severity, Severity::Ok, "{found:#?}");
-    let end = "by the terminal: 1; 1: The container's SSH server does not accept the service's key.";
+    let end =
+        "by the terminal: 1; 1: The container's SSH server does not accept the service's key.";
     assert!(
         found.found.starts_with(one) && found.found.ends_with(end),
         "{found:#?}"
@@ -103,7 +104,9 @@ async fn an_examination_needs_the_services_own_key_and_says_so() {
 #[tokio::test]
 async fn without_ssh_the_terminal_is_said_to_be_the_way() {
     let installation = Installation::start().await;
-    let off = installation.of("guest.ssh", &[("GUEST_SSH", "false")]).await;
+    let off = installation
+        .of("guest.ssh", &[("GUEST_SSH", "false")])
+        .await;
     assert_eq!(off.severity, Severity::Ok);
     assert_eq!(off.found, "by their terminal only, since GUEST_SSH is off");
     let on = installation.of("guest.ssh", &[]).await;
@@ -114,7 +117,9 @@ async fn without_ssh_the_terminal_is_said_to_be_the_way() {
 async fn a_proxy_that_is_away_is_named_without_its_password() {
     let installation = Installation::start().await;
     let proxy = format!("socks5h://{}", installation.sim.guest_proxy());
-    let good = installation.of("guest.proxy", &[("GUEST_PROXY", &proxy)]).await;
+    let good = installation
+        .of("guest.proxy", &[("GUEST_PROXY", &proxy)])
+        .await;
     assert_eq!(good.severity, Severity::Ok, "{good:#?}");
     let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = unused.local_addr().unwrap();
@@ -145,10 +150,24 @@ async fn a_probe_logs_into_its_container_and_says_how_long_it_takes() {
     assert_eq!(good.severity, Severity::Ok, "{good:#?}");
     let (begin, end) = good.found.split_once(" ms, `true` in ").unwrap();
     assert!(begin.starts_with("login in ") && end.ends_with(" ms"));
-    // The key is good from one address only, and the proxy shows another one.
-    let elsewhere = [("GUEST_PROXY", proxy.as_str()), ("GUEST_SSH_SOURCE", "192.0.2.7")];
-    let found = login(&elsewhere).await;
-    warning(&found, "probe", "refuses the lease's key");
-    assert!(found.mend[0].starts_with("GUEST_SSH_SOURCE="), "{found:#?}");
+    // What stands in the way is said with the setting to change.
+    let keyless = SshDefects {
+        no_keys: true,
+        ..SshDefects::default()
+    };
+    let filtered = SshDefects {
+        filtered: true,
+        ..SshDefects::default()
+    };
+    for (defects, why, setting) in [
+        (keyless, "refuses the lease's key", "GUEST_SSH_SOURCE="),
+        (filtered, "does not answer", "a route from the proxy"),
+    ] {
+        // The number that the probe requests first.
+        probed.installation.sim.set_ssh_defects(49_999, defects);
+        let found = login(&[("GUEST_PROXY", &proxy)]).await;
+        warning(&found, "probe", why);
+        assert!(found.mend[0].starts_with(setting), "{found:#?}");
+    }
     assert_eq!(probed.made_and_left().1, 0);
 }

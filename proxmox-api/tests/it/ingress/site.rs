@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::{
     Json, Router,
     body::{Body, Bytes},
-    extract::{Request, WebSocketUpgrade, ws::Message},
+    extract::{DefaultBodyLimit, Request, WebSocketUpgrade, ws::Message},
     http::{HeaderMap, Uri, header},
     response::{IntoResponse as _, Response},
     routing::any,
@@ -170,10 +170,12 @@ impl Server {
         let events = next_event.clone();
         let router = Router::new()
             .route("/echo", any(echo))
+            .route("/copy", any(|body: Bytes| async move { body }))
             .route("/ws", any(websocket))
             .route("/cookies", any(cookies))
             .route("/events", any(move || event_stream(events)))
-            .fallback(|uri: Uri, body: Bytes| async move { format!("{uri} {}", body.len()) });
+            .fallback(|uri: Uri, body: Bytes| async move { format!("{uri} {}", body.len()) })
+            .layer(DefaultBodyLimit::disable());
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { port, next_event }
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::server::SshGuest;
+use super::server::{Root, SshGuest};
 use crate::support::until;
 
 impl SshGuest {
@@ -17,14 +17,14 @@ impl SshGuest {
         answer.body["commandId"].as_str().unwrap().to_owned()
     }
 
-    async fn until_ended(&self, id: &str) {
+    pub(super) async fn until_ended(&self, id: &str) {
         until("the command ends", async || {
             (self.show(id, "").await["state"] == "ended").then_some(())
         })
         .await;
     }
 
-    async fn show(&self, id: &str, query: &str) -> Value {
+    pub(super) async fn show(&self, id: &str, query: &str) -> Value {
         let path = self.path(&format!("commands/{id}?{query}"));
         let answer = self.session.get(&self.guest.app, &path).await;
         assert_eq!(answer.status, 200, "{:?}", answer.body);
@@ -190,4 +190,86 @@ async fn two_replicas_that_get_one_payment_begin_one_command_and_both_find_it() 
     assert_eq!(found.body["commands"].as_array().unwrap().len(), 1);
     assert_eq!(found.body["commands"][0]["commandId"], json!(id));
     assert_eq!(ssh.guest.output("cat /srv/count").await, "once\n");
+}
+
+#[tokio::test]
+#[cfg_attr(
+    not(has_sshd),
+    ignore = "needs OpenSSH's server (Debian: openssh-server)"
+)]
+#[cfg_attr(
+    all(has_sshd, not(has_mount)),
+    ignore = "needs the right to mount a file system"
+)]
+async fn a_command_that_fills_the_disk_ends_and_says_that_output_may_be_missing() {
+    let ssh = SshGuest::start().await;
+    let id = ssh.begin("head -c 100000000 /dev/zero; exit 9").await;
+    ssh.until_ended(&id).await;
+    let offset = ssh.show(&id, "").await["stdoutBytes"].as_u64().unwrap();
+    let shown = ssh.show(&id, &format!("stdoutOffset={offset}")).await;
+    assert_eq!(shown["exitCode"], 9, "{shown}");
+    let stderr = shown["stderr"].as_str().unwrap();
+    assert!(stderr.contains("the container's disk is full"), "{shown}");
+    // The next one is not begun at all.
+    let body = json!({"command": "echo x", "background": true});
+    let refused = ssh.guest.exec(body).await;
+    assert_eq!(
+        (refused.status.as_u16(), refused.code()),
+        (409, "lease_conflict")
+    );
+    let message = refused.body["error"]["message"].as_str().unwrap();
+    assert!(message.contains("disk is full"), "{message}");
+    assert_eq!(ssh.guest.output("echo in front").await, "in front\n");
+}
+
+#[tokio::test]
+#[cfg_attr(
+    not(has_sshd),
+    ignore = "needs OpenSSH's server (Debian: openssh-server)"
+)]
+#[cfg_attr(
+    all(has_sshd, not(has_mount)),
+    ignore = "needs the right to mount a file system"
+)]
+async fn a_folder_that_is_closed_to_root_is_entered_by_the_user_of_the_command() {
+    let ssh = SshGuest::with(Root::WithoutOthersFiles).await;
+    ssh.guest
+        .output("mkdir /srv/own && chown nobody /srv/own && chmod 700 /srv/own")
+        .await;
+    assert_ne!(ssh.guest.output("cd /srv/own 2>&1; true").await, "");
+    let body = json!({"command": "pwd", "background": true, "user": "nobody", "cwd": "/srv/own"});
+    let answer = ssh.guest.exec(body).await;
+    assert_eq!(answer.status, 200, "{:?}", answer.body);
+    let id = answer.body["commandId"].as_str().unwrap();
+    ssh.until_ended(id).await;
+    let shown = ssh.show(id, "").await;
+    assert_eq!(
+        (&shown["stdout"], &shown["exitCode"]),
+        (&json!("/srv/own\n"), &json!(0)),
+        "{shown}"
+    );
+}
+
+#[tokio::test]
+#[cfg_attr(
+    not(has_sshd),
+    ignore = "needs OpenSSH's server (Debian: openssh-server)"
+)]
+#[cfg_attr(
+    all(has_sshd, not(has_mount)),
+    ignore = "needs the right to mount a file system"
+)]
+async fn a_signal_waits_for_a_command_that_has_just_begun() {
+    let ssh = SshGuest::start().await;
+    // As the scripts leave it before the command's first process has written down its group.
+    let begun = "d=/var/lib/infra402/commands/cmd_late; mkdir -p $d; cd $d; echo x >head; \
+                 date +%s >begun; \
+                 (sleep 2; exec setsid sh -c 'echo $$ >group; exec sleep 1000') >/dev/null 2>&1 &";
+    ssh.guest.output(begun).await;
+    let path = ssh.path("commands/cmd_late?signal=KILL");
+    let app = &ssh.guest.app;
+    let answer = ssh.session.call(app, Method::DELETE, &path).await;
+    assert_eq!(answer.status, 200, "{:?}", answer.body);
+    let left = ssh.guest.output("pgrep -fx 'sleep 1000' | wc -l").await;
+    assert_eq!(left.trim(), "0");
 }

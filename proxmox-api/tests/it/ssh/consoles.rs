@@ -1,6 +1,13 @@
 //! Consoles over SSH: each has a shell of its own.
 
-use crate::console::client::{connect, open, ticket};
+use std::time::Duration;
+
+use pve::ConsoleUse;
+
+use crate::{
+    console::client::{connect, open, ticket},
+    guest::Guest,
+};
 
 use super::server::SshGuest;
 
@@ -55,4 +62,20 @@ async fn a_lost_connection_comes_back_to_its_shell_and_after_a_restart_is_told_t
     anew.until("now-empty").await;
     let unused = ticket(&ssh.guest).await;
     assert!(!unused.starts_with("resume_"));
+}
+
+#[tokio::test]
+async fn a_console_waits_for_the_services_own_reading_of_host_keys() {
+    let guest = Guest::plain().await;
+    let app = &guest.app.app;
+    let lease = app.store.live_leases().await.unwrap().remove(0);
+    let reading = app.guest_routes.begin_reading(&lease.lease_id).unwrap();
+    let locks = app.proxmox.consoles.locks();
+    let held = locks.acquire(&lease.node, lease.vmid, ConsoleUse::Exec, Duration::ZERO);
+    let held = held.await.unwrap();
+    let mut client = connect(&guest, &ticket(&guest).await).await;
+    // Longer than a console waits for a customer's command.
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    drop((held, reading));
+    client.opened(&guest).await;
 }

@@ -44,7 +44,7 @@ impl SshGuest {
     }
 }
 
-fn noise(bytes: usize) -> Vec<u8> {
+pub fn noise(bytes: usize) -> Vec<u8> {
     let mut state = 7_u64;
     let mut next = || {
         state = state

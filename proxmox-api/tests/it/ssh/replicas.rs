@@ -60,7 +60,9 @@ impl TwoReplicas {
 async fn has_mark(replica: &Guest, ticket: &str, word: &str) -> (Client, String) {
     let mut console = connect(replica, ticket).await;
     let resume = console.opened(replica).await;
-    console.keys(&format!("echo {word}-${{MARK:-gone}}\r")).await;
+    console
+        .keys(&format!("echo {word}-${{MARK:-gone}}\r"))
+        .await;
     console.until(&format!("{word}-kept")).await;
     (console, resume)
 }

@@ -5,7 +5,7 @@
 use std::net::{SocketAddr, TcpListener as StdListener, TcpStream as StdStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use guest::HostKeys;
@@ -21,7 +21,7 @@ use crate::{
     support::TestApp,
 };
 
-/// The room in `/srv`, in MiB.
+/// The room in `/srv` and in `/var/lib`, in MiB.
 pub const SRV_MIB: u32 = 16;
 
 /// A customer with one running container that has an SSH server.
@@ -32,6 +32,17 @@ pub struct SshGuest {
     pub server: Sshd,
     /// Whether the proxy lets connections through.
     pub reachable: Arc<AtomicBool>,
+    /// How many connections the proxy was asked for.
+    pub dialled: Arc<AtomicUsize>,
+}
+
+/// What root in the container may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Root {
+    /// Everything.
+    Whole,
+    /// No more than other users with the files of others, as on a file system of another machine.
+    WithoutOthersFiles,
 }
 
 /// An OpenSSH server that ends when this is dropped.
@@ -39,22 +50,33 @@ pub struct Sshd {
     folder: tempfile::TempDir,
     process: Child,
     port: u16,
+    root: Root,
 }
 
 impl SshGuest {
     /// A container whose host key and login are known to the service.
     pub async fn start() -> Self {
-        Self::start_with(&[]).await
+        Self::made(Root::Whole, &[]).await
     }
 
     /// The same, where the service has further settings.
     pub async fn start_with(settings: &[(&str, &str)]) -> Self {
+        Self::made(Root::Whole, settings).await
+    }
+
+    /// The same, with what its root may do.
+    pub async fn with(root: Root) -> Self {
+        Self::made(root, &[]).await
+    }
+
+    async fn made(root: Root, settings: &[(&str, &str)]) -> Self {
         let unused = StdListener::bind("127.0.0.1:0").unwrap();
         let port = unused.local_addr().unwrap().port();
         drop(unused);
         // Until the server runs and its keys are known, nothing is found out about it.
         let reachable = Arc::new(AtomicBool::new(false));
-        let proxy = socks_proxy(port, reachable.clone()).await;
+        let dialled = Arc::new(AtomicUsize::new(0));
+        let proxy = socks_proxy(port, reachable.clone(), dialled.clone()).await;
         let proxy = format!("socks5h://{proxy}");
         let config = SimConfig {
             time_scale: 0.002,
@@ -72,7 +94,7 @@ impl SshGuest {
         let lease_id = LeaseId::from(leased.body["leaseId"].as_str().unwrap());
         let ctid = leased.body["ctid"].as_u64().unwrap().try_into().unwrap();
         let key = app.app.installation.guest_key(&lease_id);
-        let server = Sshd::start(port, &key.authorized_line(None).unwrap());
+        let server = Sshd::start(port, &key.authorized_line(None).unwrap(), root);
         let session = buyer.sign_in(&app).await;
         let this = Self {
             guest: Guest { app, buyer, ctid },
@@ -80,6 +102,7 @@ impl SshGuest {
             lease_id,
             server,
             reachable,
+            dialled,
         };
         this.reachable.store(true, Ordering::Relaxed);
         this.knows(&this.server.host_keys()).await;
@@ -102,7 +125,7 @@ impl SshGuest {
 }
 
 impl Sshd {
-    fn start(port: u16, authorized: &str) -> Self {
+    fn start(port: u16, authorized: &str, root: Root) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let key = folder.path().join("ssh_host_ed25519_key");
         let made = Command::new("ssh-keygen")
@@ -118,11 +141,12 @@ impl Sshd {
             path = folder.path().display()
         );
         std::fs::write(folder.path().join("sshd_config"), config).unwrap();
-        let process = launch(&folder);
+        let process = launch(&folder, root);
         let this = Self {
             folder,
             process,
             port,
+            root,
         };
         this.wait();
         this
@@ -147,7 +171,7 @@ impl Sshd {
 
     /// Starts it again.
     pub fn start_again(&mut self) {
-        self.process = launch(&self.folder);
+        self.process = launch(&self.folder, self.root);
         self.wait();
     }
 
@@ -175,10 +199,14 @@ impl Drop for Sshd {
 
 /// In namespaces of its own: the processes end with the first one, and `/root`, `/var/lib` and
 /// `/srv` are empty and vanish.
-fn launch(folder: &tempfile::TempDir) -> Child {
+fn launch(folder: &tempfile::TempDir, root: Root) -> Child {
+    let rights = match root {
+        Root::Whole => "",
+        Root::WithoutOthersFiles => "setpriv --bounding-set=-dac_override,-dac_read_search",
+    };
     let script = format!(
-        "mount -t tmpfs tmpfs /var/lib && mount -t tmpfs tmpfs /root && mount -t tmpfs -o size={SRV_MIB}m tmpfs /srv && \
-         mkdir -p /run/sshd && exec /usr/sbin/sshd -D -e -f \"$1\""
+        "mount -t tmpfs -o size={SRV_MIB}m tmpfs /var/lib && mount -t tmpfs tmpfs /root && mount -t tmpfs -o size={SRV_MIB}m tmpfs /srv && \
+         mkdir -p /run/sshd && exec {rights} /usr/sbin/sshd -D -e -f \"$1\""
     );
     Command::new("unshare")
         .args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"])
@@ -191,12 +219,17 @@ fn launch(folder: &tempfile::TempDir) -> Child {
 }
 
 /// A SOCKS5 proxy that leads every connection to a port of this machine.
-async fn socks_proxy(port: u16, reachable: Arc<AtomicBool>) -> SocketAddr {
+async fn socks_proxy(
+    port: u16,
+    reachable: Arc<AtomicBool>,
+    dialled: Arc<AtomicUsize>,
+) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
             let reachable = reachable.clone();
+            dialled.fetch_add(1, Ordering::Relaxed);
             tokio::spawn(async move {
                 // A client that hangs up is no fault of the proxy.
                 let _ = lead(client, port, &reachable).await;

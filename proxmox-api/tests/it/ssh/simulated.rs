@@ -13,23 +13,37 @@ use crate::{
 
 async fn guest(shell: ShellMode) -> Guest {
     let config = SimConfig {
-        time_scale: 0.002,
         shell,
         ..SimConfig::default()
+    };
+    let guest = guest_on(config, DEBIAN).await;
+    guest.until_ssh().await;
+    guest
+}
+
+/// A template with an SSH server.
+pub const DEBIAN: &str = "debian-12-standard";
+
+/// A container of a template in this simulator, whether it has an SSH server or not.
+pub async fn guest_on(config: SimConfig, template: &str) -> Guest {
+    let config = SimConfig {
+        time_scale: 0.002,
+        ..config
     };
     let sim = Sim::start(config).await.unwrap();
     let proxy = format!("socks5h://{}", sim.guest_proxy());
     let more = [("GUEST_SSH", "true"), ("GUEST_PROXY", proxy.as_str())];
     let app = TestApp::on(sim, &more).await;
     let buyer = Buyer::funded(&app, 1).await;
-    let ctid = crate::guest::lease(&app, &buyer, "box").await;
-    let guest = Guest { app, buyer, ctid };
-    guest.until_ssh().await;
-    guest
+    let body = json!({"runtimeMinutes": 30, "hostname": "box", "template": template});
+    let leased = buyer.lease(&app, body).await;
+    assert_eq!(leased.status, 200, "{:?}", leased.body);
+    let ctid = leased.body["ctid"].as_u64().unwrap().try_into().unwrap();
+    Guest { app, buyer, ctid }
 }
 
 impl Guest {
-    async fn until_ssh(&self) {
+    pub async fn until_ssh(&self) {
         let session = self.buyer.sign_in(&self.app).await;
         let path = format!("/lease/{}/access", self.ctid);
         until("SSH works", async || {

@@ -425,4 +425,8 @@ async fn keep_books(store: &Store) {
         .await
         .unwrap();
     store.prove_writable(NOW).await.unwrap();
+    let announced = store.announce_replica("one", "http://h", NOW);
+    announced.await.unwrap();
+    store.replica_address("one", NOW).await.unwrap();
+    store.withdraw_replica("one").await.unwrap();
 }

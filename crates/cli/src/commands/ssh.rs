@@ -1,0 +1,295 @@
+//! `infra402 ssh`: the system's ssh, by the API's WebSocket and with the container's pinned host
+//! key. The key that logs in is this program's own, made once and added to the lease.
+
+use std::{
+    fs,
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use super::show;
+use crate::{
+    api::{Api, read},
+    arguments::SshArguments,
+    containers::{self, Container},
+    failure::Failure,
+    printed::printable,
+    state_files,
+};
+
+/// How long a new container may take until its SSH server answers.
+const NEW_CONTAINER: Duration = Duration::from_secs(45);
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What the service says of the way into a container, in what is used of it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SshAccess {
+    /// The name that the known hosts lines are for.
+    host: String,
+    known_hosts: Vec<String>,
+}
+
+/// What ssh is told.
+#[derive(Debug)]
+struct Connection {
+    host: String,
+    login: String,
+    identity: PathBuf,
+    known_hosts: PathBuf,
+    proxy_command: String,
+}
+
+pub(super) async fn run(api: &Api, arguments: &SshArguments) -> Result<u8, Failure> {
+    let container = containers::find(api, &arguments.container).await?;
+    let connection = prepare(api, &container, &arguments.login, Duration::ZERO).await?;
+    if !arguments.config && !api.settings.json {
+        return start(connection, &arguments.arguments);
+    }
+    let block = connection.block(&container);
+    let document = json!({
+        "host": connection.host,
+        "proxyCommand": connection.proxy_command,
+        "identityFile": connection.identity,
+        "knownHostsFile": connection.known_hosts,
+        "config": block,
+    });
+    show(api, &document, || Ok(block.trim_end().to_owned()))
+}
+
+/// Opens a shell in a container that was leased just now.
+///
+/// # Errors
+/// It cannot be reached over SSH, or ssh cannot be started.
+pub(super) async fn connect(api: &Api, container: &Container) -> Result<u8, Failure> {
+    start(prepare(api, container, "root", NEW_CONTAINER).await?, &[])
+}
+
+async fn prepare(
+    api: &Api,
+    container: &Container,
+    login: &str,
+    patience: Duration,
+) -> Result<Connection, Failure> {
+    let state = &api.settings.state;
+    let folder = state_files::folder(state, "ssh").map_err(|error| Failure::file(state, &error))?;
+    let identity = own_key(&folder)?;
+    let public = identity.with_extension("pub");
+    let line = fs::read_to_string(&public).map_err(|error| Failure::file(&public, &error))?;
+    let wanted = json!({ "publicKey": line.trim() });
+    let keys = container.below("ssh-keys");
+    let deadline = Instant::now() + patience;
+    loop {
+        match api.call(Method::PUT, &keys, Some(&wanted)).await {
+            Ok(_) => break,
+            Err(failure) if failure.code == "ssh_unavailable" && Instant::now() < deadline => {
+                api.settings
+                    .progress("waiting until its SSH server answers …");
+                sleep(PAUSE).await;
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    let access: SshAccess = read(&api.call(Method::GET, &container.below("ssh"), None).await?)?;
+    // They become words of a configuration file and names of files.
+    if !is_plain(&access.host) || !is_plain(&container.lease_id) || !is_plain(login) {
+        return Err(Failure::not_understood("a name in it is none"));
+    }
+    let known_hosts = folder.join(format!("known_hosts-{}", container.lease_id));
+    let lines: String = access
+        .known_hosts
+        .iter()
+        .filter(|line| !line.contains(char::is_control))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    state_files::write(&known_hosts, lines.as_bytes())
+        .map_err(|error| Failure::file(&known_hosts, &error))?;
+    Ok(Connection {
+        host: access.host,
+        login: login.to_owned(),
+        identity,
+        known_hosts,
+        proxy_command: proxy_command(api, &container.lease_id)?,
+    })
+}
+
+/// This program's key, made where there is none.
+fn own_key(folder: &Path) -> Result<PathBuf, Failure> {
+    let identity = folder.join("id_ed25519");
+    if identity.exists() && identity.with_extension("pub").exists() {
+        return Ok(identity);
+    }
+    let mut keygen = Command::new("ssh-keygen");
+    keygen
+        .args(["-q", "-t", "ed25519", "-N", "", "-C", "infra402-cli", "-f"])
+        .arg(&identity);
+    let made = keygen
+        .output()
+        .map_err(|error| missing("ssh-keygen", &error))?;
+    if !made.status.success() {
+        let said = String::from_utf8_lossy(&made.stderr);
+        return Err(Failure::local(format!(
+            "ssh-keygen failed: {}",
+            printable(said.trim())
+        )));
+    }
+    Ok(identity)
+}
+
+fn missing(program: &str, error: &std::io::Error) -> Failure {
+    Failure::local(format!("{program} cannot be started: {error}"))
+        .advise("install OpenSSH's clients (Debian: openssh-client)")
+}
+
+/// This very program with the same settings. The key stays where it is: in its file, or in the
+/// environment, which ssh passes on.
+fn proxy_command(api: &Api, lease_id: &str) -> Result<String, Failure> {
+    let program = std::env::current_exe()
+        .map_err(|error| Failure::local(format!("this program is not found: {error}")))?;
+    let mut words = vec![
+        program.display().to_string(),
+        "--api".to_owned(),
+        api.settings.api.clone(),
+    ];
+    if let Some(file) = api.settings.key.file() {
+        let file = std::path::absolute(file).map_err(|error| Failure::file(file, &error))?;
+        words.extend(["--key-file".to_owned(), file.display().to_string()]);
+    }
+    words.extend(["proxy".to_owned(), lease_id.to_owned()]);
+    let quoted: Vec<_> = words.iter().map(|word| quoted(word)).collect();
+    // ssh replaces what begins with a percent sign.
+    Ok(quoted.join(" ").replace('%', "%%"))
+}
+
+fn quoted(word: &str) -> String {
+    let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=,+@".contains(&byte);
+    match !word.is_empty() && word.bytes().all(is_safe) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
+fn is_plain(name: &str) -> bool {
+    let inside = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    !name.is_empty() && !name.starts_with('-') && name.bytes().all(inside)
+}
+
+/// Becomes ssh.
+fn start(connection: Connection, arguments: &[String]) -> Result<u8, Failure> {
+    let mut ssh = Command::new("ssh");
+    for (name, value) in connection.options() {
+        ssh.arg("-o").arg(format!("{name}={value}"));
+    }
+    ssh.arg("-l").arg(&connection.login);
+    // Options of the customer's stand before the host, and their command after it.
+    let (options, command) = split(arguments);
+    ssh.args(options).arg(&connection.host).args(command);
+    Err(missing("ssh", &ssh.exec()))
+}
+
+/// Options of ssh with their values, and the rest.
+fn split(arguments: &[String]) -> (&[String], &[String]) {
+    /// Those that take a value, by ssh(1).
+    const WITH_VALUE: &str = "BbcDEeFIiJLlmOoPpQRSWw";
+    let mut at = 0;
+    while let Some(word) = arguments.get(at) {
+        let Some(letters) = word.strip_prefix('-').filter(|letters| !letters.is_empty()) else {
+            break;
+        };
+        at += 1;
+        if letters == "-" {
+            return (&arguments[..at - 1], &arguments[at..]);
+        }
+        let value_follows = letters
+            .chars()
+            .last()
+            .is_some_and(|last| WITH_VALUE.contains(last))
+            && letters.find(|letter| WITH_VALUE.contains(letter)) == Some(letters.len() - 1);
+        at += usize::from(value_follows);
+    }
+    arguments.split_at(at.min(arguments.len()))
+}
+
+impl Connection {
+    fn options(&self) -> [(&'static str, String); 6] {
+        [
+            ("ProxyCommand", self.proxy_command.clone()),
+            ("HostKeyAlias", self.host.clone()),
+            ("UserKnownHostsFile", self.known_hosts.display().to_string()),
+            ("StrictHostKeyChecking", "yes".to_owned()),
+            ("IdentityFile", self.identity.display().to_string()),
+            ("IdentitiesOnly", "yes".to_owned()),
+        ]
+    }
+
+    /// The block for `~/.ssh/config`.
+    fn block(&self, container: &Container) -> String {
+        let name = match is_plain(&container.hostname) {
+            true => &container.hostname,
+            false => &container.lease_id,
+        };
+        let mut block = format!("Host {name}\n  User {}\n", self.login);
+        for (option, value) in self.options() {
+            // A command is the rest of its line; a path with a space needs quotes.
+            let value = match option.ends_with("File") && value.contains(' ') {
+                true => format!("\"{value}\""),
+                false => value,
+            };
+            block.push_str(&format!("  {option} {value}\n"));
+        }
+        block
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_of_ssh_come_before_the_host_and_the_command_after_it() {
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        for (given, options) in [
+            ("-L 8080:localhost:80 -N", 3),
+            ("-p22 ls -l", 1),
+            ("-tt top", 1),
+            ("-vL 1:h:2 ls", 2),
+            ("ls -l /", 0),
+            ("-- -weird", 0),
+            ("-o A=b", 2),
+            ("-o", 1),
+        ] {
+            let given = words(given);
+            let (before, _) = split(&given);
+            assert_eq!(before.len(), options, "{given:?}");
+        }
+        assert_eq!(split(&words("-- -weird")).1, ["-weird"]);
+    }
+
+    #[test]
+    fn a_word_of_the_proxy_command_stays_one_word() {
+        for (word, expected) in [
+            ("/usr/bin/infra402", "/usr/bin/infra402"),
+            ("a b", "'a b'"),
+            ("it's", r"'it'\''s'"),
+            ("$(x)", "'$(x)'"),
+            ("", "''"),
+        ] {
+            assert_eq!(quoted(word), expected);
+        }
+    }
+
+    #[test]
+    fn a_name_of_the_service_becomes_no_option() {
+        for bad in ["", "-oProxyCommand=x", "a b", "a\nb", "a/b", "a%h"] {
+            assert!(!is_plain(bad), "{bad:?}");
+        }
+        assert!(is_plain("box-ab12.guest_x"));
+    }
+}
