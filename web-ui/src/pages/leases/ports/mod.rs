@@ -137,7 +137,7 @@ fn Row(
     };
     view! {
         <li>
-            <span class="number port-number">{port}</span>
+            <span class="number">{port}</span>
             <span class="files-name">{address}</span>
             <span class="port-access">
                 <select node_ref=select aria-label=ports::access_of(port) disabled=move || state.busy.get() on:change=changed>{options}</select>
