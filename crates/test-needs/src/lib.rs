@@ -33,7 +33,7 @@ enum MachineCheck {
 }
 
 /// All needs.
-pub const NEEDS: [TestNeed; 32] = [
+pub const NEEDS: [TestNeed; 33] = [
     need("has_bash", "bash", "bash", Program("bash")),
     need("has_dash", "dash", "dash", Program("dash")),
     need("has_busybox", "BusyBox", "busybox", Program("busybox")),
@@ -132,6 +132,7 @@ pub const NEEDS: [TestNeed; 32] = [
         "",
         Condition(machine::has_debian),
     ),
+    need("has_rsync", "rsync", "rsync", Program("rsync")),
     need("has_fish", "fish", "fish", Program("fish")),
     need(
         "has_dropbear",

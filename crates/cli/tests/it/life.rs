@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// A customer with a container that is reached over SSH.
-async fn tenant(market: &Market) -> Program {
+pub async fn tenant(market: &Market) -> Program {
     let program = market.customer(1).await;
     program.json(&["lease", "box", "-m", "30"]).await;
     let lease = program.json(&["ls"]).await["leases"][0]["leaseId"]

@@ -10,6 +10,8 @@ mod hostile;
 mod life;
 mod market;
 mod money;
+mod openssh;
+mod ports;
 mod program;
 mod shapes;
 mod shell;

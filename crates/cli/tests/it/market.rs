@@ -7,12 +7,17 @@ use std::{
 
 use alloy::primitives::Address;
 use axum::Router;
-use proxmox_api::{App, app, config::Config, start_work};
+use proxmox_api::{App, app, config::Config, ingress, jump, start_work};
 use pve_sim::{ShellMode, Sim, SimConfig};
 use serde_json::json;
-use service::{clock::SystemClock, env::Env, metrics::Metrics};
+use service::{
+    clock::SystemClock,
+    env::Env,
+    metrics::Metrics,
+    serve::{Shutdown, serve as serve_until},
+};
 use tempfile::TempDir;
-use tokio::task::JoinSet;
+use tokio::{net::TcpListener, task::JoinSet};
 use x402::network::Network;
 
 use crate::program::Program;
@@ -42,8 +47,14 @@ impl Market {
         Self::on(sim, &[("GUEST_SSH", "false")]).await
     }
 
-    /// A service with confined containers that are reached over SSH.
+    /// A service with confined containers that are reached over SSH, with published ports and a jump
+    /// host.
     pub async fn with_ssh() -> Self {
+        Self::with_ssh_and(&[]).await
+    }
+
+    /// The same with further settings.
+    pub async fn with_ssh_and(more: &[(&str, &str)]) -> Self {
         // Cargo builds a package's examples for its tests.
         let test = std::env::current_exe().unwrap();
         let folder = test.ancestors().nth(2).unwrap();
@@ -57,12 +68,18 @@ impl Market {
         };
         let sim = Sim::start(simulated).await.unwrap();
         let proxy = format!("socks5h://{}", sim.guest_proxy());
-        Self::on(sim, &[("GUEST_SSH", "true"), ("GUEST_PROXY", &proxy)]).await
+        let mut settings = vec![("GUEST_SSH", "true"), ("GUEST_PROXY", proxy.as_str())];
+        settings.extend(more);
+        Self::on(sim, &settings).await
     }
 
     async fn on(sim: Sim, more: &[(&str, &str)]) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
+        // Bound first, because addresses that are given out name the ports.
+        let [listener, visitors, clients] = [bind().await, bind().await, bind().await];
+        let port = |listener: &TcpListener| listener.local_addr().unwrap().port();
+        let url = format!("http://127.0.0.1:{}", port(&listener));
         let database = folder.path().join("market.sqlite").display().to_string();
         let more = more
             .iter()
@@ -77,6 +94,9 @@ impl Market {
                 ("PVE_TOKEN_SECRET", sim.token_secret()),
                 ("PVE_FINGERPRINT", sim.fingerprint()),
                 ("PVE_NODE", sim.node()),
+                ("PUBLIC_BASE_URL", url.clone()),
+                ("INGRESS_PORT", port(&visitors).to_string()),
+                ("SSH_PORT", port(&clients).to_string()),
             ]
             .into_iter()
             .chain(more),
@@ -84,7 +104,13 @@ impl Market {
         let config = Config::from_env(env).unwrap();
         let state = App::start(config, Arc::new(SystemClock)).await.unwrap();
         let workers = start_work(&state).await.unwrap();
-        let (url, serving) = serve(app(state.clone(), Metrics::install().unwrap())).await;
+        let mut serving = JoinSet::new();
+        serve_on(
+            &mut serving,
+            listener,
+            app(state.clone(), Metrics::install().unwrap()),
+        );
+        serve_visitors(&mut serving, &state, visitors, clients);
         Self {
             url,
             state,
@@ -124,11 +150,41 @@ impl Market {
 
 /// Serves a router on a free port of this host until the set is dropped.
 pub async fn serve(router: Router) -> (String, JoinSet<()>) {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = bind().await;
     let url = format!("http://{}", listener.local_addr().unwrap());
     let mut serving = JoinSet::new();
-    serving.spawn(async move { axum::serve(listener, router).await.unwrap() });
+    serve_on(&mut serving, listener, router);
     (url, serving)
+}
+
+async fn bind() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").await.unwrap()
+}
+
+fn serve_on(serving: &mut JoinSet<()>, listener: TcpListener, router: Router) {
+    serving.spawn(async move { axum::serve(listener, router).await.unwrap() });
+}
+
+/// Serves published ports and the jump host, where the configuration has them.
+fn serve_visitors(
+    serving: &mut JoinSet<()>,
+    state: &App,
+    visitors: TcpListener,
+    clients: TcpListener,
+) {
+    if let Some(config) = state.config.ingress.clone() {
+        let router = ingress::router(state, config.domain);
+        let limits = ingress::limits(state);
+        serving.spawn(async move {
+            let (_, shutdown) = Shutdown::manual();
+            let served = serve_until(visitors, router, shutdown, Duration::ZERO, limits);
+            served.await.unwrap();
+        });
+    }
+    if let Some(config) = &state.config.jump_host {
+        let host = jump::jump_host(state, config);
+        serving.spawn(jump_host::serve(clients, host, std::future::pending()));
+    }
 }
 
 /// Waits until `look` finds something, and fails with the name of the condition after a deadline.
