@@ -149,10 +149,8 @@ pub(super) fn access(words: &[Word]) -> Option<PortAccess> {
     ];
     let is_link = |word: &Word| word.text() == "link";
     let by_link = words.iter().enumerate().any(|(at, word)| {
-        let before = words[..at].iter().rev().map(Word::text);
-        let before = before
-            .skip_while(|word| ["a", "the", "its"].contains(word))
-            .next();
+        let mut before = words[..at].iter().rev().map(Word::text);
+        let before = before.find(|word| !["a", "the", "its"].contains(word));
         is_link(word) && before.is_some_and(|word| ["by", "with", "via"].contains(&word))
     });
     let named = [
