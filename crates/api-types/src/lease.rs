@@ -234,6 +234,9 @@ pub struct GuestAccess {
     /// Whether `POST /lease/{lease}/access` can set SSH up in the container.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub can_set_up: bool,
+    /// Whether SSH may come about by itself, as while the container still starts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub temporary: bool,
 }
 
 /// A lease as its owner sees it.

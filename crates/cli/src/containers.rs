@@ -1,15 +1,24 @@
 //! Finds a container by its name, its number or its lease's id.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
-use api_types::{LeaseStatus, LeaseView, ListResponse};
+use api_types::{GuestAccess, GuestRoute, LeaseStatus, LeaseView, ListResponse, Timestamp};
 use reqwest::Method;
 use serde_json::Value;
+use tokio::time::{Instant, sleep};
 
 use crate::{
-    api::{Api, read},
+    api::{Api, now, read},
     failure::{ExitStatus, Failure},
 };
+
+/// For how long after its lease a container may still be starting, in seconds.
+const NEW: u64 = 60;
+/// How long is waited for the SSH server of a container that is starting.
+pub const LONGEST_START: Duration = Duration::from_secs(45);
+/// The first pause between two looks, and the longest: those after which the service tries anew.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// A container.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +29,8 @@ pub struct Container {
     pub ctid: u32,
     /// Its name.
     pub hostname: String,
+    /// When it was leased.
+    pub created_at: Timestamp,
 }
 
 impl Container {
@@ -73,6 +84,40 @@ pub async fn find(api: &Api, named: &str) -> Result<Container, Failure> {
     choose(&listed.leases, named)
 }
 
+/// The same for what only SSH can do. Where it was leased just now, so that its SSH server may still
+/// be starting, that is waited for.
+///
+/// # Errors
+/// There is none, or there are several.
+pub async fn find_for_ssh(api: &Api, named: &str) -> Result<Container, Failure> {
+    let container = find(api, named).await?;
+    if container.created_at.unix().saturating_add(NEW) > now() {
+        await_ssh(api, &container).await;
+    }
+    Ok(container)
+}
+
+/// Waits until SSH works, for as long as it may come about by itself. What does not come is told by
+/// the request that needs it.
+pub async fn await_ssh(api: &Api, container: &Container) {
+    let deadline = Instant::now() + LONGEST_START;
+    let mut pause = FIRST_PAUSE;
+    let path = container.below("access");
+    loop {
+        let told = api.call(Method::GET, &path, None).await;
+        let Ok(access) = told.and_then(|told| read::<GuestAccess>(&told)) else {
+            return;
+        };
+        if access.via == GuestRoute::Ssh || !access.temporary || Instant::now() >= deadline {
+            return;
+        }
+        api.settings
+            .progress("waiting until its SSH server answers …");
+        sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
 fn choose(leases: &[LeaseView], named: &str) -> Result<Container, Failure> {
     let number: Option<u32> = named.parse().ok();
     let fitting = leases.iter().filter(|lease| {
@@ -85,6 +130,7 @@ fn choose(leases: &[LeaseView], named: &str) -> Result<Container, Failure> {
             lease_id: lease.lease_id.clone(),
             ctid: lease.ctid,
             hostname: lease.hostname.clone(),
+            created_at: lease.created_at,
         }),
         [] => {
             let message = format!("you have no container {named:?}");

@@ -86,6 +86,24 @@ impl SshObstacle {
         }
     }
 
+    /// Whether it may pass by itself, as while the container still starts.
+    pub fn may_pass(self) -> bool {
+        match self {
+            Self::NoHostKey
+            | Self::NoNetwork
+            | Self::NoAddress
+            | Self::NoAnswer
+            | Self::Refused
+            | Self::Unreachable => true,
+            Self::Disabled
+            | Self::NoKey
+            | Self::AddressRefused
+            | Self::NotSsh
+            | Self::HostKeyChanged
+            | Self::LoginRefused => false,
+        }
+    }
+
     /// Whether it is about what answers at the address, which need not be the container.
     pub fn is_about_the_address(self) -> bool {
         matches!(

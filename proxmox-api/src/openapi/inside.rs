@@ -88,6 +88,7 @@ fn access() -> Vec<Endpoint> {
         via: GuestRoute::Ssh,
         reason: None,
         can_set_up: false,
+        temporary: false,
     };
     let path = "/lease/{lease}/access";
     vec![

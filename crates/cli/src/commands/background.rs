@@ -17,7 +17,7 @@ use crate::{
 };
 
 pub(super) async fn list(api: &Api, named: &str) -> Result<u8, Failure> {
-    let container = containers::find(api, named).await?;
+    let container = containers::find_for_ssh(api, named).await?;
     let listed = api
         .call(Method::GET, &container.below("commands"), None)
         .await?;
@@ -58,14 +58,14 @@ pub(super) async fn kill(
     id: &str,
     signal: CommandSignal,
 ) -> Result<u8, Failure> {
-    let container = containers::find(api, named).await?;
+    let container = containers::find_for_ssh(api, named).await?;
     let path = format!("{}?signal={}", command(&container, id)?, signal.name());
     let told = api.call(Method::DELETE, &path, None).await?;
     show(api, &told, || Ok(format!("SIG{} was sent", signal.name())))
 }
 
 pub(super) async fn logs(api: &Api, arguments: &LogsArguments) -> Result<u8, Failure> {
-    let container = containers::find(api, &arguments.container).await?;
+    let container = containers::find_for_ssh(api, &arguments.container).await?;
     let id = match &arguments.id {
         Some(id) => id.clone(),
         None => youngest(api, &container).await?,

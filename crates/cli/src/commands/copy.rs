@@ -20,7 +20,7 @@ pub(super) async fn run(api: &Api, arguments: &CopyArguments) -> Result<u8, Fail
     let target: Endpoint = arguments.target.parse()?;
     let copied = match (&source, &target) {
         (Endpoint::Container { container, path }, _) if !target.is_container() => {
-            let container = containers::find(api, container).await?;
+            let container = containers::find_for_ssh(api, container).await?;
             let files = RemoteFiles { api, container };
             let copied = download::run(&files, path, &target).await?;
             if arguments.check {
@@ -29,7 +29,7 @@ pub(super) async fn run(api: &Api, arguments: &CopyArguments) -> Result<u8, Fail
             copied
         }
         (_, Endpoint::Container { container, path }) if !source.is_container() => {
-            let container = containers::find(api, container).await?;
+            let container = containers::find_for_ssh(api, container).await?;
             upload::run(&RemoteFiles { api, container }, &source, path).await?
         }
         _ => {

@@ -23,7 +23,10 @@ const LARGEST_INPUT: u64 = 180 * 1024;
 const TIMED_OUT: u8 = 124;
 
 pub(super) async fn run(api: &Api, arguments: ExecArguments) -> Result<u8, Failure> {
-    let container = containers::find(api, &arguments.container).await?;
+    let container = match needs_ssh(&arguments) {
+        true => containers::find_for_ssh(api, &arguments.container).await?,
+        false => containers::find(api, &arguments.container).await?,
+    };
     let request = request(arguments)?;
     let (mut stdout, mut stderr) = (Shown::new(true), Shown::new(false));
     let quiet = api.settings.json;
@@ -96,6 +99,15 @@ async fn buy(
         announced: false,
     };
     purchase::buy(api, &wanted, listen).await
+}
+
+/// Whether the terminal cannot do it.
+fn needs_ssh(arguments: &ExecArguments) -> bool {
+    arguments.stdin
+        || arguments.background
+        || !arguments.env.is_empty()
+        || arguments.cwd.is_some()
+        || arguments.user.is_some()
 }
 
 fn request(arguments: ExecArguments) -> Result<ExecRequest, Failure> {

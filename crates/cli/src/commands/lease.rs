@@ -43,6 +43,7 @@ pub(super) async fn run(api: &Api, wanted: &LeaseArguments, shell: bool) -> Resu
         lease_id: lease.lease_id,
         ctid: lease.ctid,
         hostname: lease.hostname,
+        created_at: api_types::Timestamp(now()),
     };
     ssh::connect(api, &container).await
 }

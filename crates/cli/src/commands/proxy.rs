@@ -14,12 +14,12 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
     api::Api,
-    containers,
+    containers::{self, LONGEST_START},
     failure::{ExitStatus, Failure},
     websocket,
 };
 
-/// How long the connection may take to come about.
+/// How long the connection may take to come about, beside the start of a new container.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// The time between two signs of life.
 const PING: Duration = Duration::from_secs(20);
@@ -36,11 +36,11 @@ pub(super) async fn run(api: &Api, named: &str) -> Result<u8, Failure> {
     }
     let (mut input, mut end_of_input) = read_input();
     let connect = async {
-        let container = containers::find(api, named).await?;
+        let container = containers::find_for_ssh(api, named).await?;
         websocket::open(api, &container.below("proxy")).await
     };
     let socket = tokio::select! {
-        connected = timeout(CONNECT_TIMEOUT, connect) => connected.map_err(|_| too_late())??,
+        connected = timeout(CONNECT_TIMEOUT + LONGEST_START, connect) => connected.map_err(|_| too_late())??,
         // ssh is gone: nobody waits for the connection any more.
         _ = &mut end_of_input => return Ok(0),
     };

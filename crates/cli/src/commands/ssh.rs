@@ -6,13 +6,11 @@ use std::{
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::Command,
-    time::Duration,
 };
 
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::json;
-use tokio::time::{Instant, sleep};
 
 use super::show;
 use crate::{
@@ -23,10 +21,6 @@ use crate::{
     printed::printable,
     state_files,
 };
-
-/// How long a new container may take until its SSH server answers.
-const NEW_CONTAINER: Duration = Duration::from_secs(45);
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// What the service says of the way into a container, in what is used of it.
 #[derive(Debug, Deserialize)]
@@ -48,8 +42,8 @@ struct Connection {
 }
 
 pub(super) async fn run(api: &Api, arguments: &SshArguments) -> Result<u8, Failure> {
-    let container = containers::find(api, &arguments.container).await?;
-    let connection = prepare(api, &container, &arguments.login, Duration::ZERO).await?;
+    let container = containers::find_for_ssh(api, &arguments.container).await?;
+    let connection = prepare(api, &container, &arguments.login).await?;
     if !arguments.config && !api.settings.json {
         return start(connection, &arguments.arguments);
     }
@@ -69,15 +63,11 @@ pub(super) async fn run(api: &Api, arguments: &SshArguments) -> Result<u8, Failu
 /// # Errors
 /// It cannot be reached over SSH, or ssh cannot be started.
 pub(super) async fn connect(api: &Api, container: &Container) -> Result<u8, Failure> {
-    start(prepare(api, container, "root", NEW_CONTAINER).await?, &[])
+    containers::await_ssh(api, container).await;
+    start(prepare(api, container, "root").await?, &[])
 }
 
-async fn prepare(
-    api: &Api,
-    container: &Container,
-    login: &str,
-    patience: Duration,
-) -> Result<Connection, Failure> {
+async fn prepare(api: &Api, container: &Container, login: &str) -> Result<Connection, Failure> {
     let state = &api.settings.state;
     let folder = state_files::folder(state, "ssh").map_err(|error| Failure::file(state, &error))?;
     let identity = own_key(&folder)?;
@@ -85,18 +75,7 @@ async fn prepare(
     let line = fs::read_to_string(&public).map_err(|error| Failure::file(&public, &error))?;
     let wanted = json!({ "publicKey": line.trim() });
     let keys = container.below("ssh-keys");
-    let deadline = Instant::now() + patience;
-    loop {
-        match api.call(Method::PUT, &keys, Some(&wanted)).await {
-            Ok(_) => break,
-            Err(failure) if failure.code == "ssh_unavailable" && Instant::now() < deadline => {
-                api.settings
-                    .progress("waiting until its SSH server answers …");
-                sleep(PAUSE).await;
-            }
-            Err(failure) => return Err(failure),
-        }
-    }
+    api.call(Method::PUT, &keys, Some(&wanted)).await?;
     let access: SshAccess = read(&api.call(Method::GET, &container.below("ssh"), None).await?)?;
     // They become words of a configuration file and names of files.
     if !is_plain(&access.host) || !is_plain(&container.lease_id) || !is_plain(login) {

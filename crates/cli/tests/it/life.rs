@@ -2,12 +2,17 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 
+use pve_sim::SshDefects;
 use serde_json::json;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::{
     market::{Market, until},
     program::{Program, tree},
 };
+
+/// The number of the first container.
+const FIRST_NUMBER: u32 = 40_200;
 
 /// A customer with a container that is reached over SSH.
 pub async fn tenant(market: &Market) -> Program {
@@ -169,6 +174,37 @@ async fn a_container_is_leased_worked_in_and_destroyed() {
     assert_eq!(program.text(&["rm", "box", "box"]).await, "destroyed box\n");
     assert_eq!(program.json(&["ls"]).await, json!({"leases": []}));
     assert_eq!(program.run(&["exec", "box", "true"]).await.status, 3);
+}
+
+#[tokio::test]
+#[cfg_attr(
+    not(has_confined_shells),
+    ignore = "needs namespaces or bubblewrap (Debian: util-linux bubblewrap)"
+)]
+async fn what_needs_ssh_waits_for_a_container_that_still_starts() {
+    let market = Market::with_ssh().await;
+    let program = market.customer(1).await;
+    let defects = |no_server| {
+        let defects = SshDefects {
+            no_server,
+            ..SshDefects::default()
+        };
+        market.sim.set_ssh_defects(FIRST_NUMBER, defects);
+    };
+    defects(true);
+    let lease = program.json(&["lease", "box", "-m", "30"]).await;
+    assert_eq!(lease["ctid"], FIRST_NUMBER);
+    let mut command = program.command(&["cp", "box:/etc/hostname", "-"]);
+    let mut copying = command.spawn().unwrap();
+    let mut lines = BufReader::new(copying.stderr.take().unwrap()).lines();
+    let line = lines.next_line().await.unwrap().unwrap_or_default();
+    assert!(line.contains("waiting until its SSH server"), "{line}");
+    defects(false);
+    let copied = copying.wait_with_output().await.unwrap();
+    assert_eq!(
+        (copied.status.code(), copied.stdout.as_slice()),
+        (Some(0), &b"box\n"[..])
+    );
 }
 
 #[tokio::test]

@@ -30,7 +30,8 @@ pub struct Market {
     pub url: String,
     state: App,
     http: reqwest::Client,
-    _sim: Sim,
+    /// The simulated Proxmox.
+    pub sim: Sim,
     _folder: TempDir,
     _running: [JoinSet<()>; 2],
 }
@@ -115,7 +116,7 @@ impl Market {
             url,
             state,
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
-            _sim: sim,
+            sim,
             _folder: folder,
             _running: [workers, serving],
         }

@@ -276,6 +276,8 @@ async fn lease_with_key(market: &Market) -> Program {
     run(&program, &keygen).await.ok();
     let lease = ["lease", "box", "-m", "30", "--ssh-key", "own.pub"];
     program.json(&lease).await;
+    // Waits until SSH works.
+    program.text(&["commands", "ls", "box"]).await;
     program
 }
 

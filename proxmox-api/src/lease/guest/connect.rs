@@ -169,8 +169,10 @@ pub async fn try_once(app: &App, lease: &Lease) -> GuestAccess {
     let id = &lease.lease_id;
     if app.guest_routes.may_ask(id, app.clock.monotonic_millis()) {
         app.guest_routes.forget(id);
-        // A refusal is remembered, and shown here.
-        let _ = ssh(app, lease).await;
+        // Another try may have begun meanwhile, after which this one is not remembered.
+        if let Err(NoSsh::Obstacle(obstacle)) = ssh(app, lease).await {
+            return described(Some(obstacle));
+        }
     }
     access(app, lease)
 }
@@ -181,7 +183,11 @@ pub fn access(app: &App, lease: &Lease) -> GuestAccess {
         Err(obstacle) => Some(obstacle),
         Ok(_) => app.guest_routes.last(&lease.lease_id).flatten(),
     };
-    let obstacle = obstacle.map(|obstacle| obstacle.shown(is_claimed(lease)));
+    described(obstacle.map(|obstacle| obstacle.shown(is_claimed(lease))))
+}
+
+/// The way that is used with this obstacle, which is one that the owner may see.
+fn described(obstacle: Option<SshObstacle>) -> GuestAccess {
     GuestAccess {
         via: match obstacle {
             None => GuestRoute::Ssh,
@@ -189,6 +195,7 @@ pub fn access(app: &App, lease: &Lease) -> GuestAccess {
         },
         reason: obstacle.map(|obstacle| obstacle.sentence().to_owned()),
         can_set_up: obstacle.is_some_and(SshObstacle::can_be_removed),
+        temporary: obstacle.is_some_and(SshObstacle::may_pass),
     }
 }
 

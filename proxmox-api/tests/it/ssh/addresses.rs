@@ -35,6 +35,7 @@ async fn all_that_can_be_at_a_claimed_address_looks_alike() {
         "via": "terminal",
         "reason": "No SSH server with the container's host key answers at the container's address.",
         "canSetUp": true,
+        "temporary": true,
     });
     let mut tries = Vec::new();
     ssh.reachable.store(false, Ordering::Relaxed);
