@@ -84,8 +84,8 @@ pub async fn find(api: &Api, named: &str) -> Result<Container, Failure> {
     choose(&listed.leases, named)
 }
 
-/// The same for what only SSH can do. Where it was leased just now, so that its SSH server may still
-/// be starting, that is waited for.
+/// The same for what only SSH can do. Where it was leased just now, so that its SSH server may
+/// still be starting, that is waited for.
 ///
 /// # Errors
 /// There is none, or there are several.

@@ -48,8 +48,8 @@ impl Market {
         Self::on(sim, &[("GUEST_SSH", "false")]).await
     }
 
-    /// A service with confined containers that are reached over SSH, with published ports and a jump
-    /// host.
+    /// A service with confined containers that are reached over SSH, with published ports and a
+    /// jump host.
     pub async fn with_ssh() -> Self {
         Self::with_ssh_and(&[]).await
     }

@@ -19,14 +19,14 @@ use crate::{
 /// The page of the web server.
 pub const PAGE: &str = "<h1>hello</h1>\n";
 
-/// Copies a page into the container and serves it on port 8080 of its loopback, as docs/CLI.md does.
+/// Copies a page into the container and serves it on port 8080 of its loopback, as docs/CLI.md
+/// does.
 pub async fn serve_page(program: &Program) {
     program.write("site/index.html", PAGE);
     program.text(&["cp", "./site", "box:/srv"]).await;
     let server = "cd /srv/site && exec python3 -m http.server --bind 127.0.0.1 8080";
     program.text(&["exec", "-d", "box", server]).await;
-    let log = "the web server answers";
-    until(log, async || {
+    until("the web server answers", async || {
         let asked = "exec 3<>/dev/tcp/127.0.0.1/8080";
         let ran = program.run(&["exec", "box", "bash", "-c", asked]).await;
         (ran.status == 0).then_some(())
