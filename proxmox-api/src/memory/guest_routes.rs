@@ -35,6 +35,8 @@ pub enum SshObstacle {
     AddressRefused,
     /// No server with the container's host key answers, for a reason that the owner is not told.
     NoAnswer,
+    /// The container does not run.
+    NotRunning,
     /// Nothing listens on the container's port 22.
     Refused,
     /// No connection, or no answer, within the time for it.
@@ -55,6 +57,7 @@ impl SshObstacle {
             Self::NoKey => "The service's SSH key is not in the container.",
             Self::NoHostKey => "The container has shown no SSH host key.",
             Self::NoNetwork => "The container's network cannot be used yet.",
+            Self::NotRunning => "The container does not run.",
             Self::NoAddress => "The container's address is not known yet.",
             Self::AddressRefused => "The container's address is none that a container can have.",
             Self::NoAnswer => {
@@ -73,6 +76,7 @@ impl SshObstacle {
         match self {
             Self::Disabled
             | Self::NoNetwork
+            | Self::NotRunning
             | Self::NoAddress
             | Self::AddressRefused
             | Self::Unreachable => false,
@@ -96,6 +100,7 @@ impl SshObstacle {
             | Self::Refused
             | Self::Unreachable => true,
             Self::Disabled
+            | Self::NotRunning
             | Self::NoKey
             | Self::AddressRefused
             | Self::NotSsh

@@ -61,7 +61,15 @@ pub(super) async fn kill(
     let container = containers::find_for_ssh(api, named).await?;
     let path = format!("{}?signal={}", command(&container, id)?, signal.name());
     let told = api.call(Method::DELETE, &path, None).await?;
-    show(api, &told, || Ok(format!("SIG{} was sent", signal.name())))
+    show(api, &told, || {
+        let view: CommandView = read(&told)?;
+        Ok(match (view.state, view.exit_code) {
+            (CommandState::Running, _) => format!("SIG{} was sent; it still runs", signal.name()),
+            (CommandState::Ended, Some(code)) => format!("it has ended with exit status {code}"),
+            (CommandState::Ended, None) => "it has ended".to_owned(),
+            (CommandState::Lost, _) => "it runs no longer: its container was stopped".to_owned(),
+        })
+    })
 }
 
 pub(super) async fn logs(api: &Api, arguments: &LogsArguments) -> Result<u8, Failure> {

@@ -12,7 +12,7 @@ use crate::{
     api::{Api, read},
     arguments::ExecArguments,
     containers::{self, Container},
-    failure::Failure,
+    failure::{ExitStatus, Failure},
     printed::pass_on,
     purchase::{self, Bought, Wanted, events::Event},
 };
@@ -71,7 +71,11 @@ pub(super) async fn run(api: &Api, arguments: ExecArguments) -> Result<u8, Failu
             "infra402: the command took too long and was ended; see --timeout and --background"
         );
     }
-    Ok(status(&answer))
+    match status(&answer) {
+        // A part of the output is no success.
+        0 if left_out > 0 => Ok(ExitStatus::Failed.number()),
+        status => Ok(status),
+    }
 }
 
 /// Runs a command whose output is wanted whole.

@@ -62,12 +62,8 @@ pub async fn was_begun(guest: &Guest, id: &str) -> Result<bool, ApiError> {
 pub async fn list(guest: &Guest) -> Result<Vec<CommandView>, ApiError> {
     let outcome = run(guest, scripts::show(""), 256 * 1024).await?;
     let text = String::from_utf8_lossy(&outcome.stdout);
-    let mut commands: Vec<CommandRecord> = text.lines().filter_map(CommandRecord::read).collect();
-    commands.sort_by(|one, other| {
-        let key = |record: &CommandRecord| (record.begun, record.id.clone());
-        key(other).cmp(&key(one))
-    });
-    Ok(commands.into_iter().map(CommandRecord::view).collect())
+    let commands = text.lines().filter_map(CommandRecord::read);
+    Ok(commands.map(CommandRecord::view).collect())
 }
 
 /// Which part of a command's output is wanted.

@@ -8,18 +8,9 @@ use ::guest::{CommandRequest, Guest, OpenedCommand};
 use api_types::GuestRoute;
 use pve::{ExecError, ExecOutcome, OutputSink, Shell, TerminalError};
 
-use super::{
-    connect::{self, NoSsh},
-    error,
-};
+use super::connect::{self, NoSsh};
 use crate::{
-    error::ApiError,
-    ids::LeaseId,
-    lease::container::locate,
-    memory::{guest_routes::SshObstacle, locations::ContainerLocation},
-    proxmox::first_contact,
-    state::App,
-    store::Lease,
+    error::ApiError, lease::container::locate, proxmox::first_contact, state::App, store::Lease,
 };
 
 /// How long to wait for other commands in the container's terminal.
@@ -100,7 +91,7 @@ pub async fn open(
         },
         Err(NoSsh::Full) => return Err(::guest::GuestError::TooMany.into()),
         Err(NoSsh::Obstacle(obstacle)) if needs_ssh => {
-            return Err(refuse(app, &lease.lease_id, &location, obstacle).await);
+            return Err(connect::refusal(app, lease, obstacle).await);
         }
         Err(NoSsh::Obstacle(_)) => {}
     }
@@ -132,23 +123,6 @@ async fn check_surroundings(guest: &Guest, command: &GuestCommand) -> Result<(),
     };
     guest.open_command(false).await?.run(request, None).await?;
     Ok(())
-}
-
-/// The refusal of what needs SSH: a container that does not run is the better reason.
-async fn refuse(
-    app: &App,
-    lease_id: &LeaseId,
-    location: &ContainerLocation,
-    obstacle: SshObstacle,
-) -> ApiError {
-    let client = &app.proxmox.client;
-    match client.container(&location.node, location.vmid).await {
-        Ok(container) if !container.is_running() => {
-            app.guest_routes.forget(lease_id);
-            TerminalError::NotRunning.into()
-        }
-        _ => error::ssh_unavailable(obstacle),
-    }
 }
 
 impl CommandChannel {

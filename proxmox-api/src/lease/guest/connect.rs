@@ -5,6 +5,7 @@ use std::time::Duration;
 use ::guest::{Guest, GuestError, GuestKey, GuestTarget, HostKeys};
 use api_types::{GuestAccess, GuestRoute};
 use ipnet::IpNet;
+use pve::TerminalError;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::{address, host_keys};
@@ -13,6 +14,7 @@ use crate::{
     error::ApiError,
     ids::LeaseId,
     installation::Installation,
+    lease::container::locate,
     memory::guest_routes::{RouteTry, SshObstacle},
     state::App,
     store::Lease,
@@ -127,10 +129,30 @@ fn learn_host_keys(app: &App, lease: &Lease) {
 /// # Errors
 /// There is no SSH, and why.
 pub async fn ssh_only(app: &App, lease: &Lease) -> Result<Guest, ApiError> {
-    ssh(app, lease).await.map_err(|refused| match refused {
-        NoSsh::Obstacle(obstacle) => super::error::ssh_unavailable(obstacle),
-        NoSsh::Full => GuestError::TooMany.into(),
-    })
+    match ssh(app, lease).await {
+        Ok(guest) => Ok(guest),
+        Err(NoSsh::Obstacle(obstacle)) => Err(refusal(app, lease, obstacle).await),
+        Err(NoSsh::Full) => Err(GuestError::TooMany.into()),
+    }
+}
+
+/// The refusal of what needs SSH: a container that does not run is the better reason.
+pub async fn refusal(app: &App, lease: &Lease, obstacle: SshObstacle) -> ApiError {
+    if is_off(app, lease).await {
+        app.guest_routes.forget(&lease.lease_id);
+        return TerminalError::NotRunning.into();
+    }
+    super::error::ssh_unavailable(obstacle)
+}
+
+/// Whether Proxmox says that the container does not run.
+async fn is_off(app: &App, lease: &Lease) -> bool {
+    let Ok(location) = locate::find(app, lease).await else {
+        return false;
+    };
+    let client = &app.proxmox.client;
+    let found = client.container(&location.node, location.vmid).await;
+    found.is_ok_and(|container| !container.is_running())
 }
 
 /// Tries SSH until the container's server has had the time to start, so that the first command
@@ -171,6 +193,10 @@ pub async fn try_once(app: &App, lease: &Lease) -> GuestAccess {
         app.guest_routes.forget(id);
         // Another try may have begun meanwhile, after which this one is not remembered.
         if let Err(NoSsh::Obstacle(obstacle)) = ssh(app, lease).await {
+            if is_off(app, lease).await {
+                app.guest_routes.forget(id);
+                return described(Some(SshObstacle::NotRunning));
+            }
             return described(Some(obstacle));
         }
     }

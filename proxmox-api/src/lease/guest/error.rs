@@ -26,7 +26,7 @@ impl From<GuestError> for ApiError {
             GuestError::HostKeyMismatch => ssh_unavailable(SshObstacle::HostKeyChanged),
             GuestError::AuthRefused => ssh_unavailable(SshObstacle::LoginRefused),
             GuestError::NotStarted => {
-                let message = "The container's login shell did not start the command, or it has neither `setpriv` nor `su` to become the user.";
+                let message = "The container's login shell did not start the command, or it cannot become the user: it lacks `setpriv` and `su`, or its root may not change users.";
                 Self::new(ErrorCode::LeaseConflict, message).with("mayHaveRun", false)
             }
             GuestError::NoSftp => {

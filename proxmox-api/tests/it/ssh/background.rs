@@ -273,3 +273,28 @@ async fn a_signal_waits_for_a_command_that_has_just_begun() {
     let left = ssh.guest.output("pgrep -fx 'sleep 1000' | wc -l").await;
     assert_eq!(left.trim(), "0");
 }
+
+#[tokio::test]
+#[cfg_attr(
+    not(has_sshd),
+    ignore = "needs OpenSSH's server (Debian: openssh-server)"
+)]
+#[cfg_attr(
+    all(has_sshd, not(has_mount)),
+    ignore = "needs the right to mount a file system"
+)]
+async fn commands_that_began_within_a_second_are_listed_in_their_order() {
+    let ssh = SshGuest::start().await;
+    let mut begun = Vec::new();
+    for number in 0..6 {
+        begun.push(ssh.begin(&format!("echo {number}")).await);
+    }
+    begun.reverse();
+    let listed = ssh.session.get(&ssh.guest.app, &ssh.path("commands")).await;
+    let listed = listed.body["commands"].as_array().unwrap();
+    let ids: Vec<_> = listed
+        .iter()
+        .map(|one| one["commandId"].as_str().unwrap())
+        .collect();
+    assert_eq!(ids, begun);
+}

@@ -89,6 +89,16 @@ async fn a_confined_container_keeps_its_files_and_loses_its_connections_over_a_s
         if action == "stop" {
             let call = guest.exec(json!({"command": "cat", "stdin": "x"}));
             guest.refused(409, "lease_conflict", call).await;
+            // Free routes say the same, and offer no set-up.
+            let path = |rest: &str| format!("/lease/{}/{rest}", guest.ctid);
+            let listed = session.get(&guest.app, &path("commands")).await;
+            assert_eq!(
+                (listed.status.as_u16(), listed.code()),
+                (409, "lease_conflict")
+            );
+            let access = session.get(&guest.app, &path("access")).await.body;
+            assert_eq!(access["reason"], "The container does not run.", "{access}");
+            assert!(access.get("canSetUp").is_none(), "{access}");
         }
     }
     guest.until_ssh().await;

@@ -85,11 +85,11 @@ const ENTER: &str = r#"if [ -n "$1" ]; then cd -- "$1" || exit 125
 else cd -- "$HOME" 2>/dev/null || cd /; fi
 exec /bin/sh -c "$2""#;
 
-/// Prints a line for each command; [`super::record`] reads it.
+/// Prints a line for each command, the youngest first; [`super::record`] reads it.
 const SHOW: &str = r#"cd "$folder" 2>/dev/null || exit 0
 size() { if [ -e "$1" ]; then wc -c <"$1" | tr -d ' '; else echo 0; fi; }
 ended() { if [ -e "$1/status" ]; then state=ended status=$(cat "$1/status") ended=$(cat "$1/ended"); fi; }
-for id in ${ids:-$(ls -1)}; do
+for id in ${ids:-$(ls -1t -- */begun 2>/dev/null | cut -d / -f 1)}; do
     [ -e "$id/begun" ] || continue
     state=lost status=- ended=-
     if read -r pid start 2>/dev/null <"$id/keeper"; then
