@@ -250,7 +250,7 @@ async fn run_console(
     };
     let guest = match parked {
         Some(_) => None,
-        None => connect::ssh(app, &entrance.lease).await.ok(),
+        None => connect::ssh_for_console(app, &entrance.lease).await.ok(),
     };
     let mut seat = match parked.is_some() || guest.is_some() {
         true => app.consoles.take_own(lease_id).await,

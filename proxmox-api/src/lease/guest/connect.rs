@@ -43,10 +43,36 @@ pub enum NoSsh {
 /// # Errors
 /// There is none, for a reason that is remembered for a while.
 pub async fn ssh(app: &App, lease: &Lease) -> Result<Guest, NoSsh> {
-    try_ssh(app, lease).await.map_err(|none| match none {
-        NoSsh::Obstacle(obstacle) => NoSsh::Obstacle(obstacle.shown(is_claimed(lease))),
-        NoSsh::Full => NoSsh::Full,
-    })
+    let found = try_ssh(app, lease, LostKeys::AskTerminal).await;
+    found.map_err(|none| none.shown(lease))
+}
+
+/// The same for a console.
+///
+/// # Errors
+/// There is none, for a reason that is remembered for a while.
+pub async fn ssh_for_console(app: &App, lease: &Lease) -> Result<Guest, NoSsh> {
+    let found = try_ssh(app, lease, LostKeys::Leave).await;
+    found.map_err(|none| none.shown(lease))
+}
+
+/// What is done where the container's host keys are not known or are others by now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LostKeys {
+    /// They are asked for over the terminal, in the background.
+    AskTerminal,
+    /// Nothing: the question would end the shell that the customer left in the terminal.
+    Leave,
+}
+
+impl NoSsh {
+    /// As the owner may see it.
+    fn shown(self, lease: &Lease) -> Self {
+        match self {
+            Self::Obstacle(obstacle) => Self::Obstacle(obstacle.shown(is_claimed(lease))),
+            Self::Full => Self::Full,
+        }
+    }
 }
 
 /// Whether the container's address is what the container says, and not one that the service has
@@ -56,10 +82,11 @@ fn is_claimed(lease: &Lease) -> bool {
 }
 
 /// The same, with the obstacle as it was found.
-async fn try_ssh(app: &App, lease: &Lease) -> Result<Guest, NoSsh> {
+async fn try_ssh(app: &App, lease: &Lease, lost_keys: LostKeys) -> Result<Guest, NoSsh> {
     let id = &lease.lease_id;
+    let may_ask = lost_keys == LostKeys::AskTerminal;
     let target = target(app, lease).map_err(|obstacle| {
-        if obstacle == SshObstacle::NoHostKey {
+        if obstacle == SshObstacle::NoHostKey && may_ask {
             learn_host_keys(app, lease);
         }
         NoSsh::Obstacle(obstacle)
@@ -81,7 +108,7 @@ async fn try_ssh(app: &App, lease: &Lease) -> Result<Guest, NoSsh> {
         if is_claimed(lease) {
             // The time that it takes tells nothing either, and neither does a look at the keys.
             sleep_until(until).await;
-        } else if obstacle == SshObstacle::HostKeyChanged {
+        } else if obstacle == SshObstacle::HostKeyChanged && may_ask {
             host_keys::learn_later(app, lease);
         }
     }
@@ -175,7 +202,7 @@ pub async fn try_now(app: &App, id: &LeaseId) {
             return;
         };
         let starts = matches!(
-            try_ssh(app, &lease).await,
+            try_ssh(app, &lease, LostKeys::AskTerminal).await,
             Err(NoSsh::Obstacle(SshObstacle::Refused))
         );
         if !starts || Instant::now() >= until {
