@@ -5,11 +5,11 @@
 //!
 //! | File | What it decides |
 //! | --- | --- |
-//! | [`host`] | which container a request is for |
-//! | [`access`] | whether the visitor may open it |
-//! | [`headers`] | what passes between the two |
-//! | [`forward`] | the exchange |
-//! | [`refusal`] | what is said in place of an answer |
+//! | `host` | which container a request is for |
+//! | `access` | whether the visitor may open it |
+//! | `headers` | what passes between the two |
+//! | `forward` | the exchange |
+//! | `refusal` | what is said in place of an answer |
 
 mod access;
 mod forward;
