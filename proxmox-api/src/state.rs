@@ -2,7 +2,9 @@
 //! the configuration, the store, the clients of Proxmox and of the facilitator, the locks, and what
 //! `memory` remembers; it calls none of the code that uses it.
 
-use std::{collections::HashSet, ops::Deref, sync::Arc, time::Duration};
+mod guests;
+
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 use ::guest::GuestConnections;
 use api_types::Tariff;
@@ -20,7 +22,6 @@ use x402::facilitator::{
 use crate::{
     config::{Config, FacilitatorChoice, PaymentConfig},
     failed_payments::FailedPayments,
-    ids::LeaseId,
     installation::Installation,
     locks::Locks,
     memory::{
@@ -242,29 +243,7 @@ impl App {
 
     /// Unix seconds, as the store counts them.
     pub fn now(&self) -> i64 {
-        i64::try_from(self.clock.unix_seconds()).unwrap_or(i64::MAX)
-    }
-
-    /// Closes the SSH connections into a container that is stopped, changed or removed, and forgets
-    /// what was found out about them.
-    pub fn forget_guest(&self, id: &LeaseId) {
-        self.guests.forget(id.as_str());
-        self.guest_routes.forget(id);
-        self.parked_shells.forget(id);
-        self.guest_streams.changed();
-    }
-
-    /// The leases of which something about SSH is kept in memory.
-    pub fn known_guest_ids(&self) -> HashSet<LeaseId> {
-        let connected = self.guests.lease_ids().into_iter();
-        let connected = connected.map(|id| LeaseId::from(id.as_str()));
-        connected.chain(self.guest_routes.lease_ids()).collect()
-    }
-
-    /// Drops all of that for a lease that is over.
-    pub fn drop_guest(&self, id: &LeaseId) {
-        self.forget_guest(id);
-        self.guest_routes.remove(id);
+        self.clock.unix_time()
     }
 
     /// The current rates.

@@ -75,7 +75,7 @@ impl Tool for ExposePort {
     const NAME: &'static str = "expose_port";
     const CLASS: ToolClass = ToolClass::Free;
     const DESCRIPTION: &'static str = "Publishes a port of a container at a URL of its own, or changes who may open it. Free; the customer has to be signed in. \
-         `owner` is private: the customer opens it in the interface. `link` gives a link that is good for whoever has it; the interface shows it. \
+         `owner` is private: the customer opens it in the interface. `link` gives a link that works for everyone who has it; the interface shows it. \
          `public` is for everybody on the Internet: only if the customer asked for that, who also has to confirm it. \
          What listens has to speak HTTP; it may listen on 127.0.0.1.";
     type Arguments = ExposeArguments;
@@ -104,7 +104,7 @@ impl Tool for ExposePort {
         let whom = match view.access {
             PortAccess::Owner => "you alone: open it here or from the container's card",
             PortAccess::Link => {
-                "those who have its link, which is shown here and on the container's card and is good for whoever has it"
+                "those who have its link, which is shown here and on the container's card and works for everyone who has it"
             }
             PortAccess::Public => "everybody",
         };

@@ -60,8 +60,8 @@ pub struct PortView {
     pub access: PortAccess,
     /// Its address.
     pub url: String,
-    /// The address with its token, where it is opened by link; whoever has it may open the port
-    /// until its access is changed.
+    /// The address with its token, where it is opened by link: a secret that opens the port until
+    /// its access is changed.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",

@@ -300,7 +300,7 @@ pub struct LogsArguments {
     pub container: String,
     /// The command's id; the youngest command where absent
     pub id: Option<String>,
-    /// Print what comes until the command ends
+    /// Go on with new output until the command ends
     #[arg(long, short)]
     pub follow: bool,
 }

@@ -1,4 +1,4 @@
-//! Files of this program's own that nobody else may read: sessions, purchases without an answer,
+//! Files of this program that only its user may read: sessions, purchases without an answer,
 //! SSH keys. They lie in one folder per kind below the state folder.
 
 use std::{

@@ -29,7 +29,7 @@ impl Default for LoginState {
 }
 
 impl LoginState {
-    /// Completes after this time if nobody has logged in by then, and otherwise never.
+    /// Completes after this time if the client has not logged in by then, and otherwise never.
     pub(crate) async fn missing_after(&self, time: Duration) {
         let mut state = self.0.subscribe();
         let logged_in = timeout(time, state.wait_for(|done| *done)).await;

@@ -21,6 +21,11 @@ pub trait Clock: Send + Sync + 'static {
         self.unix_millis() / 1000
     }
 
+    /// The same as databases have it, with a sign.
+    fn unix_time(&self) -> i64 {
+        i64::try_from(self.unix_seconds()).unwrap_or(i64::MAX)
+    }
+
     /// Monotonic milliseconds, which do not change when the wall clock is set. They measure elapsed
     /// time within one process; the value has no meaning to another process or after a restart.
     fn monotonic_millis(&self) -> u64 {

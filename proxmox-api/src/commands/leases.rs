@@ -45,7 +45,7 @@ pub async fn perform(
     command: LeasesCommand,
 ) -> Result<String, String> {
     let store = super::open(database).await?;
-    let now = i64::try_from(clock.unix_seconds()).unwrap_or(i64::MAX);
+    let now = clock.unix_time();
     match command {
         LeasesCommand::List => list(&store).await.map_err(unusable),
         LeasesCommand::Show { id } => {

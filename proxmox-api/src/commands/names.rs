@@ -50,7 +50,7 @@ pub async fn perform(
     command: NamesCommand,
 ) -> Result<String, String> {
     let store = super::open(database).await?;
-    let now = i64::try_from(clock.unix_seconds()).unwrap_or(i64::MAX);
+    let now = clock.unix_time();
     match command {
         NamesCommand::Show { name } => show(&store, find(&store, &name).await?).await,
         NamesCommand::TakeDown { name, reason } => {

@@ -213,7 +213,7 @@ async fn look_at_payments(
     if !reading.knows(PAYMENTS) {
         return Vec::new();
     }
-    let now = i64::try_from(clock.unix_seconds()).unwrap_or(i64::MAX);
+    let now = clock.unix_time();
     let mut findings = match state::facilitator_to_ask(&config.payments, clock) {
         Ok(facilitator) => payments::examine(config, facilitator.as_ref()).await,
         Err(error) => {

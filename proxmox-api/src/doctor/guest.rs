@@ -74,7 +74,7 @@ pub(super) async fn examine(config: &Config, proxmox: &Proxmox, clock: &dyn Cloc
         .mend("INSTALLATION_KEY=…  # the one that the service is started with");
     };
     let connections = GuestConnections::new(config.guest.dialer.clone(), Limits::default());
-    let now = i64::try_from(clock.unix_seconds()).unwrap_or(i64::MAX);
+    let now = clock.unix_time();
     let tries = leases.iter().take(TRIED).map(|lease| {
         let target = target_of(&config.guest, &installation, lease, now);
         let guest = target.map(|target| connections.guest(target));

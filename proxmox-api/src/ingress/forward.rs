@@ -49,7 +49,7 @@ pub(super) async fn send(
         (true, Some(visitor)) if headers::asks_for_websocket(answer.headers()) => {
             Ok(switch(answer, visitor, public))
         }
-        // Nobody asked for another protocol, or for this one.
+        // A switch of protocols without a visitor's request for a WebSocket.
         (true, _) => Err(Refusal::NoHttp(port)),
         (false, _) => {
             let (parts, body) = answer.into_parts();

@@ -165,7 +165,7 @@ fn still_published(app: &App, name: &str, published: &PublishedPort) -> StillAll
             match app.store.published_port(&name, port).await {
                 Ok(Some(now)) => now.port.epoch == epoch && stream::runs(&app, &now.lease),
                 Ok(None) => false,
-                // A store that is away for a moment cuts nobody off.
+                // A store that cannot be read for a moment is no reason to end a connection.
                 Err(_) => true,
             }
         })
@@ -216,7 +216,7 @@ fn lead_on(domain: &GuestDomain, label: &str, path: &str, cookie: Option<String>
 }
 
 /// Whether a proxy should have a certificate for a name: 200 for exactly those that are published
-/// now, so that nobody uses the domain's certificates up with names that are not.
+/// now, so that names that do not exist use up none of the certificates a domain may have.
 async fn ask(app: &App, domain: &GuestDomain, query: &str) -> Result<Response, Refusal> {
     let asked = query
         .split('&')

@@ -91,7 +91,7 @@ impl Refusal {
             Self::Prohibited => (
                 502,
                 "forwarding_prohibited",
-                "The machine lets nobody through",
+                "The container cannot be connected to",
                 "Its SSH server forbids port forwarding (AllowTcpForwarding), by which visitors come in.".into(),
             ),
             Self::Off => (

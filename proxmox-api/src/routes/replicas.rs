@@ -1,6 +1,6 @@
 //! `GET /replicas/console`: where another replica of this installation leads a customer's console
-//! to its shell. It is there only with `REPLICA_ADDRESS`, is nothing for customers, and answers
-//! nobody without a fresh tag by the installation's key.
+//! to its shell. It is there only with `REPLICA_ADDRESS`. Customers do not use it: a request
+//! needs a fresh tag by the installation's key.
 
 use api_types::ErrorCode;
 use axum::{

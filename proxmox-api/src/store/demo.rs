@@ -210,7 +210,7 @@ impl Ledger for DemoLedger {
         &self,
         transfer: ledger::Transfer,
     ) -> Result<ledger::TransferOutcome, LedgerError> {
-        let now = i64::try_from(self.clock.unix_seconds()).unwrap_or(i64::MAX);
+        let now = self.clock.unix_time();
         let outcome = self.store.demo_transfer(stored(&transfer), now).await;
         Ok(match outcome.map_err(ledger_failed)? {
             TransferOutcome::Moved { .. } | TransferOutcome::AlreadyMoved { .. } => {

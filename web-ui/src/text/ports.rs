@@ -33,7 +33,7 @@ pub fn changed(port: u16, access: PortAccess) -> String {
     match access {
         PortAccess::Owner => format!("Port {port} is for you alone."),
         PortAccess::Link => {
-            format!("Port {port} opens by its link, which is good for whoever has it.")
+            format!("Port {port} opens by its link, which works for everyone who has it.")
         }
         PortAccess::Public => format!("Port {port} is open to everybody."),
     }

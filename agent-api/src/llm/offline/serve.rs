@@ -110,8 +110,8 @@ impl ServeRequest {
     }
 }
 
-/// `/srv/www/index.html` is the start page of `/srv/www`. The root folder has the whole container,
-/// which nobody means by a page.
+/// The folder to serve and the page in it: `/srv/www/index.html` is a page of `/srv/www`. A page in
+/// `/` is not served, because the folder would have every file of the container.
 fn folder_and_page(path: &str) -> (Option<String>, Option<String>) {
     let path = path.trim_end_matches('/');
     let (parent, name) = path.rsplit_once('/').unwrap_or(("", ""));

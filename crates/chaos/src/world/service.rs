@@ -50,7 +50,7 @@ impl ServiceProcess {
             .port();
         let mut variables = variables.to_vec();
         variables.push(("PORT".into(), port.to_string()));
-        // Nobody visits its containers.
+        // The campaign has no visitors of published ports and no SSH clients.
         variables.push(("INGRESS_PORT".into(), "0".into()));
         variables.push(("SSH_PORT".into(), "0".into()));
         Ok(Self {

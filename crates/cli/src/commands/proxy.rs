@@ -41,7 +41,7 @@ pub(super) async fn run(api: &Api, named: &str) -> Result<u8, Failure> {
     };
     let socket = tokio::select! {
         connected = timeout(CONNECT_TIMEOUT + LONGEST_START, connect) => connected.map_err(|_| too_late())??,
-        // ssh is gone: nobody waits for the connection any more.
+        // ssh has ended, and needs no connection.
         _ = &mut end_of_input => return Ok(0),
     };
     let (mut to_container, mut from_container) = socket.split();
@@ -94,8 +94,8 @@ pub(super) async fn run(api: &Api, named: &str) -> Result<u8, Failure> {
     }
 }
 
-/// Reads standard input on a thread of its own; the second receiver tells of its end at once, even
-/// while nobody takes what was read before.
+/// Reads standard input on a thread of its own. The second receiver gets its end at once, even while
+/// the first one still has input to be sent.
 fn read_input() -> (mpsc::Receiver<Bytes>, oneshot::Receiver<()>) {
     let (pieces, input) = mpsc::channel(16);
     let (end, end_of_input) = oneshot::channel();
@@ -108,7 +108,7 @@ fn read_input() -> (mpsc::Receiver<Bytes>, oneshot::Receiver<()>) {
                 break;
             }
         }
-        // An error means that nobody waits for it.
+        // It fails if the connection has ended, which needs no further end.
         let _ = end.send(());
     });
     (input, end_of_input)

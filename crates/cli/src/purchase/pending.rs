@@ -116,7 +116,7 @@ impl PendingPurchase {
 
 fn taken(path: PathBuf) -> io::Result<Option<PendingPurchase>> {
     let mut file = File::open(&path)?;
-    // A file that its process removed between the two calls is nobody's.
+    // Without a link its process has removed it since it was opened here: it is no purchase.
     if file.try_lock().is_err() || file.metadata()?.nlink() == 0 {
         return Ok(None);
     }

@@ -30,7 +30,7 @@ pub async fn perform(
     command: PaymentsCommand,
 ) -> Result<String, String> {
     let store = super::open(database).await?;
-    let now = i64::try_from(clock.unix_seconds()).unwrap_or(i64::MAX);
+    let now = clock.unix_time();
     match command {
         PaymentsCommand::Due { json } => due(&store, json).await.map_err(unusable),
         PaymentsCommand::Show { id } => {

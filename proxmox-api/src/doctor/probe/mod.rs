@@ -125,7 +125,3 @@ pub async fn run(
     findings.push(proof::store(&store, &network, usable, is_proven, clock).await);
     findings
 }
-
-fn unix_seconds(clock: &dyn Clock) -> i64 {
-    i64::try_from(clock.unix_seconds()).unwrap_or(i64::MAX)
-}

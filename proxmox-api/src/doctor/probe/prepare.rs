@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use service::clock::Clock;
 
-use super::{CHECK, Finding, SETUP, unix_seconds};
+use super::{CHECK, Finding, SETUP};
 use crate::{
     config::Config,
     proxmox::Proxmox,
@@ -69,7 +69,7 @@ pub(super) async fn prepare(
         return Err(lacks("PVE_NETWORK is not set".into(), SETUP));
     };
     // The last step, because a claim has to be released.
-    let claimed = store.claim_probe_addresses(id, pool, ADDRESSES, unix_seconds(clock));
+    let claimed = store.claim_probe_addresses(id, pool, ADDRESSES, clock.unix_time());
     let claimed = claimed
         .await
         .map_err(|error| lacks(error.to_string(), start))?;
@@ -77,7 +77,7 @@ pub(super) async fn prepare(
         ProbeClaim::Claimed(addresses) => <[Ipv4Addr; ADDRESSES]>::try_from(addresses)
             .map_err(|_| lacks("the store gave too few addresses".into(), start))?,
         ProbeClaim::Busy(since) => {
-            let minutes = (unix_seconds(clock) - since) / 60;
+            let minutes = (clock.unix_time() - since) / 60;
             return Err(lacks(
                 format!("another probe began {minutes} minutes ago, and has not ended"),
                 "proxmox-api doctor --probe  # when it has; if it was killed, in an hour",

@@ -3,7 +3,7 @@
 use pve::NodeName;
 use service::clock::Clock;
 
-use super::{CHECK, Finding, prepare::ProbeNetwork, unix_seconds};
+use super::{CHECK, Finding, prepare::ProbeNetwork};
 use crate::{
     lease::network::fence::{FenceProof, PROVEN},
     store::Store,
@@ -23,7 +23,7 @@ pub(super) async fn store(
         network: network.subnet.to_string(),
         vlan: network.vlan,
         nodes,
-        at: unix_seconds(clock),
+        at: clock.unix_time(),
     };
     let value = match is_proven {
         true => serde_json::to_string(&proof).unwrap_or_default(),

@@ -90,7 +90,7 @@ pub fn still_runs(app: &App, id: &LeaseId) -> StillAllowed {
             match app.store.lease(&id).await {
                 Ok(Some(lease)) => crate::lease::guest::stream::runs(&app, &lease),
                 Ok(None) => false,
-                // A store that is away for a moment cuts nobody off.
+                // A store that cannot be read for a moment is no reason to end a connection.
                 Err(_) => true,
             }
         })

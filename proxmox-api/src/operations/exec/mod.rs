@@ -114,7 +114,7 @@ impl Operation for Exec {
     }
 
     /// A background command has its payment's id in the container, which begins it once however
-    /// often it is asked to. What a command in the foreground did is known to nobody else.
+    /// often it is asked to. What a command in the foreground did is kept nowhere.
     fn retry(arguments: &Value) -> RetryPolicy {
         if arguments["background"] == true {
             RetryPolicy::ForPayer

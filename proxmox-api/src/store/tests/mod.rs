@@ -21,6 +21,7 @@ mod retention;
 mod sent_transactions;
 mod texts;
 mod traffic;
+mod transactions;
 mod transitions;
 mod upkeep;
 

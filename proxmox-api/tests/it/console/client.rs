@@ -127,6 +127,12 @@ impl Client {
         opened["resume"].as_str().unwrap().to_owned()
     }
 
+    /// Nothing comes for so long, neither words nor the end.
+    pub async fn waits(&mut self, time: Duration) {
+        let came = tokio::time::timeout(time, self.next()).await;
+        assert!(came.is_err(), "{came:?}");
+    }
+
     /// Reads until a text was shown, and drops the output up to there.
     pub async fn until(&mut self, text: &str) -> String {
         loop {

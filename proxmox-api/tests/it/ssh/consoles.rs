@@ -75,7 +75,7 @@ async fn a_console_waits_for_the_services_own_reading_of_host_keys() {
     let held = held.await.unwrap();
     let mut client = connect(&guest, &ticket(&guest).await).await;
     // Longer than a console waits for a customer's command.
-    tokio::time::sleep(Duration::from_secs(11)).await;
+    client.waits(Duration::from_secs(11)).await;
     drop((held, reading));
     client.opened(&guest).await;
 }

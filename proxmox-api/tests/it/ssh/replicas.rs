@@ -1,5 +1,5 @@
 //! Consoles over SSH among replicas: a connection that comes back at another one is led to its
-//! shell, by replicas and by nobody else.
+//! shell, and only replicas are.
 
 use std::time::Duration;
 

@@ -33,7 +33,7 @@ while :; do sleep 1000 & wait; done
 const SSHD_CONFIG: &str = "/usr/share/openssh/sshd_config";
 const OF_THE_SERVER: &[&str] = &["pam.d", "security", "login.defs", "ssh/moduli"];
 const SSHD_ACCOUNT: &str = "sshd:x:101:65534::/run/sshd:/usr/sbin/nologin\n";
-/// Nobody has a password, and root is not locked.
+/// No account has a password. That of root is not locked (`*` and not `!`), so that keys work.
 const SHADOW: &str = "root:*:19000:0:99999:7:::\nnobody:*:19000:0:99999:7:::\nsshd:!:19000::::::\n";
 
 /// The container's root folder, made if there is none: a copy of the distribution, or else one with

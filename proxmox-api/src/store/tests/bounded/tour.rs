@@ -7,6 +7,9 @@ use x402::facilitator::onchain::{PaymentKey, Sent, SentStore as _};
 
 use super::super::*;
 
+mod money;
+mod visitors;
+
 /// Long after all of the history, and before its sign-ins end.
 pub(super) const NOW: i64 = 1_000_000;
 
@@ -14,12 +17,12 @@ pub(super) async fn take(store: &Store) {
     sign_in(store).await;
     lease(store).await;
     look_after(store).await;
-    let_in(store).await;
-    pay(store).await;
+    visitors::let_in(store).await;
+    money::pay(store).await;
     show(store).await;
     renew_and_end(store).await;
     sweep(store).await;
-    keep_books(store).await;
+    money::keep_books(store).await;
 }
 
 async fn sign_in(store: &Store) {
@@ -178,134 +181,6 @@ async fn look_after(store: &Store) {
     assert_eq!(store.live_addresses().await.unwrap().len(), 3);
 }
 
-/// Ports and keys of a container for visitors and SSH clients.
-async fn let_in(store: &Store) {
-    let (id, payer) = (LeaseId::from("lease-1"), wallet(PAYER));
-    let name = store.guest_name_or(&id, "a1", NOW).await.unwrap();
-    assert_eq!(store.guest_name(&id).await.unwrap(), Some(name));
-    let publish = |access| store.publish_port(&id, 80, access, "epoch", 9, NOW);
-    for access in [PortAccess::Owner, PortAccess::Public] {
-        let published = publish(access).await.unwrap();
-        assert!(matches!(published, PublishOutcome::Published { .. }));
-    }
-    assert_eq!(store.ports(&id).await.unwrap().len(), 1);
-    assert_eq!(store.ports_of_wallet(&payer).await.unwrap().len(), 1);
-    assert!(store.published_port("a1", 80).await.unwrap().is_some());
-    assert!(store.lease_by_guest_name("a1").await.unwrap().is_some());
-    assert!(store.owner_of_guest_name("a1").await.unwrap().is_some());
-    let kept = store.keep_port_ticket("ticket", &id, 80, NOW + 60, NOW);
-    kept.await.unwrap();
-    let used = store.use_port_ticket("ticket", &id, 80, NOW);
-    assert!(used.await.unwrap());
-    assert!(store.take_name_down("a1", "abuse", NOW).await.unwrap());
-    assert!(store.put_name_up("a1").await.unwrap());
-    assert!(store.close_port(&id, 80).await.unwrap());
-    let key = SshKey {
-        fingerprint: "SHA256:x".into(),
-        line: "ssh-ed25519 AAAA".into(),
-        added_at: NOW,
-    };
-    assert!(store.add_ssh_key(&id, key, 9).await.unwrap());
-    assert_eq!(store.ssh_keys(&id).await.unwrap().len(), 1);
-    let found = store.leases_by_ssh_key("SHA256:x", 9).await.unwrap();
-    assert_eq!(found.len(), 1);
-    let removed = store.remove_ssh_keys(&id, Some("SHA256:x"));
-    assert_eq!(removed.await.unwrap(), 1);
-    assert_eq!(store.remove_ssh_keys(&id, None).await.unwrap(), 0);
-}
-
-async fn pay(store: &Store) {
-    let id = PaymentId::from("pay-9");
-    let new = || NewPayment {
-        idempotency_key: Some("a-key-of-nine".into()),
-        ..payment("pay-9", PAYER, "0x9")
-    };
-    store.reserve(new(), NOW).await.unwrap();
-    let known = Reservation::Known {
-        payment_id: id.clone(),
-    };
-    assert_eq!(store.reserve(new(), NOW).await.unwrap(), known);
-    let again = NewPayment {
-        nonce: "0x99".into(),
-        ..new()
-    };
-    assert_eq!(store.reserve(again, NOW).await.unwrap(), known);
-    assert!(store.mark_verified(&id, NOW).await.unwrap());
-    assert!(store.mark_settling(&id, NOW).await.unwrap());
-    assert!(store.mark_unknown(&id, Some("0x88"), NOW).await.unwrap());
-    assert!(store.mark_settled(&id, seen("0x88", 1), NOW).await.unwrap());
-    assert!(store.begin_performance(&id, NOW).await.unwrap());
-    assert!(store.take_performance_back(&id).await.unwrap());
-    let replaced = store.replace_evidence(&id, seen("0x89", 2), NOW);
-    assert!(replaced.await.unwrap());
-    let ticket = ConsoleTicket {
-        lease_id: "lease-1".into(),
-        wallet: wallet(PAYER),
-    };
-    let changes = vec![
-        Change::Begin,
-        Change::event(&id, "console_ticket", serde_json::json!({})),
-        Change::KeepTicket {
-            hash: "ticket".into(),
-            ticket: ticket.clone(),
-            expires_at: NOW + 60,
-        },
-    ];
-    let wanted = crate::payment_machine::Transition::in_test(
-        &id,
-        PaymentState::Settled,
-        crate::payment_machine::NewState::Answered(answer()),
-    );
-    let moved = store.move_payment(wanted.unwrap(), changes, NOW);
-    assert!(moved.await.unwrap());
-    let kept = store.keep_console_ticket("other", ticket, NOW + 60, NOW);
-    kept.await.unwrap();
-    let used = store.use_console_ticket("ticket", NOW).await.unwrap();
-    assert!(used.is_some());
-    let restored = store.restore_console_ticket("ticket", NOW + 60);
-    restored.await.unwrap();
-    store.end_console_ticket("ticket", NOW).await.unwrap();
-    assert!(store.payment(&id).await.unwrap().is_some());
-    assert!(store.payer_of(&id).await.unwrap().is_some());
-    let payer = wallet(PAYER);
-    let found = store.payment_by_nonce("eip155:84532", "0xa55e", &payer, "0x9");
-    assert!(found.await.unwrap().is_some());
-    chain_and_play_money(store).await;
-}
-
-async fn chain_and_play_money(store: &Store) {
-    let key = PaymentKey {
-        network: "eip155:84532",
-        asset: Address::repeat_byte(1),
-        from: Address::repeat_byte(2),
-        nonce: B256::repeat_byte(3),
-    };
-    let sent = Sent {
-        hash: B256::repeat_byte(4),
-        raw: Bytes::from_static(b"\x02raw"),
-        sender_nonce: 7,
-        gas: 90_000,
-        max_fee_per_gas: 1,
-        max_priority_fee_per_gas: 1,
-        after_block: 12,
-    };
-    store.record(&key, &sent).await.unwrap();
-    assert_eq!(store.sent(&key).await.unwrap().len(), 1);
-    let (asset, payer) = (Address::repeat_byte(0xa5), wallet(PAYER));
-    store.demo_faucet("n", asset, &payer, 70).await.unwrap();
-    assert_eq!(store.demo_balance("n", asset, &payer).await.unwrap(), 70);
-    let transfer = Transfer {
-        network: "n".into(),
-        asset,
-        sender: payer,
-        recipient: wallet("0xbb"),
-        nonce: "0x1".into(),
-        amount: 1,
-        transaction: "play".into(),
-    };
-    store.demo_transfer(transfer, NOW).await.unwrap();
-}
-
 async fn show(store: &Store) {
     let payer = wallet(PAYER);
     let page = store.payments_by_payer(&payer, None, 5).await.unwrap();
@@ -389,44 +264,4 @@ async fn sweep(store: &Store) {
     assert_eq!(store.remove_released(NOW).await.unwrap(), 1);
     let day = NOW - 24 * 3600;
     assert!(store.blank_answers(day, day).await.unwrap() > 0);
-}
-
-async fn keep_books(store: &Store) {
-    let id = PaymentId::from("pay-8");
-    let new = payment("pay-8", PAYER, "0x8");
-    store.reserve(new, NOW).await.unwrap();
-    assert!(store.mark_settling(&id, NOW).await.unwrap());
-    assert!(store.mark_settled(&id, seen("0x90", 1), NOW).await.unwrap());
-    let owed = store.owe_undelivered(&id, "undelivered", NOW);
-    assert!(owed.await.unwrap());
-    assert_eq!(store.debts_of(&id).await.unwrap().len(), 1);
-    assert!(!store.debts_due().await.unwrap().is_empty());
-    assert!(store.open_accounts().await.unwrap().due >= 1000);
-    let asked = store.paid_by_transaction("eip155:84532", "0xabc5", &id);
-    assert!(asked.await.unwrap().is_some());
-    let asked = ["0x90", "0xnone"].map(|hash| (wallet(PAYER), hash.to_owned()));
-    let known = store.known_transactions("eip155:84532", asked.to_vec(), NOW - 60);
-    assert_eq!(known.await.unwrap().len(), 1);
-    let event = NewEvent::new(&id, "resolved_by_operator", serde_json::json!({}));
-    let paid = store.pay_debt(&id, "undelivered", "sent", None, event, NOW);
-    assert!(paid.await.unwrap());
-    let data = serde_json::json!({});
-    store
-        .append_event(NOW, "lease-1", "renewed", &data)
-        .await
-        .unwrap();
-    store
-        .installation_value_or("key", "value".into())
-        .await
-        .unwrap();
-    store.installation_value("key").await.unwrap();
-    store
-        .set_installation_value("key", "value".into())
-        .await
-        .unwrap();
-    store.prove_writable(NOW).await.unwrap();
-    let announced = store.announce_replica("one", "http://h", NOW);
-    announced.await.unwrap();
-    store.replica_address("one", NOW).await.unwrap();
-    store.withdraw_replica("one").await.unwrap();
 }
