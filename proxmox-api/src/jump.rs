@@ -35,10 +35,7 @@ pub fn jump_host(app: &App, config: &JumpHostConfig) -> JumpHost {
          It has no shell. Use `ssh -J {host} root@NAME`; GET {api}/lease/LEASE/ssh gives the name and a block for ~/.ssh/config.\n\
          A key that is refused here is of no lease that runs, or an RSA key, which this server does not take.\n\
          RSA keys work by `ProxyCommand infra402 proxy LEASE`, or add an Ed25519 key: ssh-keygen -t ed25519.\n",
-        host = match config.listen.port() {
-            22 => config.host.clone(),
-            port => format!("{}:{port}", config.host),
-        },
+        host = config.address(),
     );
     let policy = Policy {
         app: app.clone(),

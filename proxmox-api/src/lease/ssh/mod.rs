@@ -59,14 +59,11 @@ pub async fn describe(app: &App, lease: &Lease) -> Result<SshAccess, ApiError> {
         "Host {host} {}\n    HostName {host}\n    User root\n    HostKeyAlias {host}\n",
         lease.hostname
     );
-    match &jump_host {
+    match &app.config.jump_host {
         Some(jump) => {
-            config += &format!(
-                "    ProxyJump infra402@{}:{}\n",
-                bracketed(&jump.host),
-                jump.port
-            );
-            known_hosts.push(format!("[{}]:{} {}", jump.host, jump.port, jump.host_key));
+            config += &format!("    ProxyJump infra402@{}\n", jump.address());
+            let key = jump_host_key(app).public_line();
+            known_hosts.push(format!("{} {key}", jump.known_host()));
         }
         None => config += &format!("    ProxyCommand {proxy_command}\n"),
     }
@@ -114,11 +111,4 @@ fn proxy_url(api: &str, id: &LeaseId) -> String {
         None => api.to_owned(),
     };
     format!("{api}/lease/{id}/proxy")
-}
-
-fn bracketed(host: &str) -> String {
-    match host.contains(':') {
-        true => format!("[{host}]"),
-        false => host.to_owned(),
-    }
 }
