@@ -10,7 +10,10 @@ use crate::{
     config::JumpHostConfig,
     ids::LeaseId,
     lease::{
-        guest::stream::{self, NoStream, StillAllowed},
+        guest::{
+            connect,
+            stream::{self, NoStream, StillAllowed},
+        },
         ports::name,
         ssh,
     },
@@ -119,7 +122,7 @@ impl JumpPolicy for Policy {
         host: &str,
         port: u16,
     ) -> Result<Box<dyn JumpStream>, JumpRefusal> {
-        if port != ssh::SSH_PORT {
+        if port != connect::SSH_PORT {
             return Err(JumpRefusal::Prohibited);
         }
         let lease = self.lease(fingerprint, host).await;

@@ -53,7 +53,7 @@ pub async fn publish(
     let (id, now) = (&lease.lease_id, app.now());
     let named = app.store.guest_name_or(id, &name::fresh(), now).await?;
     if named.taken_down.is_some() {
-        return Err(taken_down());
+        return Err(name::taken_down());
     }
     let epoch = crypto::random_hex(16);
     let outcome = app
@@ -122,7 +122,7 @@ pub async fn visit(app: &App, lease: &Lease, port: u16) -> Result<PortVisit, Api
             .advise(format!("PUT /lease/{id}/ports/{port}")));
     };
     if named.taken_down.is_some() {
-        return Err(taken_down());
+        return Err(name::taken_down());
     }
     let (ticket, until) = (crypto::random_hex(32), now + TICKET_SECONDS);
     let hash = crypto::sha256_hex(&ticket);
@@ -185,9 +185,4 @@ fn view(app: &App, domain: &GuestDomain, id: &LeaseId, name: &str, port: &Port) 
         url,
         link,
     }
-}
-
-fn taken_down() -> ApiError {
-    let message = "The operator has taken the name of this container down.";
-    ApiError::new(ErrorCode::LeaseConflict, message).advise("ask the operator")
 }
