@@ -81,11 +81,8 @@ impl Policy {
             let runs = runs();
             let (app, id, fingerprint) = (app.clone(), id.clone(), fingerprint.clone());
             Box::pin(async move {
-                let has_key = match app.store.ssh_keys(&id).await {
-                    Ok(keys) => keys.iter().any(|key| key.fingerprint == fingerprint),
-                    Err(_) => true,
-                };
-                has_key && runs.await
+                let keys = app.store.ssh_keys(&id).await?;
+                Ok(keys.iter().any(|key| key.fingerprint == fingerprint) && runs.await?)
             })
         })
     }

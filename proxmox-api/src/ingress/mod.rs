@@ -162,12 +162,8 @@ fn still_published(app: &App, name: &str, published: &PublishedPort) -> StillAll
     Box::new(move || {
         let (app, name, epoch) = (app.clone(), name.clone(), epoch.clone());
         Box::pin(async move {
-            match app.store.published_port(&name, port).await {
-                Ok(Some(now)) => now.port.epoch == epoch && stream::runs(&app, &now.lease),
-                Ok(None) => false,
-                // A store that is away for a moment cuts nobody off.
-                Err(_) => true,
-            }
+            let now = app.store.published_port(&name, port).await?;
+            Ok(now.is_some_and(|now| now.port.epoch == epoch && stream::runs(&app, &now.lease)))
         })
     })
 }

@@ -62,7 +62,7 @@ pub async fn publish(
     match outcome.await? {
         PublishOutcome::Published { port, changed } => {
             if changed {
-                app.guest_streams.changed();
+                app.guest_streams.changed(id);
                 let data = json!({ "port": port.port, "access": access });
                 app.record_event(id, "port_published", data).await;
             }
@@ -81,7 +81,7 @@ pub async fn publish(
 /// The store failed.
 pub async fn close(app: &App, lease: &Lease, port: u16) -> Result<(), ApiError> {
     if app.store.close_port(&lease.lease_id, port).await? {
-        app.guest_streams.changed();
+        app.guest_streams.changed(&lease.lease_id);
         let data = json!({ "port": port });
         app.record_event(&lease.lease_id, "port_closed", data).await;
     }

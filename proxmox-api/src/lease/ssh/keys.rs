@@ -89,7 +89,7 @@ pub async fn remove(app: &App, lease: &Lease, fingerprint: Option<&str>) -> Resu
     let id = &lease.lease_id;
     let _lock = app.ssh_keys_in_work.take(id).await?;
     let removed = app.store.remove_ssh_keys(id, fingerprint).await?;
-    app.guest_streams.changed();
+    app.guest_streams.changed(id);
     let guest = connect::ssh_only(app, lease).await?;
     write_block(&guest, &app.store.ssh_keys(id).await?).await?;
     if removed > 0 {

@@ -12,7 +12,10 @@ use crate::{
     error::ApiError,
     ids::LeaseId,
     lease::{
-        guest::{connect, host_keys, script, stream::StillAllowed},
+        guest::{
+            connect, host_keys, script,
+            stream::{self, StillAllowed},
+        },
         ports::name,
     },
     state::App,
@@ -76,12 +79,8 @@ pub fn still_runs(app: &App, id: &LeaseId) -> StillAllowed {
     Box::new(move || {
         let (app, id) = (app.clone(), id.clone());
         Box::pin(async move {
-            match app.store.lease(&id).await {
-                Ok(Some(lease)) => crate::lease::guest::stream::runs(&app, &lease),
-                Ok(None) => false,
-                // A store that is away for a moment cuts nobody off.
-                Err(_) => true,
-            }
+            let lease = app.store.lease(&id).await?;
+            Ok(lease.is_some_and(|lease| stream::runs(&app, &lease)))
         })
     })
 }
