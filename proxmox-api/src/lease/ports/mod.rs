@@ -4,6 +4,8 @@
 pub mod name;
 pub mod token;
 
+use std::collections::HashMap;
+
 use api_types::{ErrorCode, PortAccess, PortList, PortView, PortVisit, Secret};
 use serde_json::json;
 use service::crypto;
@@ -12,7 +14,7 @@ use self::token::TokenKind;
 use crate::{
     config::GuestDomain,
     error::ApiError,
-    ids::LeaseId,
+    ids::{LeaseId, Wallet},
     state::App,
     store::{Lease, LeaseState, NamedPorts, Port, PublishOutcome, StoreError},
     timestamp::timestamp,
@@ -142,6 +144,20 @@ pub async fn visit(app: &App, lease: &Lease, port: u16) -> Result<PortVisit, Api
 pub fn owner_token(app: &App, id: &LeaseId, port: &Port) -> String {
     let until = TokenKind::Visit(app.now() + VISIT_SECONDS);
     token::sign(&app.installation, id, port, until)
+}
+
+/// The ports of a wallet's leases; nothing is read where the operator publishes none.
+///
+/// # Errors
+/// The store failed.
+pub async fn of_wallet(
+    app: &App,
+    wallet: &Wallet,
+) -> Result<HashMap<LeaseId, NamedPorts>, StoreError> {
+    match app.config.ingress {
+        Some(_) => app.store.ports_of_wallet(wallet).await,
+        None => Ok(HashMap::new()),
+    }
 }
 
 /// The ports in a lease's view. Their links are left out: a view is kept in more places than a
