@@ -45,7 +45,7 @@ pub fn jump_host(app: &App, config: &JumpHostConfig) -> JumpHost {
         connections: ConcurrencyLimit::new(CONNECTIONS, PER_NETWORK),
     };
     JumpHost {
-        key: ssh::jump_host_key(app),
+        key: app.installation.jump_host_key(),
         policy: Arc::new(policy),
         help: help.into(),
     }

@@ -6,7 +6,6 @@ pub mod keys;
 
 use ::guest::{CommandRequest, HostKeys};
 use api_types::{SshAccess, SshJumpHost};
-use jump_host::JumpHostKey;
 
 use crate::{
     error::ApiError,
@@ -21,11 +20,6 @@ use crate::{
     state::App,
     store::Lease,
 };
-
-/// The key of the jump host, the same in every replica.
-pub fn jump_host_key(app: &App) -> JumpHostKey {
-    app.installation.jump_host_key()
-}
 
 /// How to reach a lease's container with an SSH client.
 ///
@@ -46,7 +40,7 @@ pub async fn describe(app: &App, lease: &Lease) -> Result<SshAccess, ApiError> {
     let jump_host = app.config.jump_host.as_ref().map(|config| SshJumpHost {
         host: config.host.clone(),
         port: config.listen.port(),
-        host_key: jump_host_key(app).public_line(),
+        host_key: app.installation.jump_host_key().public_line(),
     });
     let api = &app.config.public_base_url;
     let proxy_command = format!("infra402 --api {api} proxy {id}");
@@ -57,7 +51,7 @@ pub async fn describe(app: &App, lease: &Lease) -> Result<SshAccess, ApiError> {
     match &app.config.jump_host {
         Some(jump) => {
             config += &format!("    ProxyJump infra402@{}\n", jump.address());
-            let key = jump_host_key(app).public_line();
+            let key = app.installation.jump_host_key().public_line();
             known_hosts.push(format!("{} {key}", jump.known_host()));
         }
         None => config += &format!("    ProxyCommand {proxy_command}\n"),
