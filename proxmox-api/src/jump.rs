@@ -10,7 +10,10 @@ use crate::{
     config::JumpHostConfig,
     ids::LeaseId,
     lease::{
-        guest::stream::{self, NoStream, StillAllowed},
+        guest::{
+            connect,
+            stream::{self, NoStream, StillAllowed},
+        },
         ports::name,
         ssh,
     },
@@ -35,17 +38,14 @@ pub fn jump_host(app: &App, config: &JumpHostConfig) -> JumpHost {
          It has no shell. Use `ssh -J {host} root@NAME`; GET {api}/lease/LEASE/ssh gives the name and a block for ~/.ssh/config.\n\
          A key that is refused here is of no lease that runs, or an RSA key, which this server does not take.\n\
          RSA keys work by `ProxyCommand infra402 proxy LEASE`, or add an Ed25519 key: ssh-keygen -t ed25519.\n",
-        host = match config.listen.port() {
-            22 => config.host.clone(),
-            port => format!("{}:{port}", config.host),
-        },
+        host = config.address(),
     );
     let policy = Policy {
         app: app.clone(),
         connections: ConcurrencyLimit::new(CONNECTIONS, PER_NETWORK),
     };
     JumpHost {
-        key: ssh::jump_host_key(app),
+        key: app.installation.jump_host_key(),
         policy: Arc::new(policy),
         help: help.into(),
     }
@@ -81,11 +81,8 @@ impl Policy {
             let runs = runs();
             let (app, id, fingerprint) = (app.clone(), id.clone(), fingerprint.clone());
             Box::pin(async move {
-                let has_key = match app.store.ssh_keys(&id).await {
-                    Ok(keys) => keys.iter().any(|key| key.fingerprint == fingerprint),
-                    Err(_) => true,
-                };
-                has_key && runs.await
+                let keys = app.store.ssh_keys(&id).await?;
+                Ok(keys.iter().any(|key| key.fingerprint == fingerprint) && runs.await?)
             })
         })
     }
@@ -122,7 +119,7 @@ impl JumpPolicy for Policy {
         host: &str,
         port: u16,
     ) -> Result<Box<dyn JumpStream>, JumpRefusal> {
-        if port != ssh::SSH_PORT {
+        if port != connect::SSH_PORT {
             return Err(JumpRefusal::Prohibited);
         }
         let lease = self.lease(fingerprint, host).await;

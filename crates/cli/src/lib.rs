@@ -4,14 +4,15 @@
 //! [`settings`] and [`wallet_key`] are what a run works with; [`commands`] has a file per command.
 //! They use [`api`] (requests, over [`http`] and with a [`session`]), [`containers`] (names),
 //! [`purchase`] (payments that are made once) and [`transfer`] (files). [`failure`] says why
-//! something did not succeed, in words, as JSON and as exit status; [`printed`] is what reaches the
-//! terminal.
+//! something did not succeed, in words, as JSON and as exit status, and [`hints`] names the command
+//! that helps; [`printed`] is what reaches the terminal.
 
 pub mod api;
 pub mod arguments;
 pub mod commands;
 pub mod containers;
 pub mod failure;
+pub mod hints;
 pub mod http;
 pub mod printed;
 pub mod purchase;

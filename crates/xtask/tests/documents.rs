@@ -224,6 +224,19 @@ fn files_that_documents_name_exist() {
 }
 
 #[test]
+fn every_end_to_end_test_is_in_the_table_of_them() {
+    let text = fs::read_to_string(root().join("docs/ARCHITECTURE.md")).expect("a document");
+    let named: HashSet<String> = code_spans(&text).into_iter().collect();
+    let mut files = Vec::new();
+    sources(&root().join("e2e/tests"), ".test.mjs", &mut files);
+    assert!(files.len() > 20, "{files:?}");
+    for file in files {
+        let name = file.file_name().expect("a file").to_string_lossy();
+        assert!(named.contains(&*name), "docs/ARCHITECTURE.md has no {name}");
+    }
+}
+
+#[test]
 fn every_rule_has_a_number_of_its_own_code_and_a_test() {
     let text = fs::read_to_string(root().join("SECURITY.md")).expect("a document");
     let mut numbers = HashSet::new();

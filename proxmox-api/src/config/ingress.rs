@@ -13,6 +13,8 @@ use super::variables;
 
 /// The domain where nothing has to be set up: browsers lead its names to this machine.
 const LOCALHOST: &str = "localhost";
+/// The port of SSH that no client has to name.
+const OWN_PORT_OF_SSH: u16 = 22;
 /// The longest label in front of the domain: port, hyphen and name.
 const LONGEST_LABEL: usize = 20;
 
@@ -112,6 +114,22 @@ impl IngressConfig {
 }
 
 impl JumpHostConfig {
+    /// Host and port as `ssh -J` and `ProxyJump` read them.
+    pub fn address(&self) -> String {
+        match self.host.contains(':') {
+            true => format!("[{}]:{}", self.host, self.listen.port()),
+            false => format!("{}:{}", self.host, self.listen.port()),
+        }
+    }
+
+    /// Its name in `known_hosts`, where OpenSSH writes no port behind a host that has its own.
+    pub fn known_host(&self) -> String {
+        match self.listen.port() {
+            OWN_PORT_OF_SSH => self.host.clone(),
+            port => format!("[{}]:{port}", self.host),
+        }
+    }
+
     pub(super) fn read(
         env: &mut Env,
         bind: IpAddr,
@@ -196,6 +214,40 @@ mod tests {
             "example.0x7f",
         ] {
             assert_eq!(url(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_jump_host_is_named_as_openssh_names_it() {
+        for (host, port, address, known) in [
+            (
+                "lease.example.org",
+                2222,
+                "lease.example.org:2222",
+                "[lease.example.org]:2222",
+            ),
+            (
+                "lease.example.org",
+                22,
+                "lease.example.org:22",
+                "lease.example.org",
+            ),
+            (
+                "2001:db8::1",
+                2222,
+                "[2001:db8::1]:2222",
+                "[2001:db8::1]:2222",
+            ),
+            ("2001:db8::1", 22, "[2001:db8::1]:22", "2001:db8::1"),
+        ] {
+            let jump = JumpHostConfig {
+                listen: SocketAddr::new(IpAddr::from([127, 0, 0, 1]), port),
+                host: host.to_owned(),
+            };
+            assert_eq!(
+                (jump.address().as_str(), jump.known_host().as_str()),
+                (address, known)
+            );
         }
     }
 

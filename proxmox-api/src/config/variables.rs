@@ -246,7 +246,8 @@ pub(super) static DATABASE: Variable = Variable::with_default(
 pub(super) static FREE_CALLS_PER_MINUTE: Variable = Variable::with_default(
     "FREE_CALLS_PER_MINUTE",
     "600",
-    "Calls of quote, usage, sign-in, faucet and console WebSocket that one address may make in a minute, at all replicas together; more are answered 429.",
+    "Calls that nobody pays for and one address may make in a minute, at all replicas together: quote, usage, sign-in, faucet, console WebSocket, \
+     files, background commands, ports, SSH access and keys, and connections to the jump host. More are answered 429, and the jump host hangs up.",
 );
 pub(super) static FAILED_PAYMENTS_PER_MINUTE: Variable = Variable::with_default(
     "FAILED_PAYMENTS_PER_MINUTE",

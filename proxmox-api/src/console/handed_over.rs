@@ -16,7 +16,7 @@ use crate::{state::App, store::ConsoleTicket};
 /// Serves the connection to its end.
 pub async fn visit_handed_over(app: App, socket: WebSocket, asked: HandOver) {
     let (mut to_client, mut from_client) = socket.split();
-    let Some(_room) = room(&app, &asked) else {
+    let Some(_room) = app.consoles.room_for(&asked.lease_id) else {
         return close(
             close_frame(ConsoleEnd::Full),
             &mut to_client,
@@ -34,13 +34,6 @@ pub async fn visit_handed_over(app: App, socket: WebSocket, asked: HandOver) {
         Err(end) => end,
     };
     close(close_frame(end), &mut to_client, &mut from_client).await;
-}
-
-fn room(app: &App, asked: &HandOver) -> Option<service::semaphore::ResizablePermit> {
-    match app.consoles.has_room_for(&asked.lease_id) {
-        true => app.consoles.room(),
-        false => None,
-    }
 }
 
 async fn open(app: &App, asked: &HandOver) -> Result<OpenedConsole, ConsoleEnd> {

@@ -1,10 +1,10 @@
-//! Consoles: a customer's WebSocket on one side, the container's terminal on the other. [`ticket`]
-//! admits a connection, [`visit`] opens the container's end for it, `serving` serves it to its close
-//! frame, `bridge` copies the bytes, `end` has the reasons for closing, `stream` is the container's
-//! end, a shell over SSH or the terminal. `relay` leads a connection to its shell at another replica,
-//! where `handed_over` serves it; [`hand_over`] is what one shows the other.
-//! `takeover` asks other replicas to give a terminal up. `memory::consoles` has the open consoles, `crate::terminals` the lock of each
-//! terminal. Neither Proxmox's address nor its ticket goes to the client.
+//! Consoles: a customer's WebSocket on one side, a shell over SSH or the container's terminal on the
+//! other. [`ticket`] admits a connection, [`visit`] opens the container's end for it, `serving`
+//! serves it to its close frame, `bridge` copies the bytes, `end` has the reasons for closing,
+//! `stream` is the container's end. `relay` leads a connection to its shell at another replica,
+//! where `handed_over` serves it; [`hand_over`] is what one shows the other. `takeover` asks other
+//! replicas to give a terminal up. `memory::consoles` has the open consoles, `crate::terminals` the
+//! lock of each terminal. Neither Proxmox's address nor its ticket goes to the client.
 
 mod bridge;
 mod end;

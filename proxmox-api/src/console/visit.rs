@@ -131,11 +131,7 @@ async fn enter(
         .await
         .map_err(|()| ConsoleEnd::HostLost)?
         .ok_or(ConsoleEnd::LeaseOver)?;
-    let room = match app.consoles.has_room_for(&lease.lease_id) {
-        true => app.consoles.room(),
-        false => None,
-    };
-    let Some(room) = room else {
+    let Some(room) = app.consoles.room_for(&lease.lease_id) else {
         return Err(full(app, &opening.ticket).await);
     };
     let location = locate::find(app, &lease).await.map_err(unreached)?;

@@ -52,14 +52,16 @@ pub(super) struct Visitor {
 pub(super) fn for_guest(headers: &HeaderMap, visitor: &Visitor, upgrade: bool) -> HeaderMap {
     let trailers = accepts_trailers(headers);
     let mut kept = without_hop_by_hop(headers);
-    let claims = CLAIMS.iter().copied();
+    for name in CLAIMS {
+        kept.remove(name);
+    }
     let ours: Vec<HeaderName> = kept
         .keys()
         .filter(|name| name.as_str().starts_with("x-infra402-"))
         .cloned()
         .collect();
-    for name in claims.filter_map(|name| name.parse().ok()).chain(ours) {
-        remove(&mut kept, &name);
+    for name in ours {
+        kept.remove(name);
     }
     keep_foreign_cookies(&mut kept);
     for (name, value) in [
@@ -154,21 +156,11 @@ fn accepts_trailers(headers: &HeaderMap) -> bool {
 }
 
 fn without_hop_by_hop(headers: &HeaderMap) -> HeaderMap {
-    let named: Vec<HeaderName> = connection_options(headers)
-        .filter_map(|option| option.parse().ok())
-        .collect();
     let mut kept = headers.clone();
-    for name in HOP_BY_HOP.iter().filter_map(|name| name.parse().ok()) {
-        remove(&mut kept, &name);
-    }
-    for name in named {
-        remove(&mut kept, &name);
+    for name in HOP_BY_HOP.into_iter().chain(connection_options(headers)) {
+        kept.remove(name);
     }
     kept
-}
-
-fn remove(headers: &mut HeaderMap, name: &HeaderName) {
-    headers.remove(name);
 }
 
 /// Leaves this service's cookies out.

@@ -72,7 +72,7 @@ pub fn limits(app: &App) -> ServerLimits {
 
 async fn serve(app: &App, domain: &GuestDomain, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let headers = parts.headers.clone();
+    let shows_page = refusal::shows_page(&parts.headers);
     match answer(app, domain, parts, body).await {
         Ok(response) => {
             metrics::counter!("ingress_requests_total", "outcome" => "passed").increment(1);
@@ -80,7 +80,7 @@ async fn serve(app: &App, domain: &GuestDomain, request: Request) -> Response {
         }
         Err(refusal) => {
             metrics::counter!("ingress_requests_total", "outcome" => refusal.code()).increment(1);
-            refusal.respond(&headers, &app.config.tenants.abuse_notice())
+            refusal.respond(shows_page, &app.config.tenants.abuse_notice())
         }
     }
 }
@@ -162,12 +162,8 @@ fn still_published(app: &App, name: &str, published: &PublishedPort) -> StillAll
     Box::new(move || {
         let (app, name, epoch) = (app.clone(), name.clone(), epoch.clone());
         Box::pin(async move {
-            match app.store.published_port(&name, port).await {
-                Ok(Some(now)) => now.port.epoch == epoch && stream::runs(&app, &now.lease),
-                Ok(None) => false,
-                // A store that cannot be read for a moment is no reason to end a connection.
-                Err(_) => true,
-            }
+            let now = app.store.published_port(&name, port).await?;
+            Ok(now.is_some_and(|now| now.port.epoch == epoch && stream::runs(&app, &now.lease)))
         })
     })
 }

@@ -126,12 +126,9 @@ impl Refusal {
         self.parts().1
     }
 
-    /// The response; `abuse` is a sentence about whom to tell of abuse, or empty.
-    pub(super) fn respond(self, request: &HeaderMap, abuse: &str) -> Response {
+    /// The response, a page or JSON; `abuse` is a sentence about whom to tell of abuse, or empty.
+    pub(super) fn respond(self, shows_page: bool, abuse: &str) -> Response {
         let (status, code, heading, text) = self.parts();
-        let shows_page = request
-            .get("sec-fetch-mode")
-            .is_some_and(|mode| mode == "navigate");
         let mut response = match shows_page {
             true => Html(page(heading, &text, abuse)).into_response(),
             false => Json(json!({"error": {"code": code, "message": text}})).into_response(),
@@ -166,6 +163,13 @@ impl Refusal {
     }
 }
 
+/// Whether a browser asks, to show the answer as a page.
+pub(super) fn shows_page(request: &HeaderMap) -> bool {
+    request
+        .get("sec-fetch-mode")
+        .is_some_and(|mode| mode == "navigate")
+}
+
 fn page(heading: &str, text: &str, abuse: &str) -> String {
     let [text, abuse] = [text, abuse.trim()].map(escaped);
     let abuse = match abuse.as_str() {
@@ -196,11 +200,12 @@ mod tests {
     fn a_page_is_for_browsers_that_show_one_and_escapes_what_the_operator_set() {
         let mut navigates = HeaderMap::new();
         navigates.insert("sec-fetch-mode", HeaderValue::from_static("navigate"));
-        let page = Refusal::Off.respond(&navigates, "");
+        assert!(shows_page(&navigates) && !shows_page(&HeaderMap::new()));
+        let page = Refusal::Off.respond(true, "");
         assert_eq!(page.status(), 503);
         assert_eq!(page.headers()["retry-after"], "30");
         assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
-        let json = Refusal::Off.respond(&HeaderMap::new(), "");
+        let json = Refusal::Off.respond(false, "");
         assert_eq!(json.headers()["content-type"], "application/json");
         assert!(super::page("h", "t", "<a>&").contains("&lt;a&gt;&amp;"));
     }

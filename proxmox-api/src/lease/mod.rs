@@ -5,7 +5,7 @@
 //! | --- | --- | --- |
 //! | [`container`] | one container: finds it, reads its marker, starts and halts it, reads its address | all others |
 //! | [`network`] | fence, links that wait for it, traffic that is counted and limited | making, ending, comparing |
-//! | [`guest`] | the ways into a container: SSH or its terminal; background commands, files | `making`, `operations`, `routes`, `console` |
+//! | [`guest`] | the ways into a container: SSH or its terminal; background commands, files, connections to its ports | `making`, `operations`, `routes`, `console`, `ingress`, `jump`, `doctor` |
 //! | [`making`] | creates a container for a lease and probes it | `operations::lease_container` |
 //! | [`ending`] | the worker that ends leases in time, removal, containers whose payment is unknown | a worker, `operations` |
 //! | [`comparing`] | compares leases with Proxmox every minute: moved, lost, rebooted, orphaned | a worker |

@@ -89,15 +89,13 @@ impl OpenConsoles {
         self.unproven.acquire(client)
     }
 
-    /// Room for one more console, if there is any.
-    pub fn room(&self) -> Option<ResizablePermit> {
-        self.room.try_acquire()
-    }
-
-    /// Whether a lease may have one more console with a seat of its own.
-    pub fn has_room_for(&self, lease_id: &LeaseId) -> bool {
+    /// Room for one more console of a lease, if there is any.
+    pub fn room_for(&self, lease_id: &LeaseId) -> Option<ResizablePermit> {
         let own = |(lease, number): &&SeatKey| lease == lease_id && *number > 0;
-        self.seats().keys().filter(own).count() < PER_LEASE
+        let others = self.seats().keys().filter(own).count();
+        (others < PER_LEASE)
+            .then(|| self.room.try_acquire())
+            .flatten()
     }
 
     /// Takes a seat that no other console takes over.
@@ -255,10 +253,12 @@ mod tests {
     #[tokio::test]
     async fn there_is_room_for_so_many_and_no_more() {
         let consoles = OpenConsoles::new(&Shares::default());
-        let all: Vec<_> = (0..ROOM).map(|_| consoles.room().unwrap()).collect();
-        assert!(consoles.room().is_none());
+        let all: Vec<_> = (0..ROOM)
+            .map(|_| consoles.room_for(&"lease-1".into()).unwrap())
+            .collect();
+        assert!(consoles.room_for(&"lease-1".into()).is_none());
         drop(all);
-        assert!(consoles.room().is_some());
+        assert!(consoles.room_for(&"lease-1".into()).is_some());
     }
 
     #[tokio::test]
@@ -267,12 +267,12 @@ mod tests {
         let (lease, other) = ("lease-1".into(), "lease-2".into());
         let mut seats = vec![consoles.take(&lease).await];
         for _ in 0..PER_LEASE {
-            assert!(consoles.has_room_for(&lease));
+            assert!(consoles.room_for(&lease).is_some());
             seats.push(consoles.take_own(&lease).await);
         }
-        assert!(!consoles.has_room_for(&lease));
-        assert!(consoles.has_room_for(&other));
+        assert!(consoles.room_for(&lease).is_none());
+        assert!(consoles.room_for(&other).is_some());
         seats.pop();
-        assert!(consoles.has_room_for(&lease));
+        assert!(consoles.room_for(&lease).is_some());
     }
 }

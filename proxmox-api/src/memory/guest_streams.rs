@@ -1,5 +1,5 @@
 //! The connections of visitors and SSH clients into containers: how many at a time, and a signal
-//! for all of them to look whether they may go on.
+//! for those of a lease to look whether they may go on.
 //!
 //! A container has 32 connections that carry one channel each (`guest`). Visitors and SSH clients
 //! get a part of them each, so that neither keeps the other, or a console, out.
@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, futures::Notified};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use crate::ids::LeaseId;
@@ -26,6 +26,8 @@ pub enum StreamKind {
 }
 
 impl StreamKind {
+    const ALL: [Self; 2] = [Self::Web, Self::Ssh];
+
     /// Connections at a time for one lease.
     const fn open(self) -> usize {
         match self {
@@ -43,11 +45,10 @@ impl StreamKind {
     }
 }
 
-/// Who is connected to what, and one signal for all.
+/// Who is connected to what.
 #[derive(Default)]
 pub struct GuestStreams {
     rooms: Arc<Mutex<Rooms>>,
-    changes: Notify,
 }
 
 type Rooms = HashMap<(LeaseId, StreamKind), Room>;
@@ -55,6 +56,7 @@ type Rooms = HashMap<(LeaseId, StreamKind), Room>;
 struct Room {
     free: Arc<Semaphore>,
     inside: usize,
+    changes: Arc<Notify>,
 }
 
 /// A place among those of a lease, until this is dropped.
@@ -67,42 +69,58 @@ struct Place {
 pub struct StreamPermit {
     _free: OwnedSemaphorePermit,
     _place: Place,
+    changes: Arc<Notify>,
+}
+
+impl StreamPermit {
+    /// What is notified of a change that the connection depends on.
+    pub fn changes(&self) -> Arc<Notify> {
+        self.changes.clone()
+    }
 }
 
 impl GuestStreams {
     /// Takes the right to a connection, after a while at most; `None` where too many have it.
     pub async fn enter(&self, id: &LeaseId, kind: StreamKind) -> Option<StreamPermit> {
-        let (place, free) = self.take_place(id, kind)?;
+        let (place, free, changes) = self.take_place(id, kind)?;
         let free = timeout(WAIT, free.acquire_owned()).await.ok()?.ok()?;
         Some(StreamPermit {
             _free: free,
             _place: place,
+            changes,
         })
     }
 
-    fn take_place(&self, id: &LeaseId, kind: StreamKind) -> Option<(Place, Arc<Semaphore>)> {
+    fn take_place(
+        &self,
+        id: &LeaseId,
+        kind: StreamKind,
+    ) -> Option<(Place, Arc<Semaphore>, Arc<Notify>)> {
         let key = (id.clone(), kind);
         let mut rooms = lock(&self.rooms);
         let room = rooms.entry(key.clone()).or_insert_with(|| Room {
             free: Arc::new(Semaphore::new(kind.open())),
             inside: 0,
+            changes: Arc::default(),
         });
         if room.inside >= kind.in_all() {
             return None;
         }
         room.inside += 1;
         let rooms = self.rooms.clone();
-        Some((Place { key, rooms }, room.free.clone()))
+        let (free, changes) = (room.free.clone(), room.changes.clone());
+        Some((Place { key, rooms }, free, changes))
     }
 
-    /// Something changed that open connections depend on: a port, a key, a lease.
-    pub fn changed(&self) {
-        self.changes.notify_waiters();
-    }
-
-    /// Completes at the next change.
-    pub fn next_change(&self) -> Notified<'_> {
-        self.changes.notified()
+    /// Something of a lease changed that its open connections depend on: a port, a key, its state.
+    /// Those of other leases are left alone, since each of them would ask the store.
+    pub fn changed(&self, id: &LeaseId) {
+        let rooms = lock(&self.rooms);
+        for kind in StreamKind::ALL {
+            if let Some(room) = rooms.get(&(id.clone(), kind)) {
+                room.changes.notify_waiters();
+            }
+        }
     }
 }
 
@@ -144,6 +162,35 @@ mod tests {
         assert!(tokio::join!(waiting, leaving).0.is_some());
         drop(open);
         assert!(lock(&streams.rooms).is_empty(), "nothing is kept");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_wakes_the_connections_of_its_lease_and_no_others() {
+        let streams = GuestStreams::default();
+        let (id, other) = (LeaseId::from("lease-1"), LeaseId::from("lease-2"));
+        let mut open = Vec::new();
+        for (id, kind) in [
+            (&id, StreamKind::Web),
+            (&id, StreamKind::Ssh),
+            (&other, StreamKind::Web),
+        ] {
+            let permit = streams.enter(id, kind).await.unwrap();
+            open.push((permit.changes(), permit));
+        }
+        let waiting: Vec<_> = open
+            .iter()
+            .map(|(changes, _)| {
+                let mut notified = Box::pin(changes.notified());
+                notified.as_mut().enable();
+                notified
+            })
+            .collect();
+        streams.changed(&id);
+        let mut found = Vec::new();
+        for notified in waiting {
+            found.push(timeout(Duration::from_secs(1), notified).await.is_ok());
+        }
+        assert_eq!(found, [true, true, false]);
     }
 
     #[tokio::test]

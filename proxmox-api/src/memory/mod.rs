@@ -1,7 +1,7 @@
 //! What this process remembers between requests and between rounds of its workers: recent answers
-//! of Proxmox, alarms, failed attempts, open consoles. [`App`](crate::state::App) holds all of it.
-//! Nothing here is stored, and nothing here asks Proxmox: a restart begins empty and learns it
-//! again. `lease` and `console` fill it in.
+//! of Proxmox, alarms, failed attempts, ways into containers, open consoles and connections.
+//! [`App`](crate::state::App) holds all of it. Nothing here is stored, and nothing here asks
+//! Proxmox: a restart begins empty and learns it again. `lease` and `console` fill it in.
 
 pub mod alarms;
 pub mod backoff;

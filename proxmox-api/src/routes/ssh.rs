@@ -26,7 +26,10 @@ use crate::{
     App,
     error::ApiError,
     lease::{
-        guest::stream::{self, NoStream, WatchedStream},
+        guest::{
+            connect,
+            stream::{self, NoStream, WatchedStream},
+        },
         ssh::{self, keys},
     },
     memory::{guest_routes::SshObstacle, guest_streams::StreamKind},
@@ -130,7 +133,7 @@ async fn proxy(
             ApiError::new(ErrorCode::InvalidRequest, message)
         })?;
         let allowed = ssh::still_runs(&app, &lease.lease_id);
-        let wanted = (StreamKind::Ssh, ssh::SSH_PORT);
+        let wanted = (StreamKind::Ssh, connect::SSH_PORT);
         let stream = stream::open(&app, &lease, wanted, LONGEST_IDLE, allowed).await;
         Ok::<_, ApiError>((upgrade, stream.map_err(no_stream)?))
     };

@@ -12,7 +12,7 @@ impl App {
         self.guests.forget(id.as_str());
         self.guest_routes.forget(id);
         self.parked_shells.forget(id);
-        self.guest_streams.changed();
+        self.guest_streams.changed(id);
     }
 
     /// The leases of which something about SSH is kept in memory.

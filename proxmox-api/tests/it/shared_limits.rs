@@ -48,7 +48,7 @@ pub async fn know(all: &[&TestApp]) {
 
 /// The permits for consoles that are left.
 fn rooms(consoles: &OpenConsoles) -> Vec<impl Sized + use<>> {
-    std::iter::from_fn(|| consoles.room()).collect()
+    std::iter::from_fn(|| consoles.room_for(&"another-lease".into())).collect()
 }
 
 /// The most commands that run on a node at once.

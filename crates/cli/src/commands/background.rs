@@ -16,6 +16,10 @@ use crate::{
     printed::{bytes, pass_on, span, table},
 };
 
+/// What is said of a command whose end nobody saw.
+const LOST: &str = "the command is lost: its processes are gone and left no exit status, as after a \
+                    stop of the container";
+
 pub(super) async fn list(api: &Api, named: &str) -> Result<u8, Failure> {
     let container = containers::find_for_ssh(api, named).await?;
     let listed = api
@@ -67,7 +71,7 @@ pub(super) async fn kill(
             (CommandState::Running, _) => format!("SIG{} was sent; it still runs", signal.name()),
             (CommandState::Ended, Some(code)) => format!("it has ended with exit status {code}"),
             (CommandState::Ended, None) => "it has ended".to_owned(),
-            (CommandState::Lost, _) => "it runs no longer: its container was stopped".to_owned(),
+            (CommandState::Lost, _) => LOST.to_owned(),
         })
     })
 }
@@ -97,9 +101,13 @@ pub(super) async fn logs(api: &Api, arguments: &LogsArguments) -> Result<u8, Fai
         // Without progress there is no more to come: a file may have been cut short in the
         // container.
         if over && (all || !came) {
+            let lost = view.state == CommandState::Lost;
             collected.into_document(&mut told);
             if api.settings.json {
                 show(api, &told, || Ok(String::new()))?;
+            } else if lost {
+                // Part of the answer, and no progress: output that stops looks like an end.
+                eprintln!("{LOST}");
             }
             return Ok(0);
         }

@@ -24,6 +24,7 @@ use crate::{
     api::Api,
     arguments::{Command, CommandLine, CommandsAction},
     failure::Failure,
+    hints,
     printed::{pass_on, say},
     settings::Settings,
 };
@@ -39,32 +40,45 @@ pub async fn run(line: CommandLine) -> Result<u8, Failure> {
         return Ok(0);
     }
     let api = Api::new(settings)?;
-    match line.command {
-        Command::Quote(wanted) => quote::run(&api, &wanted).await,
-        Command::Lease { wanted, ssh } => lease::run(&api, &wanted, ssh).await,
-        Command::Ls { all } => list::run(&api, all).await,
-        Command::Exec(arguments) => exec::run(&api, arguments).await,
+    let (container, is_call) = (
+        hints::container(&line.command),
+        matches!(line.command, Command::Call { .. }),
+    );
+    perform(&api, line.command)
+        .await
+        .map_err(|failure| match is_call {
+            true => failure,
+            false => hints::in_commands(failure, container.as_deref()),
+        })
+}
+
+async fn perform(api: &Api, command: Command) -> Result<u8, Failure> {
+    match command {
+        Command::Quote(wanted) => quote::run(api, &wanted).await,
+        Command::Lease { wanted, ssh } => lease::run(api, &wanted, ssh).await,
+        Command::Ls { all } => list::run(api, all).await,
+        Command::Exec(arguments) => exec::run(api, arguments).await,
         Command::Commands { action } => match action {
-            CommandsAction::Ls { container } => background::list(&api, &container).await,
-            CommandsAction::Logs(arguments) => background::logs(&api, &arguments).await,
+            CommandsAction::Ls { container } => background::list(api, &container).await,
+            CommandsAction::Logs(arguments) => background::logs(api, &arguments).await,
             CommandsAction::Kill {
                 container,
                 id,
                 signal,
-            } => background::kill(&api, &container, &id, signal.into()).await,
+            } => background::kill(api, &container, &id, signal.into()).await,
         },
-        Command::Logs(arguments) => background::logs(&api, &arguments).await,
-        Command::Cp(arguments) => copy::run(&api, &arguments).await,
-        Command::Ports { action } => ports::run(&api, &action).await,
-        Command::Ssh(arguments) => ssh::run(&api, &arguments).await,
-        Command::Proxy { container } => proxy::run(&api, &container).await,
-        Command::Renew { container, minutes } => renew::run(&api, &container, minutes).await,
-        Command::Stop { container } => power::run(&api, &container, "stop").await,
-        Command::Start { container } => power::run(&api, &container, "start").await,
-        Command::Rm { containers } => remove::run(&api, &containers).await,
-        Command::Payments { limit } => payments::run(&api, limit).await,
-        Command::Wallet { action } => wallet::run(&api, action).await,
-        Command::Call { method, path, body } => call::run(&api, &method, &path, body).await,
+        Command::Logs(arguments) => background::logs(api, &arguments).await,
+        Command::Cp(arguments) => copy::run(api, &arguments).await,
+        Command::Ports { action } => ports::run(api, &action).await,
+        Command::Ssh(arguments) => ssh::run(api, &arguments).await,
+        Command::Proxy { container } => proxy::run(api, &container).await,
+        Command::Renew { container, minutes } => renew::run(api, &container, minutes).await,
+        Command::Stop { container } => power::run(api, &container, "stop").await,
+        Command::Start { container } => power::run(api, &container, "start").await,
+        Command::Rm { containers } => remove::run(api, &containers).await,
+        Command::Payments { limit } => payments::run(api, limit).await,
+        Command::Wallet { action } => wallet::run(api, action).await,
+        Command::Call { method, path, body } => call::run(api, &method, &path, body).await,
         Command::Completions { .. } => unreachable!("printed above"),
     }
 }

@@ -61,7 +61,9 @@ pub(super) fn body(wanted: &LeaseArguments) -> Result<Value, Failure> {
 
 fn text(quote: &QuoteResponse) -> String {
     let mut lines = Vec::new();
-    if let Some(price) = &quote.price {
+    // The price of what is refused is no offer.
+    let price = quote.price.as_ref().filter(|_| quote.acceptable);
+    if let Some(price) = price {
         let mut rows: Vec<Vec<String>> = price
             .lines
             .iter()

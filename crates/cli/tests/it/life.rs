@@ -163,8 +163,28 @@ async fn a_container_is_leased_worked_in_and_destroyed() {
         program.json(&["ls"]).await["leases"][0]["expiresAt"],
         before
     );
+    // What a stop leaves behind, and what is advised then.
+    let command = "echo begun; exec sleep 1000";
+    let id = program.text(&["exec", "-d", "box", command]).await;
     assert!(program.text(&["stop", "box"]).await.contains("stopped"));
+    for arguments in [&["exec", "box", "true"][..], &["cp", "box:/srv/piped", "-"]] {
+        let off = program.run(arguments).await;
+        assert_eq!(off.status, 1, "{}", off.stderr);
+        let advice = "next: start it: infra402 start box\n";
+        assert!(off.stderr.contains(advice), "{}", off.stderr);
+    }
     assert!(program.text(&["start", "box"]).await.contains("running"));
+    let lost = until("the outputs can be read", async || {
+        let ran = program.run(&["logs", "box", id.trim()]).await;
+        (ran.status == 0).then_some(ran)
+    });
+    let lost = lost.await;
+    assert_eq!(lost.stdout, b"begun\n");
+    assert!(
+        lost.stderr.starts_with("the command is lost: "),
+        "{}",
+        lost.stderr
+    );
     assert!(
         program
             .text(&["payments"])

@@ -139,3 +139,15 @@ async fn help_needs_nothing() {
         ran.stderr
     );
 }
+
+#[tokio::test]
+async fn a_quote_that_is_refused_names_no_price() {
+    let market = Market::open().await;
+    let program = market.customer(1).await;
+    let ran = program.run(&["quote", "--template", "unknown"]).await;
+    assert_eq!(ran.status, 1, "{}", ran.stderr);
+    let shown = String::from_utf8(ran.stdout).unwrap();
+    assert!(!shown.is_empty());
+    let refused = |line: &str| line.starts_with("refused: ");
+    assert!(shown.lines().all(refused), "{shown}");
+}

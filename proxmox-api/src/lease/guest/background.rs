@@ -8,19 +8,15 @@ mod scripts;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
-
-use ::guest::{CommandOutcome, CommandRequest, Guest, GuestError};
+use ::guest::{CommandOutcome, CommandRequest, Guest};
 use api_types::{CommandOutput, CommandSignal, CommandState, CommandView, ErrorCode};
 
 use self::record::CommandRecord;
-use super::{command::GuestCommand, text};
+use super::{command::GuestCommand, script, text};
 use crate::{error::ApiError, ids::PaymentId};
 
 /// How much of each output one answer has, in bytes.
 pub const OUTPUT_LIMIT: usize = 64 * 1024;
-/// How long our own scripts may take in a container.
-const SCRIPT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The id of the command that a payment begins.
 pub fn command_id(payment_id: &PaymentId) -> String {
@@ -41,7 +37,7 @@ pub fn begin_request(id: &str, command: &GuestCommand) -> GuestCommand {
     GuestCommand {
         script: scripts::begin(id, command),
         stdin,
-        timeout: SCRIPT_TIMEOUT,
+        timeout: script::TIMEOUT,
         limit_bytes: OUTPUT_LIMIT,
         ..GuestCommand::default()
     }
@@ -184,15 +180,10 @@ async fn with_output(
 /// Runs a script of ours as root. It changes nothing that cannot be repeated.
 async fn run(guest: &Guest, script: String, limit: usize) -> Result<CommandOutcome, ApiError> {
     let request = CommandRequest {
-        timeout: SCRIPT_TIMEOUT,
         limit_bytes: limit,
         ..CommandRequest::new(script)
     };
-    let outcome = guest.open_command(false).await?.run(request, None).await?;
-    if outcome.timed_out {
-        return Err(GuestError::Unreachable.into());
-    }
-    Ok(outcome)
+    script::run(guest, request).await
 }
 
 fn unknown() -> ApiError {

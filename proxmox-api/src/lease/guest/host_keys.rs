@@ -11,8 +11,15 @@ use crate::{error::ApiError, lease::container::locate, state::App, store::Lease}
 
 /// Lines of the log that are read. The keys are near its end, and a large template's log is long.
 const LOG_LINES: u64 = 1000;
-/// Prints the public host keys.
-const SHOW_KEYS: &str = "cat /etc/ssh/ssh_host_ed25519_key.pub /etc/ssh/ssh_host_ecdsa_key.pub";
+/// Prints the public host keys; a container may have one of them only. Dropbear keeps them in files
+/// of its own.
+pub const SHOW_KEYS: &str = r#"if [ -x /usr/sbin/sshd ] || command -v sshd >/dev/null; then
+    cat /etc/ssh/ssh_host_ed25519_key.pub /etc/ssh/ssh_host_ecdsa_key.pub
+else
+    for kind in ed25519 ecdsa; do dropbearkey -y -f "/etc/dropbear/dropbear_${kind}_host_key"; done
+fi 2>/dev/null
+exit 0
+"#;
 /// How long printing them may take.
 const SHOW_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -85,4 +92,35 @@ async fn read_from_terminal(app: &App, lease: &Lease) -> Result<Option<HostKeys>
     let outcome = outcome.await?;
     let keys = HostKeys::from_public_keys(&String::from_utf8_lossy(&outcome.stdout));
     Ok(Some(keys).filter(|keys| !keys.is_empty()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_container_that_has_dropbear_alone_shows_its_keys_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("dropbearkey");
+        let key =
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDZ2Y4Q3mSJ6vS1j0b0zQK3o1n2q5yqkW8m7d0cX6m1G";
+        let text = format!(
+            "#!/bin/sh\n[ \"$3\" = /etc/dropbear/dropbear_ed25519_host_key ] || exit 1\n\
+             printf '%s\\n' 'Public key portion is:' '{key} root@box' 'Fingerprint: SHA256:x'\n"
+        );
+        std::fs::write(&program, text).unwrap();
+        std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+        let shown = Command::new("/bin/sh")
+            .args(["-c", &SHOW_KEYS.replace("/usr/sbin/sshd", "/nowhere")])
+            .env("PATH", folder.path())
+            .output()
+            .unwrap();
+        assert!(shown.status.success(), "{shown:?}");
+        let shown = String::from_utf8(shown.stdout).unwrap();
+        let keys = HostKeys::from_public_keys(&shown);
+        assert_eq!(keys.known_public_keys(&shown), [key]);
+    }
 }

@@ -3,8 +3,8 @@
 //! the terminal carries one command or console at a time, and is used where SSH cannot be.
 //! `connect` decides between them, `address` says what may be connected to, `command` runs a
 //! command by either, `background` keeps commands running in the container, `files` changes its
-//! files, `host_keys` learns its host keys, `set_up` gives SSH to a container that lacks it, `shell`
-//! quotes words for the container's shell, `stream` connects to its ports, `text` shows output. The
+//! files, `host_keys` learns its host keys, `script` runs short scripts of ours, `set_up` gives SSH to
+//! a container that lacks it, `shell` quotes words for the container's shell, `stream` connects to its ports, `text` shows output. The
 //! crate `guest` speaks SSH.
 
 mod address;
@@ -14,6 +14,7 @@ pub mod connect;
 mod error;
 pub mod files;
 pub mod host_keys;
+pub mod script;
 pub mod set_up;
 pub mod shell;
 pub mod stream;

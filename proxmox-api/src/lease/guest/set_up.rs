@@ -9,7 +9,11 @@ use api_types::{ErrorCode, GuestAccess};
 use pve::ExecRequest;
 use tokio::time::timeout;
 
-use super::{connect, host_keys, shell::quoted};
+use super::{
+    connect,
+    host_keys::{self, SHOW_KEYS},
+    shell::quoted,
+};
 use crate::{error::ApiError, lease::container::locate, state::App, store::Lease};
 
 /// How long the installation may take in the container.
@@ -25,8 +29,8 @@ const NO_INSTALLER: i32 = 69;
 /// another user of the container could have put a link to a file of root's in its place.
 const LOG: &str = "/var/log/infra402-ssh.log";
 
-/// `line` is the service's line of `authorized_keys`. The last lines of the output are the public
-/// host keys. A container without systemd as its first process may have its programs.
+/// `line` is the service's line of `authorized_keys`. It prints nothing: [`SHOW_KEYS`] follows. A
+/// container without systemd as its first process may have its programs.
 const SET_UP: &str = r#"mkdir -p /var/log && rm -f "$log" && (umask 077 && : >"$log") || exit 73
 {
 has_openssh() { [ -x /usr/sbin/sshd ] || command -v sshd; }
@@ -76,12 +80,6 @@ if ! listens; then
     "$(command -v /usr/sbin/sshd || command -v sshd || command -v dropbear)"
 fi
 } >"$log" 2>&1 </dev/null
-if has_openssh >/dev/null; then
-    cat /etc/ssh/ssh_host_ed25519_key.pub /etc/ssh/ssh_host_ecdsa_key.pub
-else
-    for kind in ed25519 ecdsa; do dropbearkey -y -f /etc/dropbear/dropbear_${kind}_host_key; done
-fi 2>/dev/null
-exit 0
 "#;
 
 /// The result of the owner's wish.
@@ -122,7 +120,10 @@ async fn work(app: App, lease: Lease) -> Result<GuestAccess, ApiError> {
     let request = ExecRequest {
         timeout: INSTALL_TIMEOUT,
         lock_timeout: TERMINAL_TIMEOUT,
-        ..ExecRequest::new(format!("line={} log={LOG}\n{SET_UP}", quoted(&line)))
+        ..ExecRequest::new(format!(
+            "line={} log={LOG}\n{SET_UP}{SHOW_KEYS}",
+            quoted(&line)
+        ))
     };
     let consoles = &app.proxmox.consoles;
     let outcome = consoles.exec(&location.node, location.vmid, request, None);
@@ -182,7 +183,7 @@ mod tests {
             .replace("/var/log", here)
             .replace("/root", here)
             .replace("/usr/sbin/sshd", "/bin/true");
-        let script = format!("line=key log={}\n{script}", log.display());
+        let script = format!("line=key log={}\n{script}{SHOW_KEYS}", log.display());
         let ran = Command::new("sh")
             .args(["-c", &script])
             .env("PATH", format!("{here}/bin:/usr/bin:/bin"))

@@ -9,8 +9,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use ::guest::{GuestError, GuestStream};
+use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, sleep};
 
 use super::connect;
@@ -20,7 +21,7 @@ use crate::{
         guest_streams::{StreamKind, StreamPermit},
     },
     state::App,
-    store::{Lease, LeaseState},
+    store::{Lease, LeaseState, StoreError},
 };
 
 /// How often it is looked whether a connection may go on, where nothing says so before.
@@ -40,7 +41,7 @@ pub enum NoStream {
 }
 
 /// Whether a connection may go on; asked for again and again.
-pub type StillAllowed = Box<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
+pub type StillAllowed = Box<dyn Fn() -> BoxFuture<'static, Result<bool, StoreError>> + Send + Sync>;
 
 /// What went through a connection, and when last.
 #[derive(Debug)]
@@ -96,7 +97,7 @@ pub async fn open(
     let activity = StreamActivity::new();
     let (cutting, cut) = oneshot::channel();
     tokio::spawn(watch(
-        app.clone(),
+        permit.changes(),
         activity.clone(),
         longest_idle,
         allowed,
@@ -147,7 +148,7 @@ async fn tried(app: &App, lease: &Lease) -> Result<::guest::Guest, NoStream> {
 
 /// Cuts the connection when it is idle for too long or no longer allowed. Ends with it.
 async fn watch(
-    app: App,
+    changes: Arc<Notify>,
     activity: Arc<StreamActivity>,
     longest_idle: Duration,
     allowed: StillAllowed,
@@ -156,10 +157,11 @@ async fn watch(
     loop {
         tokio::select! {
             () = cutting.closed() => return,
-            () = app.guest_streams.next_change() => {}
+            () = changes.notified() => {}
             () = sleep(LOOK) => {}
         }
-        if activity.idle() >= longest_idle || !allowed().await {
+        // A store that is away for a moment cuts nobody off.
+        if activity.idle() >= longest_idle || !allowed().await.unwrap_or(true) {
             // It may be gone by now.
             let _ = cutting.send(());
             return;

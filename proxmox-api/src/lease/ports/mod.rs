@@ -4,6 +4,8 @@
 pub mod name;
 pub mod token;
 
+use std::collections::HashMap;
+
 use api_types::{ErrorCode, PortAccess, PortList, PortView, PortVisit, Secret};
 use serde_json::json;
 use service::crypto;
@@ -12,7 +14,7 @@ use self::token::TokenKind;
 use crate::{
     config::GuestDomain,
     error::ApiError,
-    ids::LeaseId,
+    ids::{LeaseId, Wallet},
     state::App,
     store::{Lease, LeaseState, NamedPorts, Port, PublishOutcome, StoreError},
     timestamp::timestamp,
@@ -53,7 +55,7 @@ pub async fn publish(
     let (id, now) = (&lease.lease_id, app.now());
     let named = app.store.guest_name_or(id, &name::fresh(), now).await?;
     if named.taken_down.is_some() {
-        return Err(taken_down());
+        return Err(name::taken_down());
     }
     let epoch = crypto::random_hex(16);
     let outcome = app
@@ -62,7 +64,7 @@ pub async fn publish(
     match outcome.await? {
         PublishOutcome::Published { port, changed } => {
             if changed {
-                app.guest_streams.changed();
+                app.guest_streams.changed(id);
                 let data = json!({ "port": port.port, "access": access });
                 app.record_event(id, "port_published", data).await;
             }
@@ -81,7 +83,7 @@ pub async fn publish(
 /// The store failed.
 pub async fn close(app: &App, lease: &Lease, port: u16) -> Result<(), ApiError> {
     if app.store.close_port(&lease.lease_id, port).await? {
-        app.guest_streams.changed();
+        app.guest_streams.changed(&lease.lease_id);
         let data = json!({ "port": port });
         app.record_event(&lease.lease_id, "port_closed", data).await;
     }
@@ -122,7 +124,7 @@ pub async fn visit(app: &App, lease: &Lease, port: u16) -> Result<PortVisit, Api
             .advise(format!("PUT /lease/{id}/ports/{port}")));
     };
     if named.taken_down.is_some() {
-        return Err(taken_down());
+        return Err(name::taken_down());
     }
     let (ticket, until) = (crypto::random_hex(32), now + TICKET_SECONDS);
     let hash = crypto::sha256_hex(&ticket);
@@ -142,6 +144,20 @@ pub async fn visit(app: &App, lease: &Lease, port: u16) -> Result<PortVisit, Api
 pub fn owner_token(app: &App, id: &LeaseId, port: &Port) -> String {
     let until = TokenKind::Visit(app.now() + VISIT_SECONDS);
     token::sign(&app.installation, id, port, until)
+}
+
+/// The ports of a wallet's leases; nothing is read where the operator publishes none.
+///
+/// # Errors
+/// The store failed.
+pub async fn of_wallet(
+    app: &App,
+    wallet: &Wallet,
+) -> Result<HashMap<LeaseId, NamedPorts>, StoreError> {
+    match app.config.ingress {
+        Some(_) => app.store.ports_of_wallet(wallet).await,
+        None => Ok(HashMap::new()),
+    }
 }
 
 /// The ports in a lease's view. Their links are left out: a view is kept in more places than a
@@ -185,9 +201,4 @@ fn view(app: &App, domain: &GuestDomain, id: &LeaseId, name: &str, port: &Port) 
         url,
         link,
     }
-}
-
-fn taken_down() -> ApiError {
-    let message = "The operator has taken the name of this container down.";
-    ApiError::new(ErrorCode::LeaseConflict, message).advise("ask the operator")
 }

@@ -1,7 +1,10 @@
 //! The names of containers on the web and for SSH clients. They are random, so that nobody finds a
 //! container by trying names, and never one that means something to a resolver or to people.
 
+use api_types::ErrorCode;
 use service::crypto;
+
+use crate::error::ApiError;
 
 /// Digits of a name: 60 bits.
 const LENGTH: usize = 12;
@@ -32,6 +35,12 @@ pub fn parse_label(label: &str) -> Option<(u16, &str)> {
 /// Whether a text has the form of a name.
 pub fn is_name(text: &str) -> bool {
     text.len() == LENGTH && text.bytes().all(|byte| ALPHABET.contains(&byte))
+}
+
+/// The refusal of what needs a name that the operator has taken down.
+pub fn taken_down() -> ApiError {
+    let message = "The operator has taken the name of this container down.";
+    ApiError::new(ErrorCode::LeaseConflict, message).advise("ask the operator")
 }
 
 #[cfg(test)]

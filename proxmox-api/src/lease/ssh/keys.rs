@@ -1,15 +1,14 @@
 //! The public keys of a lease. They are stored for the jump host, and written into a marked block
 //! of the container's `authorized_keys`; what its owner wrote beside the block stays.
 
-use ::guest::{CustomerKey, Guest};
+use ::guest::{CommandRequest, CustomerKey, Guest};
 use api_types::{ErrorCode, FieldError, SshKeyList, SshKeyView};
 use serde_json::json;
 
-use super::script;
 use crate::{
     error::ApiError,
     ids::LeaseId,
-    lease::guest::connect,
+    lease::guest::{connect, script},
     state::App,
     store::{Lease, SshKey, StoreError},
     timestamp::timestamp,
@@ -90,7 +89,7 @@ pub async fn remove(app: &App, lease: &Lease, fingerprint: Option<&str>) -> Resu
     let id = &lease.lease_id;
     let _lock = app.ssh_keys_in_work.take(id).await?;
     let removed = app.store.remove_ssh_keys(id, fingerprint).await?;
-    app.guest_streams.changed();
+    app.guest_streams.changed(id);
     let guest = connect::ssh_only(app, lease).await?;
     write_block(&guest, &app.store.ssh_keys(id).await?).await?;
     if removed > 0 {
@@ -129,8 +128,11 @@ pub async fn remember_first(app: &App, id: &LeaseId, text: &str) {
 
 async fn write_block(guest: &Guest, keys: &[SshKey]) -> Result<(), ApiError> {
     let lines: Vec<&str> = keys.iter().map(|key| key.line.as_str()).collect();
-    let stdin = lines.join("\n").into_bytes();
-    let outcome = script::run(guest, WRITE_BLOCK, stdin).await?;
+    let request = CommandRequest {
+        stdin: lines.join("\n").into_bytes(),
+        ..CommandRequest::new(WRITE_BLOCK)
+    };
+    let outcome = script::run(guest, request).await?;
     if outcome.exit_code == 0 {
         return Ok(());
     }

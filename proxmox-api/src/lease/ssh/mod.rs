@@ -3,33 +3,23 @@
 //! neither keys nor what is typed are seen by this service.
 
 pub mod keys;
-mod script;
 
-use ::guest::HostKeys;
-use api_types::{ErrorCode, SshAccess, SshJumpHost};
-use jump_host::JumpHostKey;
+use ::guest::{CommandRequest, HostKeys};
+use api_types::{SshAccess, SshJumpHost};
 
 use crate::{
     error::ApiError,
     ids::LeaseId,
     lease::{
-        guest::{connect, stream::StillAllowed},
+        guest::{
+            connect, host_keys, script,
+            stream::{self, StillAllowed},
+        },
         ports::name,
     },
     state::App,
     store::Lease,
 };
-
-/// The port of a container's SSH server.
-pub const SSH_PORT: u16 = 22;
-/// Prints the public host keys; a container may have one of them only.
-const SHOW_HOST_KEYS: &str =
-    "cat /etc/ssh/ssh_host_ed25519_key.pub /etc/ssh/ssh_host_ecdsa_key.pub 2>/dev/null\nexit 0\n";
-
-/// The key of the jump host, the same in every replica.
-pub fn jump_host_key(app: &App) -> JumpHostKey {
-    app.installation.jump_host_key()
-}
 
 /// How to reach a lease's container with an SSH client.
 ///
@@ -42,16 +32,15 @@ pub async fn describe(app: &App, lease: &Lease) -> Result<SshAccess, ApiError> {
         .guest_name_or(id, &name::fresh(), app.now())
         .await?;
     if named.taken_down.is_some() {
-        let message = "The operator has taken the name of this container down.";
-        return Err(ApiError::new(ErrorCode::LeaseConflict, message).advise("ask the operator"));
+        return Err(name::taken_down());
     }
     let host = named.name;
-    let keys = host_keys(app, lease).await?;
+    let keys = public_host_keys(app, lease).await?;
     let mut known_hosts: Vec<String> = keys.iter().map(|key| format!("{host} {key}")).collect();
     let jump_host = app.config.jump_host.as_ref().map(|config| SshJumpHost {
         host: config.host.clone(),
         port: config.listen.port(),
-        host_key: jump_host_key(app).public_line(),
+        host_key: app.installation.jump_host_key().public_line(),
     });
     let api = &app.config.public_base_url;
     let proxy_command = format!("infra402 --api {api} proxy {id}");
@@ -59,14 +48,11 @@ pub async fn describe(app: &App, lease: &Lease) -> Result<SshAccess, ApiError> {
         "Host {host} {}\n    HostName {host}\n    User root\n    HostKeyAlias {host}\n",
         lease.hostname
     );
-    match &jump_host {
+    match &app.config.jump_host {
         Some(jump) => {
-            config += &format!(
-                "    ProxyJump infra402@{}:{}\n",
-                bracketed(&jump.host),
-                jump.port
-            );
-            known_hosts.push(format!("[{}]:{} {}", jump.host, jump.port, jump.host_key));
+            config += &format!("    ProxyJump infra402@{}\n", jump.address());
+            let key = app.installation.jump_host_key().public_line();
+            known_hosts.push(format!("{} {key}", jump.known_host()));
         }
         None => config += &format!("    ProxyCommand {proxy_command}\n"),
     }
@@ -87,22 +73,18 @@ pub fn still_runs(app: &App, id: &LeaseId) -> StillAllowed {
     Box::new(move || {
         let (app, id) = (app.clone(), id.clone());
         Box::pin(async move {
-            match app.store.lease(&id).await {
-                Ok(Some(lease)) => crate::lease::guest::stream::runs(&app, &lease),
-                Ok(None) => false,
-                // A store that cannot be read for a moment is no reason to end a connection.
-                Err(_) => true,
-            }
+            let lease = app.store.lease(&id).await?;
+            Ok(lease.is_some_and(|lease| stream::runs(&app, &lease)))
         })
     })
 }
 
 /// The public host keys that the container has in its files, as far as they are the known ones.
-async fn host_keys(app: &App, lease: &Lease) -> Result<Vec<String>, ApiError> {
+async fn public_host_keys(app: &App, lease: &Lease) -> Result<Vec<String>, ApiError> {
     let guest = connect::ssh_only(app, lease).await?;
     let known = lease.host_keys.as_deref().map(HostKeys::parse);
     let known = known.and_then(Result::ok).unwrap_or_default();
-    let shown = script::run(&guest, SHOW_HOST_KEYS, Vec::new()).await?;
+    let shown = script::run(&guest, CommandRequest::new(host_keys::SHOW_KEYS)).await?;
     Ok(known.known_public_keys(&String::from_utf8_lossy(&shown.stdout)))
 }
 
@@ -114,11 +96,4 @@ fn proxy_url(api: &str, id: &LeaseId) -> String {
         None => api.to_owned(),
     };
     format!("{api}/lease/{id}/proxy")
-}
-
-fn bracketed(host: &str) -> String {
-    match host.contains(':') {
-        true => format!("[{host}]"),
-        false => host.to_owned(),
-    }
 }

@@ -145,7 +145,7 @@ pub async fn list_leases(
             }
         },
         app.store.limited_traffic(wallet),
-        app.store.ports_of_wallet(wallet),
+        ports::of_wallet(app, wallet),
         ended_page(app, wallet, &ended),
     )?;
     let (mut leases, (ended, next)) = (live_leases, ended);

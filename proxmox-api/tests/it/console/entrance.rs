@@ -231,7 +231,9 @@ async fn connections_without_a_ticket_take_no_permits() {
     let one_more = dial(&guest, &[("x-forwarded-for", "192.0.2.64")]).await;
     assert_eq!(one_more.err(), Some(503));
     let consoles = &guest.app.app.consoles;
-    let seats: Vec<_> = std::iter::from_fn(|| consoles.room()).take(999).collect();
+    let seats: Vec<_> = std::iter::from_fn(|| consoles.room_for(&"another-lease".into()))
+        .take(999)
+        .collect();
     assert_eq!(seats.len(), 256);
 }
 
@@ -239,7 +241,7 @@ async fn connections_without_a_ticket_take_no_permits() {
 async fn a_ticket_stays_valid_when_all_permits_are_taken() {
     let guest = Guest::plain().await;
     let consoles = &guest.app.app.consoles;
-    let all: Vec<_> = std::iter::from_fn(|| consoles.room()).collect();
+    let all: Vec<_> = std::iter::from_fn(|| consoles.room_for(&"another-lease".into())).collect();
     let once = ticket(&guest).await;
     for _ in 0..2 {
         let (code, reason) = connect(&guest, &once).await.closed().await;

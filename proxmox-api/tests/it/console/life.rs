@@ -147,7 +147,7 @@ async fn a_service_that_stops_says_so_and_its_successor_takes_the_console_up_aga
     let app = guest.app.app.clone();
     let (closed, ()) = tokio::join!(console.closed(), app.consoles.close_all());
     assert_eq!(closed, (1012, "The service is being restarted.".into()));
-    let room = app.consoles.room().is_some();
+    let room = app.consoles.room_for(&"another-lease".into()).is_some();
     assert!(room, "nobody is left");
     let noted = trail(&guest).await;
     assert_eq!(noted.last().unwrap().1["reason"], "restart");

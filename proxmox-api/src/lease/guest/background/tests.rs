@@ -3,7 +3,7 @@
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use api_types::CommandState;
 

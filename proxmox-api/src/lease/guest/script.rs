@@ -1,4 +1,4 @@
-//! Short scripts of ours in a container.
+//! Short scripts of ours in a container, over SSH.
 
 use std::time::Duration;
 
@@ -7,18 +7,16 @@ use ::guest::{CommandOutcome, CommandRequest, Guest, GuestError};
 use crate::error::ApiError;
 
 /// How long a script may take.
-const TIMEOUT: Duration = Duration::from_secs(20);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Runs a script as root with this input. It changes nothing that cannot be repeated.
-pub(super) async fn run(
-    guest: &Guest,
-    script: &str,
-    stdin: Vec<u8>,
-) -> Result<CommandOutcome, ApiError> {
+/// Runs a script as root. It changes nothing that cannot be repeated.
+///
+/// # Errors
+/// The container does not answer, or not in time.
+pub async fn run(guest: &Guest, script: CommandRequest) -> Result<CommandOutcome, ApiError> {
     let request = CommandRequest {
-        stdin,
         timeout: TIMEOUT,
-        ..CommandRequest::new(script)
+        ..script
     };
     let outcome = guest.open_command(false).await?.run(request, None).await?;
     if outcome.timed_out {
