@@ -4,7 +4,6 @@
 
 use api_types::PortAccess;
 use axum::http::{HeaderMap, Method, Uri};
-use service::crypto;
 
 use super::{
     headers::{ACCESS_HEADER, COOKIES, tokens_in_cookies},
@@ -79,7 +78,7 @@ pub(super) async fn admit(
     let (token, kind) = match opens(&shown) {
         Some(kind) => (shown, kind),
         None if *method == Method::GET && leads_on => {
-            let hash = crypto::sha256_hex(&shown);
+            let hash = token::ticket_hash(port, &shown);
             let ticket = app
                 .store
                 .use_port_ticket(&hash, lease_id, port.port, app.now());

@@ -178,6 +178,7 @@ fn still_published(app: &App, name: &str, published: &PublishedPort) -> StillAll
 async fn refused_stream(app: &App, lease: &Lease, port: u16, refused: NoStream) -> Refusal {
     match refused {
         NoStream::Full => Refusal::Full,
+        NoStream::Over => Refusal::Unknown,
         NoStream::NothingListens => Refusal::NothingListens(port),
         NoStream::Prohibited => Refusal::Prohibited,
         NoStream::Obstacle(obstacle) => match runs_now(app, lease).await {

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, futures::Notified};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 
 use crate::ids::LeaseId;
@@ -47,7 +47,7 @@ impl StreamKind {
 #[derive(Default)]
 pub struct GuestStreams {
     rooms: Arc<Mutex<Rooms>>,
-    changes: Notify,
+    changes: watch::Sender<()>,
 }
 
 type Rooms = HashMap<(LeaseId, StreamKind), Room>;
@@ -97,12 +97,12 @@ impl GuestStreams {
 
     /// Something changed that open connections depend on: a port, a key, a lease.
     pub fn changed(&self) {
-        self.changes.notify_waiters();
+        self.changes.send_replace(());
     }
 
-    /// Completes at the next change.
-    pub fn next_change(&self) -> Notified<'_> {
-        self.changes.notified()
+    /// Tells of every change from now on.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
     }
 }
 

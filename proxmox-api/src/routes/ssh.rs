@@ -27,6 +27,7 @@ use crate::{
     error::ApiError,
     lease::{
         guest::stream::{self, NoStream, WatchedStream},
+        ports,
         ssh::{self, keys},
     },
     memory::{guest_routes::SshObstacle, guest_streams::StreamKind},
@@ -129,7 +130,10 @@ async fn proxy(
             let message = "This is the address of a WebSocket.";
             ApiError::new(ErrorCode::InvalidRequest, message)
         })?;
-        let allowed = ssh::still_runs(&app, &lease.lease_id);
+        if ssh::is_taken_down(&app, &lease.lease_id).await? {
+            return Err(ports::taken_down());
+        }
+        let allowed = ssh::still_allowed(&app, &lease.lease_id);
         let wanted = (StreamKind::Ssh, ssh::SSH_PORT);
         let stream = stream::open(&app, &lease, wanted, LONGEST_IDLE, allowed).await;
         Ok::<_, ApiError>((upgrade, stream.map_err(no_stream)?))
@@ -146,6 +150,10 @@ async fn proxy(
 fn no_stream(refused: NoStream) -> ApiError {
     match refused {
         NoStream::Full => ::guest::GuestError::TooMany.into(),
+        NoStream::Over => {
+            let message = "The lease has ended, or the operator has taken its name down.";
+            ApiError::new(ErrorCode::LeaseConflict, message)
+        }
         NoStream::Obstacle(obstacle) => crate::lease::guest::ssh_unavailable(obstacle),
         NoStream::NothingListens => crate::lease::guest::ssh_unavailable(SshObstacle::Refused),
         NoStream::Prohibited => {

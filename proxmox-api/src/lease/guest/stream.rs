@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use ::guest::{GuestError, GuestStream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep};
 
 use super::connect;
@@ -37,6 +37,8 @@ pub enum NoStream {
     Prohibited,
     /// There is no SSH into the container.
     Obstacle(SshObstacle),
+    /// What allowed it was over before it was made.
+    Over,
 }
 
 /// Whether a connection may go on; asked for again and again.
@@ -93,10 +95,15 @@ pub async fn open(
     let permit = app.guest_streams.enter(&lease.lease_id, kind).await;
     let permit = permit.ok_or(NoStream::Full)?;
     let stream = dial(app, lease, port).await?;
+    let changes = app.guest_streams.changes();
+    // It was allowed before the wait for a free connection, and before the container answered.
+    if !allowed().await {
+        return Err(NoStream::Over);
+    }
     let activity = StreamActivity::new();
     let (cutting, cut) = oneshot::channel();
-    tokio::spawn(watch(
-        app.clone(),
+    tokio::spawn(cut_when_over(
+        changes,
         activity.clone(),
         longest_idle,
         allowed,
@@ -146,8 +153,8 @@ async fn tried(app: &App, lease: &Lease) -> Result<::guest::Guest, NoStream> {
 }
 
 /// Cuts the connection when it is idle for too long or no longer allowed. Ends with it.
-async fn watch(
-    app: App,
+async fn cut_when_over(
+    mut changes: watch::Receiver<()>,
     activity: Arc<StreamActivity>,
     longest_idle: Duration,
     allowed: StillAllowed,
@@ -156,7 +163,8 @@ async fn watch(
     loop {
         tokio::select! {
             () = cutting.closed() => return,
-            () = app.guest_streams.next_change() => {}
+            // The sender lives as long as the application does.
+            _ = changes.changed() => {}
             () = sleep(LOOK) => {}
         }
         if activity.idle() >= longest_idle || !allowed().await {

@@ -125,7 +125,7 @@ pub async fn visit(app: &App, lease: &Lease, port: u16) -> Result<PortVisit, Api
         return Err(taken_down());
     }
     let (ticket, until) = (crypto::random_hex(32), now + TICKET_SECONDS);
-    let hash = crypto::sha256_hex(&ticket);
+    let hash = token::ticket_hash(known, &ticket);
     let kept = app.store.keep_port_ticket(&hash, id, port, until, now);
     kept.await?;
     let url = domain.url(&name::label(port, &named.name));
@@ -187,7 +187,8 @@ fn view(app: &App, domain: &GuestDomain, id: &LeaseId, name: &str, port: &Port) 
     }
 }
 
-fn taken_down() -> ApiError {
+/// The operator has taken the name of the container down.
+pub fn taken_down() -> ApiError {
     let message = "The operator has taken the name of this container down.";
     ApiError::new(ErrorCode::LeaseConflict, message).advise("ask the operator")
 }

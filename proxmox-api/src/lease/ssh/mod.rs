@@ -6,18 +6,21 @@ pub mod keys;
 mod script;
 
 use ::guest::HostKeys;
-use api_types::{ErrorCode, SshAccess, SshJumpHost};
+use api_types::{SshAccess, SshJumpHost};
 use jump_host::JumpHostKey;
 
 use crate::{
     error::ApiError,
     ids::LeaseId,
     lease::{
-        guest::{connect, stream::StillAllowed},
-        ports::name,
+        guest::{
+            connect,
+            stream::{self, StillAllowed},
+        },
+        ports::{self, name},
     },
     state::App,
-    store::Lease,
+    store::{Lease, StoreError},
 };
 
 /// The port of a container's SSH server.
@@ -42,8 +45,7 @@ pub async fn describe(app: &App, lease: &Lease) -> Result<SshAccess, ApiError> {
         .guest_name_or(id, &name::fresh(), app.now())
         .await?;
     if named.taken_down.is_some() {
-        let message = "The operator has taken the name of this container down.";
-        return Err(ApiError::new(ErrorCode::LeaseConflict, message).advise("ask the operator"));
+        return Err(ports::taken_down());
     }
     let host = named.name;
     let keys = host_keys(app, lease).await?;
@@ -81,18 +83,29 @@ pub async fn describe(app: &App, lease: &Lease) -> Result<SshAccess, ApiError> {
     })
 }
 
-/// Whether a lease's paid time still runs, for connections that are open.
-pub fn still_runs(app: &App, id: &LeaseId) -> StillAllowed {
+/// Whether the operator has taken down the name of the lease's container, and with it the owner's
+/// SSH.
+///
+/// # Errors
+/// The store failed.
+pub async fn is_taken_down(app: &App, id: &LeaseId) -> Result<bool, StoreError> {
+    let named = app.store.guest_name(id).await?;
+    Ok(named.is_some_and(|named| named.taken_down.is_some()))
+}
+
+/// Whether a lease's paid time still runs and its name is up, for connections that are open.
+pub fn still_allowed(app: &App, id: &LeaseId) -> StillAllowed {
     let (app, id) = (app.clone(), id.clone());
     Box::new(move || {
         let (app, id) = (app.clone(), id.clone());
         Box::pin(async move {
-            match app.store.lease(&id).await {
-                Ok(Some(lease)) => crate::lease::guest::stream::runs(&app, &lease),
+            let runs = match app.store.lease(&id).await {
+                Ok(Some(lease)) => stream::runs(&app, &lease),
                 Ok(None) => false,
                 // A store that is away for a moment cuts nobody off.
                 Err(_) => true,
-            }
+            };
+            runs && !is_taken_down(&app, &id).await.unwrap_or(false)
         })
     })
 }
