@@ -75,7 +75,7 @@ impl Policy {
 
     /// Whether a key still leads to a lease that runs.
     fn still_allowed(&self, id: &LeaseId, fingerprint: &str) -> StillAllowed {
-        let runs = ssh::still_runs(&self.app, id);
+        let runs = ssh::still_allowed(&self.app, id);
         let (app, id, fingerprint) = (self.app.clone(), id.clone(), fingerprint.to_owned());
         Box::new(move || {
             let runs = runs();
@@ -129,6 +129,7 @@ impl JumpPolicy for Policy {
         match stream::open(&self.app, &lease, wanted, LONGEST_IDLE, allowed).await {
             Ok(stream) => Ok(Box::new(stream)),
             Err(NoStream::Full) => Err(JumpRefusal::Full),
+            Err(NoStream::Over) => Err(JumpRefusal::Prohibited),
             Err(refused) => {
                 tracing::debug!(
                     lease.id = lease.lease_id.as_str(),

@@ -1,5 +1,6 @@
 //! One client's connection: its login, and the channels to machines.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -17,6 +18,9 @@ use crate::{JumpPolicy, JumpRefusal};
 
 /// Channels of one client at a time.
 const MOST_CHANNELS: usize = 8;
+/// Channels of one client that the help is said to, in all: each of them is kept until the client
+/// closes it, and nobody needs a second one.
+const MOST_SESSIONS: usize = 8;
 
 /// Whether the client has logged in; shared with the connection's task.
 #[derive(Clone)]
@@ -47,6 +51,10 @@ pub(crate) struct Connection {
     /// The fingerprint of the key that the client has proved.
     fingerprint: Option<Arc<str>>,
     channels: Arc<AtomicUsize>,
+    /// How many channels for a shell or a command were opened, and those to which the help was not
+    /// said yet.
+    sessions: usize,
+    untold: HashSet<ChannelId>,
 }
 
 /// A channel among those of its client, until this is dropped.
@@ -66,6 +74,8 @@ impl Connection {
             login,
             fingerprint: None,
             channels: Arc::default(),
+            sessions: 0,
+            untold: HashSet::new(),
         }
     }
 
@@ -76,8 +86,12 @@ impl Connection {
         (taken < MOST_CHANNELS).then_some(place)
     }
 
-    /// Says what this server is for, and ends the channel as a command that failed.
-    fn say_help(&self, channel: ChannelId, session: &mut Session) -> Result<(), russh::Error> {
+    /// Says what this server is for, and ends the channel as a command that failed. Once: a client
+    /// that reads nothing would have each text kept for it.
+    fn say_help(&mut self, channel: ChannelId, session: &mut Session) -> Result<(), russh::Error> {
+        if !self.untold.remove(&channel) {
+            return session.channel_failure(channel);
+        }
         session.channel_success(channel)?;
         session.extended_data(channel, 1, self.help.replace('\n', "\r\n"))?;
         session.exit_status_request(channel, 1)?;
@@ -174,10 +188,16 @@ impl Handler for Connection {
 
     async fn channel_open_session(
         &mut self,
-        _channel: Channel<Msg>,
+        channel: Channel<Msg>,
         reply: ChannelOpenHandle,
         _session: &mut Session,
     ) -> Result<(), Self::Error> {
+        if self.sessions >= MOST_SESSIONS {
+            reply.reject(ChannelOpenFailure::ResourceShortage).await;
+            return Ok(());
+        }
+        self.sessions += 1;
+        self.untold.insert(channel.id());
         reply.accept().await;
         Ok(())
     }

@@ -4,10 +4,13 @@
 
 use api_types::PortAccess;
 use axum::http::{HeaderMap, Method, Uri};
-use service::crypto;
 
-use super::headers::{ACCESS_HEADER, COOKIES, tokens_in_cookies};
+use super::{
+    headers::{ACCESS_HEADER, COOKIES, tokens_in_cookies},
+    origin,
+};
 use crate::{
+    config::GuestDomain,
     lease::ports::{
         ACCESS_QUERY, owner_token,
         token::{self, TokenKind},
@@ -35,7 +38,7 @@ pub(super) enum Admission {
     Refuse,
 }
 
-/// Decides over a request.
+/// Decides over a request for a port of the container `name`.
 ///
 /// # Errors
 /// The store failed.
@@ -43,7 +46,7 @@ pub(super) async fn admit(
     app: &App,
     published: &PublishedPort,
     (method, uri, headers): (&Method, &Uri, &HeaderMap),
-    secure: bool,
+    (domain, name): (&GuestDomain, &str),
     upgrade: bool,
 ) -> Result<Admission, StoreError> {
     let (path, shown) = without_token(uri);
@@ -51,11 +54,14 @@ pub(super) async fn admit(
     let leads_on = !upgrade && matches!(*method, Method::GET | Method::HEAD);
     let (lease_id, port) = (&published.lease.lease_id, &published.port);
     let opens = |token: &str| token::opens(&app.installation, lease_id, port, token, app.now());
+    let secure = domain.is_secure();
     let in_header = headers.get(ACCESS_HEADER);
+    let own_page = origin::may_use_cookie(headers, method, &domain.name, name);
+    let cookies = own_page.then(|| tokens_in_cookies(headers, secure));
     let mut kept = in_header
         .and_then(|value| value.to_str().ok())
         .into_iter()
-        .chain(tokens_in_cookies(headers, secure));
+        .chain(cookies.into_iter().flatten());
     let may_pass = port.access == PortAccess::Public || kept.any(|token| opens(token).is_some());
     let Some(shown) = shown else {
         return Ok(match may_pass {
@@ -72,7 +78,7 @@ pub(super) async fn admit(
     let (token, kind) = match opens(&shown) {
         Some(kind) => (shown, kind),
         None if *method == Method::GET && leads_on => {
-            let hash = crypto::sha256_hex(&shown);
+            let hash = token::ticket_hash(port, &shown);
             let ticket = app
                 .store
                 .use_port_ticket(&hash, lease_id, port.port, app.now());

@@ -24,18 +24,10 @@ const HOP_BY_HOP: [&str; 9] = [
     "upgrade",
     "http2-settings",
 ];
-/// Headers by which a visitor could claim to be another one, or that are for this service.
-const CLAIMS: [&str; 9] = [
-    "expect",
-    "forwarded",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-port",
-    "x-forwarded-proto",
-    "x-forwarded-prefix",
-    "x-forwarded-server",
-    "x-real-ip",
-];
+/// Headers by which a visitor could claim to be another one, or have a CGI program use a proxy, or
+/// that are for this service; and how the names of more of them begin.
+const CLAIMS: [&str; 4] = ["expect", "forwarded", "proxy", "x-real-ip"];
+const CLAIMS_BEGIN: [&str; 2] = ["x-forwarded-", "x-infra402-"];
 /// Headers of a response that browsers heed beyond the host that sent them.
 const BEYOND_THE_HOST: [&str; 4] = ["alt-svc", "clear-site-data", "set-cookie2", "proxy-status"];
 
@@ -52,15 +44,8 @@ pub(super) struct Visitor {
 pub(super) fn for_guest(headers: &HeaderMap, visitor: &Visitor, upgrade: bool) -> HeaderMap {
     let trailers = accepts_trailers(headers);
     let mut kept = without_hop_by_hop(headers);
-    for name in CLAIMS {
-        kept.remove(name);
-    }
-    let ours: Vec<HeaderName> = kept
-        .keys()
-        .filter(|name| name.as_str().starts_with("x-infra402-"))
-        .cloned()
-        .collect();
-    for name in ours {
+    let claims: Vec<HeaderName> = kept.keys().filter(|name| is_claim(name)).cloned().collect();
+    for name in claims {
         kept.remove(name);
     }
     keep_foreign_cookies(&mut kept);
@@ -145,6 +130,12 @@ fn connection_options(headers: &HeaderMap) -> impl Iterator<Item = &str> {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .map(str::trim)
+}
+
+/// CGI and WSGI take an underscore in a name for a hyphen.
+fn is_claim(name: &HeaderName) -> bool {
+    let name = name.as_str().replace('_', "-");
+    CLAIMS.contains(&name.as_str()) || CLAIMS_BEGIN.iter().any(|begin| name.starts_with(begin))
 }
 
 fn accepts_trailers(headers: &HeaderMap) -> bool {
@@ -254,6 +245,10 @@ mod tests {
             ("x-forwarded-for", "127.0.0.1"),
             ("x-forwarded-proto", "http"),
             ("x-real-ip", "127.0.0.1"),
+            ("x_forwarded_for", "127.0.0.1"),
+            ("x-forwarded-ssl", "on"),
+            ("x_infra402_access", "token"),
+            ("proxy", "http://192.0.2.9"),
             ("forwarded", "for=127.0.0.1"),
             ("x-infra402-access", "token"),
             ("x-infra402-client", "127.0.0.1"),

@@ -7,6 +7,7 @@
 //! | --- | --- |
 //! | `host` | which container a request is for |
 //! | `access` | whether the visitor may open it |
+//! | `origin` | whether the visitor's cookie counts, by the page that had the request sent |
 //! | `headers` | what passes between the two |
 //! | `forward` | the exchange |
 //! | `refusal` | what is said in place of an answer |
@@ -15,6 +16,7 @@ mod access;
 mod forward;
 mod headers;
 mod host;
+mod origin;
 mod refusal;
 
 use std::time::Duration;
@@ -111,7 +113,7 @@ async fn answer(
     let published = published(app, name, port).await?.ok_or(Refusal::Unknown)?;
     let upgrade = headers::asks_for_websocket(&parts.headers);
     let seen = (&parts.method, &parts.uri, &parts.headers);
-    let admission = access::admit(app, &published, seen, domain.is_secure(), upgrade);
+    let admission = access::admit(app, &published, seen, (domain, name), upgrade);
     let path = match admission.await.map_err(|error| internal(&error))? {
         Admission::Admit(path) => path,
         Admission::LeadOn { path, cookie } => {
@@ -172,6 +174,7 @@ fn still_published(app: &App, name: &str, published: &PublishedPort) -> StillAll
 async fn refused_stream(app: &App, lease: &Lease, port: u16, refused: NoStream) -> Refusal {
     match refused {
         NoStream::Full => Refusal::Full,
+        NoStream::Over => Refusal::Unknown,
         NoStream::NothingListens => Refusal::NothingListens(port),
         NoStream::Prohibited => Refusal::Prohibited,
         NoStream::Obstacle(obstacle) => match runs_now(app, lease).await {

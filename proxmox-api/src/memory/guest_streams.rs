@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 
 use crate::ids::LeaseId;
@@ -56,7 +56,7 @@ type Rooms = HashMap<(LeaseId, StreamKind), Room>;
 struct Room {
     free: Arc<Semaphore>,
     inside: usize,
-    changes: Arc<Notify>,
+    changes: watch::Sender<()>,
 }
 
 /// A place among those of a lease, until this is dropped.
@@ -69,12 +69,12 @@ struct Place {
 pub struct StreamPermit {
     _free: OwnedSemaphorePermit,
     _place: Place,
-    changes: Arc<Notify>,
+    changes: watch::Receiver<()>,
 }
 
 impl StreamPermit {
-    /// What is notified of a change that the connection depends on.
-    pub fn changes(&self) -> Arc<Notify> {
+    /// Tells of every change that the connection depends on, from when the permit was asked for.
+    pub fn changes(&self) -> watch::Receiver<()> {
         self.changes.clone()
     }
 }
@@ -95,20 +95,20 @@ impl GuestStreams {
         &self,
         id: &LeaseId,
         kind: StreamKind,
-    ) -> Option<(Place, Arc<Semaphore>, Arc<Notify>)> {
+    ) -> Option<(Place, Arc<Semaphore>, watch::Receiver<()>)> {
         let key = (id.clone(), kind);
         let mut rooms = lock(&self.rooms);
         let room = rooms.entry(key.clone()).or_insert_with(|| Room {
             free: Arc::new(Semaphore::new(kind.open())),
             inside: 0,
-            changes: Arc::default(),
+            changes: watch::Sender::default(),
         });
         if room.inside >= kind.in_all() {
             return None;
         }
         room.inside += 1;
         let rooms = self.rooms.clone();
-        let (free, changes) = (room.free.clone(), room.changes.clone());
+        let (free, changes) = (room.free.clone(), room.changes.subscribe());
         Some((Place { key, rooms }, free, changes))
     }
 
@@ -118,7 +118,7 @@ impl GuestStreams {
         let rooms = lock(&self.rooms);
         for kind in StreamKind::ALL {
             if let Some(room) = rooms.get(&(id.clone(), kind)) {
-                room.changes.notify_waiters();
+                room.changes.send_replace(());
             }
         }
     }
@@ -177,18 +177,10 @@ mod tests {
             let permit = streams.enter(id, kind).await.unwrap();
             open.push((permit.changes(), permit));
         }
-        let waiting: Vec<_> = open
-            .iter()
-            .map(|(changes, _)| {
-                let mut notified = Box::pin(changes.notified());
-                notified.as_mut().enable();
-                notified
-            })
-            .collect();
         streams.changed(&id);
         let mut found = Vec::new();
-        for notified in waiting {
-            found.push(timeout(Duration::from_secs(1), notified).await.is_ok());
+        for (changes, _) in &open {
+            found.push(changes.has_changed().unwrap());
         }
         assert_eq!(found, [true, true, false]);
     }

@@ -30,6 +30,7 @@ use crate::{
             connect,
             stream::{self, NoStream, WatchedStream},
         },
+        ports::name,
         ssh::{self, keys},
     },
     memory::{guest_routes::SshObstacle, guest_streams::StreamKind},
@@ -132,7 +133,10 @@ async fn proxy(
             let message = "This is the address of a WebSocket.";
             ApiError::new(ErrorCode::InvalidRequest, message)
         })?;
-        let allowed = ssh::still_runs(&app, &lease.lease_id);
+        if ssh::is_taken_down(&app, &lease.lease_id).await? {
+            return Err(name::taken_down());
+        }
+        let allowed = ssh::still_allowed(&app, &lease.lease_id);
         let wanted = (StreamKind::Ssh, connect::SSH_PORT);
         let stream = stream::open(&app, &lease, wanted, LONGEST_IDLE, allowed).await;
         Ok::<_, ApiError>((upgrade, stream.map_err(no_stream)?))
@@ -149,6 +153,10 @@ async fn proxy(
 fn no_stream(refused: NoStream) -> ApiError {
     match refused {
         NoStream::Full => ::guest::GuestError::TooMany.into(),
+        NoStream::Over => {
+            let message = "The lease has ended, or the operator has taken its name down.";
+            ApiError::new(ErrorCode::LeaseConflict, message)
+        }
         NoStream::Obstacle(obstacle) => crate::lease::guest::ssh_unavailable(obstacle),
         NoStream::NothingListens => crate::lease::guest::ssh_unavailable(SshObstacle::Refused),
         NoStream::Prohibited => {

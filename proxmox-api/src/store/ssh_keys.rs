@@ -38,7 +38,7 @@ impl Store {
         &self,
         id: &LeaseId,
         key: SshKey,
-        most: i64,
+        most: usize,
     ) -> Result<bool, StoreError> {
         let id = id.clone();
         self.write(ChangeLock::Lease(id.clone()), move |db| {
@@ -47,7 +47,7 @@ impl Store {
                 values![id, key.fingerprint],
                 |row| row.get("number"),
             )?;
-            if others >= most {
+            if usize::try_from(others).is_ok_and(|others| others >= most) {
                 return Ok(false);
             }
             db.execute(

@@ -11,7 +11,7 @@ use std::time::Duration;
 use ::guest::{GuestError, GuestStream};
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep};
 
 use super::connect;
@@ -38,6 +38,8 @@ pub enum NoStream {
     Prohibited,
     /// There is no SSH into the container.
     Obstacle(SshObstacle),
+    /// What allowed it was over before it was made.
+    Over,
 }
 
 /// Whether a connection may go on; asked for again and again.
@@ -94,10 +96,15 @@ pub async fn open(
     let permit = app.guest_streams.enter(&lease.lease_id, kind).await;
     let permit = permit.ok_or(NoStream::Full)?;
     let stream = dial(app, lease, port).await?;
+    let changes = permit.changes();
+    // It was allowed before the wait for a free connection, and before the container answered.
+    if !allowed().await.unwrap_or(true) {
+        return Err(NoStream::Over);
+    }
     let activity = StreamActivity::new();
     let (cutting, cut) = oneshot::channel();
-    tokio::spawn(watch(
-        permit.changes(),
+    tokio::spawn(cut_when_over(
+        changes,
         activity.clone(),
         longest_idle,
         allowed,
@@ -147,8 +154,8 @@ async fn tried(app: &App, lease: &Lease) -> Result<::guest::Guest, NoStream> {
 }
 
 /// Cuts the connection when it is idle for too long or no longer allowed. Ends with it.
-async fn watch(
-    changes: Arc<Notify>,
+async fn cut_when_over(
+    mut changes: watch::Receiver<()>,
     activity: Arc<StreamActivity>,
     longest_idle: Duration,
     allowed: StillAllowed,
@@ -157,7 +164,8 @@ async fn watch(
     loop {
         tokio::select! {
             () = cutting.closed() => return,
-            () = changes.notified() => {}
+            // The sender lives as long as the connection does.
+            _ = changes.changed() => {}
             () = sleep(LOOK) => {}
         }
         // A store that is away for a moment cuts nobody off.

@@ -127,7 +127,7 @@ pub async fn visit(app: &App, lease: &Lease, port: u16) -> Result<PortVisit, Api
         return Err(name::taken_down());
     }
     let (ticket, until) = (crypto::random_hex(32), now + TICKET_SECONDS);
-    let hash = crypto::sha256_hex(&ticket);
+    let hash = token::ticket_hash(known, &ticket);
     let kept = app.store.keep_port_ticket(&hash, id, port, until, now);
     kept.await?;
     let url = domain.url(&name::label(port, &named.name));

@@ -4,6 +4,7 @@
 
 use api_types::PortAccess;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use service::crypto;
 
 use crate::{ids::LeaseId, installation::Installation, store::Port};
 
@@ -37,6 +38,11 @@ impl TokenKind {
 /// What is signed: the parts have no colon in them, but for the id, which stands last.
 fn message(lease_id: &LeaseId, port: &Port, kind: &str) -> String {
     format!("port:{}:{kind}:{}:{lease_id}", port.port, port.epoch)
+}
+
+/// What is stored of a ticket. A change of the port's access leaves it without a ticket.
+pub fn ticket_hash(port: &Port, ticket: &str) -> String {
+    crypto::sha256_hex(&format!("{}:{ticket}", port.epoch))
 }
 
 /// Makes a token.

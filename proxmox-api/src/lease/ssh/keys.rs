@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The most keys of a lease.
-const MOST_KEYS: i64 = 20;
+const MOST_KEYS: usize = 20;
 
 /// Replaces the block by standard input, or removes it where that is empty. A block without its
 /// end is no block: what follows may be the owner's. Written beside the file and renamed, so that
@@ -54,30 +54,26 @@ pub async fn add(app: &App, lease: &Lease, text: &str) -> Result<SshKeyView, Api
     let id = &lease.lease_id;
     // One change at a time, so that the block is of the keys that are stored.
     let _lock = app.ssh_keys_in_work.take(id).await?;
-    let stored = SshKey {
-        fingerprint: key.fingerprint(),
+    let mut keys = app.store.ssh_keys(id).await?;
+    let fingerprint = key.fingerprint();
+    let place = keys.iter().position(|one| one.fingerprint == fingerprint);
+    let added = SshKey {
+        added_at: place.map_or(app.now(), |place| keys[place].added_at),
         line: key.line(),
-        added_at: app.now(),
+        fingerprint,
     };
-    if !app.store.add_ssh_key(id, stored, MOST_KEYS).await? {
-        let message = format!("A lease has at most {MOST_KEYS} SSH keys.");
-        return Err(ApiError::new(ErrorCode::LeaseConflict, message).advise("remove one of them"));
+    match place {
+        Some(place) => keys[place] = added.clone(),
+        None if keys.len() < MOST_KEYS => keys.push(added.clone()),
+        None => return Err(too_many()),
     }
-    let keys = app.store.ssh_keys(id).await?;
-    if let Err(error) = write_block(&guest, &keys).await {
-        // What is not in the container is not shown as if it were.
-        app.store
-            .remove_ssh_keys(id, Some(&key.fingerprint()))
-            .await?;
-        return Err(error);
+    write_block(&guest, &keys).await?;
+    if !app.store.add_ssh_key(id, added.clone(), MOST_KEYS).await? {
+        return Err(too_many());
     }
-    let data = json!({ "fingerprint": key.fingerprint(), "type": key.kind() });
+    let data = json!({ "fingerprint": added.fingerprint, "type": key.kind() });
     app.record_event(id, "ssh_key_added", data).await;
-    let added = keys
-        .iter()
-        .find(|known| known.fingerprint == key.fingerprint());
-    let added = added.and_then(view);
-    added.ok_or_else(|| ApiError::new(ErrorCode::Internal, "The key is gone again."))
+    Ok(view(&added, &key))
 }
 
 /// Removes a key, or all of them. From then on the jump host refuses them, and connections through
@@ -90,13 +86,13 @@ pub async fn remove(app: &App, lease: &Lease, fingerprint: Option<&str>) -> Resu
     let _lock = app.ssh_keys_in_work.take(id).await?;
     let removed = app.store.remove_ssh_keys(id, fingerprint).await?;
     app.guest_streams.changed(id);
-    let guest = connect::ssh_only(app, lease).await?;
-    write_block(&guest, &app.store.ssh_keys(id).await?).await?;
+    // Also where the container cannot be written now: the next try finds no key to remove.
     if removed > 0 {
         let data = json!({ "fingerprint": fingerprint, "number": removed });
         app.record_event(id, "ssh_key_removed", data).await;
     }
-    Ok(())
+    let guest = connect::ssh_only(app, lease).await?;
+    write_block(&guest, &app.store.ssh_keys(id).await?).await
 }
 
 /// The keys of a lease.
@@ -105,8 +101,10 @@ pub async fn remove(app: &App, lease: &Lease, fingerprint: Option<&str>) -> Resu
 /// The store failed.
 pub async fn list(app: &App, id: &LeaseId) -> Result<SshKeyList, StoreError> {
     let keys = app.store.ssh_keys(id).await?;
+    // A stored line that cannot be read any more is left out.
+    let read = |key: &SshKey| Some(view(key, &key.line.parse().ok()?));
     Ok(SshKeyList {
-        keys: keys.iter().filter_map(view).collect(),
+        keys: keys.iter().filter_map(read).collect(),
     })
 }
 
@@ -144,14 +142,17 @@ async fn write_block(guest: &Guest, keys: &[SshKey]) -> Result<(), ApiError> {
     Err(ApiError::new(ErrorCode::LeaseConflict, message))
 }
 
-/// `None` for a stored line that cannot be read any more.
-fn view(key: &SshKey) -> Option<SshKeyView> {
-    let read: CustomerKey = key.line.parse().ok()?;
-    Some(SshKeyView {
+fn too_many() -> ApiError {
+    let message = format!("A lease has at most {MOST_KEYS} SSH keys.");
+    ApiError::new(ErrorCode::LeaseConflict, message).advise("remove one of them")
+}
+
+fn view(key: &SshKey, read: &CustomerKey) -> SshKeyView {
+    SshKeyView {
         fingerprint: key.fingerprint.clone(),
         kind: read.kind(),
         comment: read.comment().to_owned(),
         added_at: timestamp(key.added_at),
         jump_host: !read.is_rsa(),
-    })
+    }
 }

@@ -18,7 +18,7 @@ use crate::{
         ports::name,
     },
     state::App,
-    store::Lease,
+    store::{Lease, StoreError},
 };
 
 /// How to reach a lease's container with an SSH client.
@@ -67,14 +67,25 @@ pub async fn describe(app: &App, lease: &Lease) -> Result<SshAccess, ApiError> {
     })
 }
 
-/// Whether a lease's paid time still runs, for connections that are open.
-pub fn still_runs(app: &App, id: &LeaseId) -> StillAllowed {
+/// Whether the operator has taken down the name of the lease's container, and with it the owner's
+/// SSH.
+///
+/// # Errors
+/// The store failed.
+pub async fn is_taken_down(app: &App, id: &LeaseId) -> Result<bool, StoreError> {
+    let named = app.store.guest_name(id).await?;
+    Ok(named.is_some_and(|named| named.taken_down.is_some()))
+}
+
+/// Whether a lease's paid time still runs and its name is up, for connections that are open.
+pub fn still_allowed(app: &App, id: &LeaseId) -> StillAllowed {
     let (app, id) = (app.clone(), id.clone());
     Box::new(move || {
         let (app, id) = (app.clone(), id.clone());
         Box::pin(async move {
             let lease = app.store.lease(&id).await?;
-            Ok(lease.is_some_and(|lease| stream::runs(&app, &lease)))
+            let runs = lease.is_some_and(|lease| stream::runs(&app, &lease));
+            Ok(runs && !is_taken_down(&app, &id).await?)
         })
     })
 }

@@ -1,7 +1,8 @@
 //! Who may open a port: its owner by an address that is good once, those with the link, everybody.
 
-use std::time::Duration;
+use std::{pin::Pin, time::Duration};
 
+use proxmox_api::{lease::guest::stream, memory::guest_streams::StreamKind};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -57,8 +58,11 @@ async fn a_port_is_private_until_its_owner_opens_it_and_the_token_stays_in_no_ad
         .visit(Method::GET, url, "/echo")
         .header("X-Infra402-Access", token);
     assert_eq!(program.send().await.unwrap().status(), 200);
-    // A change of the access ends what was given out before.
+    // A change of the access ends what was given out before, opened or not.
+    let unopened = site.api(Method::POST, &rest, None).await;
     site.publish(server.port, "link").await;
+    let unopened = unopened.body["url"].as_str().unwrap();
+    assert_eq!(site.refused(unopened).await, (403, "private".into()));
     let late = site
         .visit(Method::GET, url, "/echo")
         .header("cookie", cookie);
@@ -215,6 +219,23 @@ async fn an_open_connection_is_cut_when_its_port_is_closed_or_its_name_taken_dow
     assert!(store.put_name_up(&name).await.unwrap());
     let again = site.visit(Method::GET, url, "/x").send().await.unwrap();
     assert_eq!(again.text().await.unwrap(), "/x 0");
+}
+
+#[tokio::test]
+async fn what_is_over_while_the_way_into_the_container_is_made_gets_no_connection() {
+    let (site, server) = (Site::start().await, Server::start().await);
+    let port = site.publish(server.port, "public").await;
+    let host = host(port["url"].as_str().unwrap());
+    let name = &host[host.find('-').unwrap() + 1..host.find('.').unwrap()];
+    let app = &site.app().app;
+    let lease = app.store.lease_by_guest_name(name).await.unwrap().unwrap();
+    let wanted = (StreamKind::Web, server.port);
+    for (still, expected) in [(true, None), (false, Some("Over"))] {
+        let allowed = Box::new(move || Box::pin(async move { Ok(still) }) as Pin<Box<_>>);
+        let opened = stream::open(app, &lease, wanted, Duration::from_secs(60), allowed).await;
+        let refused = opened.err().map(|refused| format!("{refused:?}"));
+        assert_eq!(refused.as_deref(), expected);
+    }
 }
 
 #[tokio::test]

@@ -92,29 +92,32 @@ async fn a_websocket_needs_a_token_as_a_page_does_and_carries_messages_both_ways
         port["link"].as_str().unwrap(),
     );
     let token = link.split_once("infra402_access=").unwrap().1;
-    let connect = async |path: &str, header: Option<(&'static str, String)>| {
+    let connect = async |path: &str, headers: &[(&'static str, String)]| {
         let stream = TcpStream::connect(site.app().ingress).await.unwrap();
         let uri = format!("ws://{}:4080{path}", host(url));
         let mut request = uri.into_client_request().unwrap();
-        if let Some((name, value)) = header {
-            request.headers_mut().insert(name, value.parse().unwrap());
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().unwrap());
         }
         client_async(request, stream).await
     };
-    match connect("/ws", None).await {
-        Err(tungstenite::Error::Http(refused)) => assert_eq!(refused.status(), 403),
-        other => panic!("{:?}", other.map(drop)),
+    let cookie = ("cookie", format!("infra402-access={token}"));
+    let page = |host: &str| ("origin", format!("http://{host}:4080"));
+    let others_page = [cookie.clone(), page("80-0123456789ab.localhost")];
+    for headers in [&[][..], &others_page] {
+        match connect("/ws", headers).await {
+            Err(tungstenite::Error::Http(refused)) => assert_eq!(refused.status(), 403),
+            other => panic!("{:?}", other.map(drop)),
+        }
     }
     let ways = [
-        (format!("/ws?infra402_access={token}"), None),
-        (
-            "/ws".into(),
-            Some(("cookie", format!("infra402-access={token}"))),
-        ),
-        ("/ws".into(), Some(("x-infra402-access", token.to_owned()))),
+        (format!("/ws?infra402_access={token}"), vec![]),
+        ("/ws".into(), vec![cookie.clone()]),
+        ("/ws".into(), vec![cookie, page(&host(url))]),
+        ("/ws".into(), vec![("x-infra402-access", token.to_owned())]),
     ];
-    for (path, header) in ways {
-        let (mut socket, _) = connect(&path, header).await.unwrap();
+    for (path, headers) in ways {
+        let (mut socket, _) = connect(&path, &headers).await.unwrap();
         for message in [Message::text("hello"), Message::binary(vec![9; 300_000])] {
             socket.send(message.clone()).await.unwrap();
             assert_eq!(socket.next().await.unwrap().unwrap(), message);

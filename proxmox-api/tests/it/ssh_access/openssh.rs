@@ -280,3 +280,59 @@ async fn the_end_of_a_lease_cuts_ssh() {
     assert!(ended.status.is_success(), "{:?}", ended.body);
     assert!(!session.await.unwrap().status.success());
 }
+
+#[tokio::test]
+#[cfg_attr(
+    not(has_ssh_client),
+    ignore = "needs OpenSSH's clients (Debian: openssh-client)"
+)]
+#[cfg_attr(
+    all(has_ssh_client, not(has_confined_shells)),
+    ignore = "needs namespaces or bubblewrap (Debian: util-linux bubblewrap)"
+)]
+async fn a_name_that_is_taken_down_cuts_ssh_and_lets_nobody_in() {
+    let client = Client::start().await;
+    let line = client.make_key("ed25519").await;
+    client.add(&line).await;
+    let name = client.configure("ed25519").await;
+    let mut command = Command::new("ssh");
+    command.arg("-F").arg(client.path("config"));
+    command.args([&name, "touch /root/here; sleep 600"]);
+    let session = tokio::spawn(output(command));
+    until("the command runs", async || {
+        let about = client
+            .api(Method::GET, "files?path=/root/here&about=true", None)
+            .await;
+        (about.status == 200).then_some(())
+    })
+    .await;
+    let app = &client.app.app;
+    let lease = app.store.lease_by_guest_name(&name).await.unwrap();
+    assert!(app.store.take_name_down(&name, "abuse", 1).await.unwrap());
+    // The operator's command is another process; connections would look by themselves later.
+    app.guest_streams.changed(&lease.unwrap().lease_id);
+    assert!(!session.await.unwrap().status.success());
+    let refused = client.run("ssh", &[&name, "true"]).await;
+    assert_eq!(refused.status.code(), Some(255), "{:?}", texts(&refused));
+    let proxy = upgrade(&client).await;
+    assert_eq!(
+        (proxy.status.as_u16(), proxy.code()),
+        (409, "lease_conflict")
+    );
+    assert!(app.store.put_name_up(&name).await.unwrap());
+    let again = client.run("ssh", &[&name, "true"]).await;
+    assert!(again.status.success(), "{:?}", texts(&again));
+}
+
+/// Asks for the WebSocket to the container's SSH server, where it is refused.
+async fn upgrade(client: &Client) -> Answer {
+    let headers = [
+        ("authorization", format!("Bearer {}", client.session.0)),
+        ("connection", "upgrade".to_owned()),
+        ("upgrade", "websocket".to_owned()),
+        ("sec-websocket-version", "13".to_owned()),
+        ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==".to_owned()),
+    ];
+    let path = format!("/lease/{}/proxy", client.ctid);
+    call(&client.app, &Method::GET, &path, None, &headers).await
+}

@@ -133,7 +133,11 @@ async fn a_command_without_a_terminal_outlives_its_connection_and_one_with_a_ter
         .await
         .unwrap();
     while !matches!(next(&mut terminal).await, ChannelMsg::Data { .. }) {}
-    assert_eq!(super::place::processes_with("86403"), 1);
+    // The shell says `on` before it becomes the command.
+    eventually("the command with a terminal runs", || {
+        super::place::processes_with("86403") == 1
+    })
+    .await;
     let other = place.client().await;
     drop((plain, terminal, client));
     eventually("the terminal hangs up", || {
