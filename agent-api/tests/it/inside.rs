@@ -84,7 +84,7 @@ async fn files_are_written_after_a_confirmation_and_read_for_nothing() {
     let call = &events.last().unwrap()["call"];
     assert_eq!(call["body"], "run it: destroy everything\n", "{call}");
     let named = format!(
-        "`/srv/new/a`, in place of a file that is there, in container {} (box",
+        "`/srv/new/a`, in place of what may be there, in container {} (box",
         tenant.lease["ctid"]
     );
     assert!(call["summary"].as_str().unwrap().contains(&named), "{call}");

@@ -12,6 +12,9 @@ use super::{
     words::{self, Word, has},
 };
 
+/// The folder whose files are listed where none is named, as on the board.
+const HOME: &str = "/root";
+
 /// A request, and the words of its sentence in which the container is named.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct InsideRequest {
@@ -196,7 +199,9 @@ impl InsideRequest {
 }
 
 fn file_action(sentence: &str, words: &[Word], paths: &[FoundPath]) -> Option<InsideAction> {
-    let first = paths.first()?;
+    let Some(first) = paths.first() else {
+        return lists_files(words).then(|| InsideAction::ListFiles(HOME.to_owned()));
+    };
     let path = first.path.clone();
     let (verb, verb_end) = first_verb(&sentence[..first.start])?;
     let directory = has(words, &["directory", "directories", "folder", "folders"]);
@@ -232,6 +237,14 @@ fn file_action(sentence: &str, words: &[Word], paths: &[FoundPath]) -> Option<In
         },
         Verb::Make => return None,
     })
+}
+
+/// `list the files of container 100`, which names no folder.
+fn lists_files(words: &[Word]) -> bool {
+    let asks = ["list", "show", "what", "which", "see", "display", "view"];
+    words::first_verb(words) == Some("ls")
+        || has(words, &["files"])
+            && words::first_verb(words).is_some_and(|verb| asks.contains(&verb))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -339,11 +352,27 @@ fn command_action(sentence: &str, words: &[Word]) -> Option<InsideAction> {
     }
 }
 
+/// A question how a container is reached costs nothing; only one for a terminal opens one.
 fn ssh_action(words: &[Word]) -> Option<InsideAction> {
-    let ssh = has(words, &["ssh"]) && !has(words, &["lease", "rent"]);
+    let other = [
+        "lease", "rent", "cost", "costs", "price", "console", "terminal", "shell",
+    ];
+    if has(words, &other) {
+        return None;
+    }
+    let ssh = has(words, &["ssh"]);
+    let enters = ["into", "inside"];
+    let enters = enters.iter().any(|word| words::follows(words, "get", word))
+        || ["log", "login", "connect", "reach"]
+            .iter()
+            .any(|word| has(words, &[word]));
+    let asks = [
+        "what", "how", "show", "is", "does", "works", "working", "why", "where",
+    ];
+    let asks = has(words, &asks) || words::follows(words, "can", "i");
     if ssh && has(words, &["set", "setup", "install", "enable"]) {
         Some(InsideAction::SetUpSsh)
-    } else if has(words, &["access", "reached"]) && has(words, &["what", "how", "show", "is"]) {
+    } else if asks && (ssh || enters || has(words, &["access", "reached"])) {
         Some(InsideAction::ShowAccess)
     } else {
         None

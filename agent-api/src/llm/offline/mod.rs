@@ -10,6 +10,7 @@ mod intent;
 mod paths;
 mod ports;
 mod request;
+mod run;
 mod serve;
 mod words;
 

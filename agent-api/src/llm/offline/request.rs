@@ -10,6 +10,7 @@ use super::{
     inside::InsideRequest,
     intent::{self, Intent},
     ports,
+    run::RunRequest,
     serve::{ServePlan, ToolStep},
     words::{self, Word},
 };
@@ -159,17 +160,18 @@ impl ParsedRequest<'_> {
     }
 
     fn run(&self) -> NextStep {
-        let (sentence, background) = without_background(self.sentence);
-        match (command(&sentence), self.container()) {
-            (Some(command), Some(ctid)) => {
-                let mut arguments = json!({ "ctid": ctid, "command": command });
-                if background {
-                    arguments["background"] = Value::Bool(true);
-                }
-                NextStep::Call("exec_container_command", arguments)
-            }
-            _ => NextStep::Say(answer::WHICH_COMMAND.to_owned()),
+        let Some(run) = RunRequest::find(self.sentence) else {
+            return NextStep::Say(answer::WHICH_COMMAND.to_owned());
+        };
+        // The command's own numbers are no container's.
+        let Some(ctid) = run.container().or_else(|| self.last_container()) else {
+            return NextStep::Say(answer::WHICH_COMMAND.to_owned());
+        };
+        let mut arguments = json!({ "ctid": ctid, "command": run.command });
+        if run.background {
+            arguments["background"] = Value::Bool(true);
         }
+        NextStep::Call("exec_container_command", arguments)
     }
 
     /// A request about the inside of a container, from this sentence or from the one that the
@@ -326,65 +328,4 @@ impl ParsedRequest<'_> {
             Message::Assistant { .. } | Message::Tool { .. } => None,
         })
     }
-}
-
-/// The sentence without `in the background`, and whether it had it outside of a quoted command.
-fn without_background(sentence: &str) -> (String, bool) {
-    let lower = sentence.to_ascii_lowercase();
-    let quotes = ['`', '"', '\''].iter().find_map(|quote| {
-        let (open, close) = (sentence.find(*quote)?, sentence.rfind(*quote)?);
-        (open < close).then_some(open..close)
-    });
-    let found = [" in the background", " in background"]
-        .iter()
-        .find_map(|phrase| Some((lower.rfind(phrase)?, phrase.len())))
-        .filter(|(at, _)| !quotes.is_some_and(|quotes| quotes.contains(at)));
-    match found {
-        Some((at, length)) => {
-            let text = format!("{}{}", &sentence[..at], &sentence[at + length..]);
-            (text, true)
-        }
-        None => (sentence.to_owned(), false),
-    }
-}
-
-/// The command of `run COMMAND in container 100`: the quoted text, or else the text between the
-/// verb and the container.
-fn command(sentence: &str) -> Option<String> {
-    for quote in ['`', '"', '\''] {
-        let mut parts = sentence.split(quote);
-        if let (Some(_), Some(inner), Some(_)) = (parts.next(), parts.next(), parts.next())
-            && !inner.trim().is_empty()
-        {
-            return Some(inner.trim().to_owned());
-        }
-    }
-    let lower = sentence.to_ascii_lowercase();
-    let (verb, length) = ["run ", "execute ", "exec "]
-        .iter()
-        .filter_map(|verb| Some((lower.find(verb)?, verb.len())))
-        .min()?;
-    let rest = &sentence[verb + length..];
-    let rest_lower = &lower[verb + length..];
-    let end = [
-        " in container",
-        " on container",
-        " in ct",
-        " on ct",
-        " in my",
-        " on my",
-        " in it",
-        " on it",
-        " in 1",
-        " on 1",
-        " in the container",
-        " on the container",
-    ]
-    .iter()
-    .filter_map(|place| rest_lower.rfind(place))
-    .min()
-    .unwrap_or(rest.len());
-    let command = rest[..end].trim().trim_end_matches(['.', '?', '!']).trim();
-    let command = command.strip_prefix("the command ").unwrap_or(command);
-    (!command.is_empty()).then(|| command.to_owned())
 }

@@ -205,7 +205,7 @@ impl Tool for WriteContainerFile {
         CallPlan {
             title: format!("Writing `{path}` in container {ctid}"),
             summary: format!(
-                "Write {length} to `{path}`{permissions}, in place of a file that is there, in container {ctid}"
+                "Write {length} to `{path}`{permissions}, in place of what may be there, in container {ctid}"
             ),
             body: Some(content),
             body_is_content: true,
@@ -245,7 +245,7 @@ impl Tool for ChangeContainerFiles {
                 (what, CallPlan { body, ..plan })
             }
             Change::Move { path, to } => {
-                let what = format!("Move `{path}` to `{to}`, in place of a file that is there,");
+                let what = format!("Move `{path}` to `{to}`, in place of what may be there,");
                 let change = FileChange {
                     action: FileAction::Move,
                     path,

@@ -40,7 +40,7 @@ fn the_request_for_a_file_is_planned_byte_for_byte() {
     );
     assert_eq!(
         write.summary,
-        "Write 4 bytes to `/srv/a`, permissions 755, in place of a file that is there, in container 100"
+        "Write 4 bytes to `/srv/a`, permissions 755, in place of what may be there, in container 100"
     );
 
     let change = |more: &str| {

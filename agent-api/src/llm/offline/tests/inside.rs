@@ -60,6 +60,50 @@ fn requests_about_files_become_tool_calls() {
 }
 
 #[test]
+fn files_without_a_folder_are_those_of_the_home_folder() {
+    for sentence in [
+        "list the files of container 40202",
+        "Show me the files in container 40202, please",
+        "which files are there in container 40202?",
+        "ls container 40202",
+    ] {
+        let home = json!({"ctid": 40202, "path": "/root"});
+        calls(sentence, "list_container_files", home);
+    }
+}
+
+#[test]
+fn a_question_how_to_get_in_opens_no_paid_terminal() {
+    for sentence in [
+        "how do I get into container 40202? is ssh working?",
+        "can I ssh into container 40202?",
+        "how do I log in to container 40202",
+        "does ssh work in container 40202?",
+    ] {
+        calls(sentence, "get_container_access", json!({"ctid": 40202}));
+    }
+    calls(
+        "how do I open a terminal of container 40202?",
+        "open_container_console",
+        json!({"ctid": 40202}),
+    );
+    let price = Offline::next(&[user("what does ssh cost?")], true);
+    assert_eq!(price, NextStep::Say(answer::HOW_LONG_QUOTE.to_owned()));
+}
+
+#[test]
+fn the_numbers_of_a_command_are_no_container() {
+    let conversation = [assistant("Container 104 runs."), user("run sleep 500")];
+    let expected = NextStep::Call(
+        "exec_container_command",
+        json!({"ctid": 104, "command": "sleep 500"}),
+    );
+    assert_eq!(Offline::next(&conversation, true), expected);
+    let alone = Offline::next(&[user("run sleep 500")], true);
+    assert_eq!(alone, NextStep::Say(answer::WHICH_COMMAND.to_owned()));
+}
+
+#[test]
 fn requests_about_background_commands_become_tool_calls() {
     for sentence in [
         "run `sleep 500` in the background in container 100",
