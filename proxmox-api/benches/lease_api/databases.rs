@@ -17,7 +17,7 @@ use crate::{
     figures::{figure, skip},
     load,
     postgres::Postgres,
-    process,
+    process::ProcessorTimes,
     quota::Quota,
     stage::BenchTestbed,
 };
@@ -156,11 +156,11 @@ async fn on_server(
     for (stage, share) in stages.iter().zip(share.into_iter().cycle()) {
         quotas.push(Quota::on(stage.service.pid(), share)?);
     }
-    let before = process::processor_time_of_family(server.pid());
+    let before = ProcessorTimes::of_family(server.pid());
     let cost = load::apply_to(&stages, signed).await;
-    let database = process::processor_time_of_family(server.pid()).saturating_sub(before);
+    let database = ProcessorTimes::of_family(server.pid()).since(&before);
     assert!(cost.answers.iter().all(|status| *status == 200));
-    let work = (cost.processor + database).max(Duration::from_millis(10));
+    let work = cost.processor + database;
     let per_core = cost.answers.len() as f64 / work.as_secs_f64();
     Ok((cost.per_second(), per_core))
 }

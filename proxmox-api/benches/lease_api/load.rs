@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use axum::body::Bytes;
 use tokio::{sync::watch, task::JoinSet};
 
-use crate::{connection::Connection, stage::BenchTestbed};
+use crate::{connection::Connection, process::ProcessorTimes, stage::BenchTestbed};
 
 /// The cost of a load.
 pub struct Cost {
@@ -23,9 +23,7 @@ impl Cost {
     /// Requests for each second that one core worked for the service. The customers' processor time
     /// is not counted.
     pub fn per_second_and_core(&self) -> f64 {
-        // If the run is too short for the kernel's clock, one tick is assumed.
-        let processor = self.processor.max(Duration::from_millis(10));
-        self.answers.len() as f64 / processor.as_secs_f64()
+        self.answers.len() as f64 / self.processor.as_secs_f64()
     }
 
     /// Answers per second of the clock.
@@ -48,9 +46,9 @@ pub async fn apply_to(stages: &[BenchTestbed], lanes: Vec<Vec<Bytes>>) -> Cost {
     }
     let (end, ended) = watch::channel(());
     let memory = tokio::spawn(most_memory(stages[0].service.pid(), ended));
-    let used = || -> Duration {
-        let each = stages.iter().map(|stage| stage.service.processor_time());
-        each.sum()
+    let used = || -> Vec<ProcessorTimes> {
+        let each = stages.iter().map(|stage| stage.service.processor_times());
+        each.collect()
     };
     let before = used();
     let start = Instant::now();
@@ -66,7 +64,9 @@ pub async fn apply_to(stages: &[BenchTestbed], lanes: Vec<Vec<Bytes>>) -> Cost {
     }
     let answers = running.join_all().await.concat();
     let wall = start.elapsed();
-    let processor = used() - before;
+    let after = used();
+    let each = after.iter().zip(&before);
+    let processor = each.map(|(now, then)| now.since(then)).sum();
     drop(end);
     Cost {
         answers,

@@ -65,7 +65,7 @@ pub struct BenchSize {
     pub time_scale: f64,
     /// Payments of the store with a long history.
     pub payments: i64,
-    /// Rounds for each route, on this store and on one with a short history.
+    /// The fewest rounds for each route, on this store and on one with a short history.
     pub rounds: usize,
     /// Processor time of each round.
     pub round: Duration,
@@ -84,8 +84,8 @@ const FULL: BenchSize = BenchSize {
     ends_within: 60,
     time_scale: 1.0,
     payments: 1_000_000,
-    rounds: 25,
-    round: Duration::from_millis(200),
+    rounds: 40,
+    round: Duration::from_millis(120),
 };
 
 const QUICK: BenchSize = BenchSize {

@@ -2,47 +2,73 @@
 
 use std::{collections::HashMap, fs, time::Duration};
 
-/// Ticks of `/proc/PID/stat`, which are hundredths of a second on every Linux.
-const TICK: Duration = Duration::from_millis(10);
+/// Processor times of threads, including their time in the kernel, as far as the threads still run.
+/// The kernel counts them in nanoseconds for threads, and in hundredths of a second for processes.
+pub struct ProcessorTimes(HashMap<ThreadId, Duration>);
 
-/// Processor time of a process, including its time in the kernel.
-pub fn processor_time(pid: u32) -> Duration {
-    time_of(pid).unwrap()
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct ThreadId {
+    process: u32,
+    thread: u32,
 }
 
-/// The processor time of a process, if it still runs.
-fn time_of(pid: u32) -> Option<Duration> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name before the last `)` may hold spaces; after it, utime and stime are the 12th and
-    // 13th.
-    let (_, rest) = stat.rsplit_once(") ")?;
-    let ticks: u32 = rest
-        .split(' ')
-        .skip(11)
-        .take(2)
-        .map(|field| field.parse::<u32>().unwrap())
-        .sum();
-    Some(TICK * ticks)
+impl ProcessorTimes {
+    /// Those of a process.
+    pub fn of(process: u32) -> Self {
+        Self::of_all(&[process])
+    }
+
+    /// Those of a process and of those children that still run.
+    pub fn of_family(process: u32) -> Self {
+        let all = numbers_in("/proc").unwrap();
+        let family = all.filter(|child| *child == process || parent(*child) == Some(process));
+        Self::of_all(&family.collect::<Vec<_>>())
+    }
+
+    fn of_all(processes: &[u32]) -> Self {
+        let threads = processes.iter().flat_map(|process| {
+            let threads = numbers_in(&format!("/proc/{process}/task"));
+            let id = |thread| ThreadId {
+                process: *process,
+                thread,
+            };
+            threads.into_iter().flatten().map(id)
+        });
+        let timed = threads.filter_map(|thread| Some((thread, time_of(thread)?)));
+        Self(timed.collect())
+    }
+
+    /// What these threads and new ones used since then.
+    pub fn since(&self, then: &Self) -> Duration {
+        let used = |(id, time): (&ThreadId, &Duration)| {
+            time.saturating_sub(then.0.get(id).copied().unwrap_or_default())
+        };
+        self.0.iter().map(used).sum()
+    }
+
+    /// The same without processes that have started since, which may do other work.
+    pub fn of_known_since(&self, then: &Self) -> Duration {
+        let known = |id: &ThreadId| then.0.keys().any(|old| old.process == id.process);
+        let times = self.0.iter().filter(|(id, _)| known(id));
+        Self(times.map(|(id, time)| (*id, *time)).collect()).since(then)
+    }
 }
 
-/// Processor time of a process and of those children that still run.
-pub fn processor_time_of_family(pid: u32) -> Duration {
-    processor_times_of_family(pid).values().sum()
+fn numbers_in(folder: &str) -> Option<impl Iterator<Item = u32> + use<>> {
+    let entries = fs::read_dir(folder).ok()?.flatten();
+    Some(entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()))
 }
 
-/// The processor times of a process and its children, by process.
-pub fn processor_times_of_family(pid: u32) -> HashMap<u32, Duration> {
-    let processes = fs::read_dir("/proc").unwrap().flatten();
-    let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let family = numbers.filter(|child| *child == pid || parent(*child) == Some(pid));
-    family
-        .filter_map(|member| Some((member, time_of(member)?)))
-        .collect()
+fn time_of(ThreadId { process, thread }: ThreadId) -> Option<Duration> {
+    let text = fs::read_to_string(format!("/proc/{process}/task/{thread}/schedstat")).ok()?;
+    let nanoseconds = text.split_whitespace().next()?.parse().ok()?;
+    Some(Duration::from_nanos(nanoseconds))
 }
 
 /// The parent of a process, if that still runs.
 fn parent(pid: u32) -> Option<u32> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name before the last `)` may hold spaces; the parent is the second after it.
     let (_, rest) = stat.rsplit_once(") ")?;
     rest.split(' ').nth(1)?.parse().ok()
 }

@@ -12,7 +12,7 @@ use pve_sim::{ShellMode, Sim, SimConfig};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
-use crate::process;
+use crate::process::{self, ProcessorTimes};
 
 /// The most leases that one wallet may have in the making.
 pub const IN_FLIGHT: usize = 8;
@@ -194,8 +194,8 @@ impl Service {
     }
 
     /// Processor time used so far.
-    pub fn processor_time(&self) -> Duration {
-        process::processor_time(self.pid())
+    pub fn processor_times(&self) -> ProcessorTimes {
+        ProcessorTimes::of(self.pid())
     }
 }
 

@@ -85,8 +85,9 @@ fn run_short(mode: StoreMode) -> Result<()> {
 
 fn build() -> Result<()> {
     let mut command = workspace::cargo();
-    command.args(["build", "--package", "chaos", "--package", "proxmox-api"]);
-    command.args(["--features", "proxmox-api/chaos"]);
+    // The whole workspace, as the tests are built: cargo chooses the dependencies' features by the
+    // selection, and would compile many of them again for another one.
+    command.args(["build", "--workspace", "--features", "proxmox-api/chaos"]);
     command.args(["--bin", "chaos", "--bin", "proxmox-api-chaos"]);
     workspace::run(&mut command)
 }

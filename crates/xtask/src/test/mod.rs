@@ -7,12 +7,14 @@ mod counts;
 mod node;
 mod only;
 mod runner;
+mod steps;
 
 use anyhow::{Result, bail};
 
 use crate::workspace::{self, Profile};
 use crate::{bench, chaos, fence, setup, web};
 use counts::TestCounts;
+use steps::TimedSteps;
 
 /// What `cargo xtask test` runs.
 #[derive(clap::Args)]
@@ -40,27 +42,35 @@ pub fn run(arguments: &TestArguments) -> Result<()> {
 }
 
 fn run_all() -> Result<()> {
-    setup::prepare(true)?;
+    let mut steps = TimedSteps::default();
+    steps.time("set-up", || setup::prepare(true))?;
     let mut total = TestCounts::default();
-    let rust = runner::run(
-        workspace::cargo().args(["test", "--workspace", "--no-fail-fast"]),
-        counts::parse_libtest_line,
-    )?;
+    let test = ["test", "--workspace", "--no-fail-fast"];
+    steps.time("building the tests in Rust", || {
+        workspace::run(workspace::cargo().args(test).arg("--no-run"))
+    })?;
+    let rust = steps.time("the tests in Rust", || {
+        runner::run(workspace::cargo().args(test), counts::parse_libtest_line)
+    })?;
     total += rust.counts;
-    web::build(Profile::Release)?;
-    workspace::build(
-        Profile::Dev,
-        &["pve-sim", "proxmox-api", "agent-api", "web-ui"],
-    )?;
-    let node = runner::run(
-        &mut node::command(&node::files()?, None),
-        counts::parse_node_line,
-    )?;
+    steps.time("building the browser part", || web::build(Profile::Release))?;
+    steps.time("building the programs", || {
+        let programs = ["pve-sim", "proxmox-api", "agent-api", "web-ui"];
+        workspace::build(Profile::Dev, &programs)
+    })?;
+    let files = node::files()?;
+    let node = steps.time("the tests for Node", || {
+        runner::run(&mut node::command(&files, None), counts::parse_node_line)
+    })?;
     total += node.counts;
-    count(&mut total, "the bench", bench::smoke().map(|()| (1, 0)));
-    count(&mut total, "the fence", try_fence());
-    count(&mut total, "chaos", chaos::short());
-    println!("\n{total}");
+    let bench = steps.time("the bench", || bench::smoke().map(|()| (1, 0)));
+    count(&mut total, "the bench", bench);
+    let fence = steps.time("the fence", try_fence);
+    count(&mut total, "the fence", fence);
+    let chaos = steps.time("chaos", chaos::short);
+    count(&mut total, "chaos", chaos);
+    println!("\n{steps}");
+    println!("{total}");
     if !(rust.success && node.success) || total.failed > 0 {
         bail!("not everything passed");
     }

@@ -13,8 +13,10 @@ const LEAST: usize = 16;
 const MOST: usize = 10_000;
 /// The most leases in a round, all of which stay.
 const LEASES: usize = 16;
-/// The resolution of the kernel's processor times.
-const TICK: Duration = Duration::from_millis(10);
+/// Rounds go on until the ratio is known as well as this, in units of itself, or until there are
+/// this many times as many as there have to be.
+const STANDARD_ERROR: f64 = 0.007;
+const MOST_TIMES: usize = 4;
 
 /// Requests per second on c over those on a.
 pub struct Ratio {
@@ -27,7 +29,10 @@ pub struct Ratio {
 pub async fn compare(route: Route, a: &Side, c: &Side, extent: &BenchSize) -> Ratio {
     let count = calibrated(route, a, c, extent).await;
     let (mut work, mut clock) = (Vec::new(), Vec::new());
-    for round in 0..extent.rounds {
+    for round in 0..extent.rounds * MOST_TIMES {
+        if round >= extent.rounds && standard_error(&work) <= STANDARD_ERROR {
+            break;
+        }
         let (on_a, on_c);
         // The order alternates, because the first round warms caches for the second one.
         if round % 2 == 0 {
@@ -37,7 +42,7 @@ pub async fn compare(route: Route, a: &Side, c: &Side, extent: &BenchSize) -> Ra
             on_c = ask(route, c, count).await;
             on_a = ask(route, a, count).await;
         }
-        work.push(seconds(on_a.work.max(TICK)) / seconds(on_c.work.max(TICK)));
+        work.push(seconds(on_a.work) / seconds(on_c.work));
         clock.push(seconds(on_a.clock) / seconds(on_c.clock));
     }
     Ratio {
@@ -71,11 +76,27 @@ async fn ask(route: Route, side: &Side, count: usize) -> Spent {
     side.ask(requests, route.status()).await
 }
 
-/// The mean of the middle half. Outliers affect it as little as the median, and it is less coarse
-/// where processor time is counted in ticks.
+/// The mean of the middle half. Outliers affect it as little as the median, and it is less coarse.
 pub fn middle(mut ratios: Vec<f64>) -> f64 {
     ratios.sort_by(f64::total_cmp);
     let quarter = ratios.len() / 4;
     let middle = &ratios[quarter..ratios.len() - quarter];
     middle.iter().sum::<f64>() / middle.len() as f64
+}
+
+/// The standard error of [`middle`]: that of the ratios with the outer quarters moved to the edges
+/// of the middle half, over the share that is left.
+fn standard_error(ratios: &[f64]) -> f64 {
+    let mut ratios = ratios.to_vec();
+    ratios.sort_by(f64::total_cmp);
+    let (count, quarter) = (ratios.len(), ratios.len() / 4);
+    let (least, most) = (ratios[quarter], ratios[count - 1 - quarter]);
+    let moved: Vec<_> = ratios
+        .iter()
+        .map(|ratio| ratio.clamp(least, most))
+        .collect();
+    let mean = moved.iter().sum::<f64>() / count as f64;
+    let squares: f64 = moved.iter().map(|ratio| (ratio - mean).powi(2)).sum();
+    let share = 1.0 - 2.0 * quarter as f64 / count as f64;
+    (squares / (count as f64 - 1.0)).sqrt() / (share * (count as f64).sqrt())
 }

@@ -1,6 +1,6 @@
 //! One of the two compared stores, with its own service.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 use axum::body::Bytes;
 use serde_json::Value;
@@ -9,7 +9,8 @@ use x402::purchase::Chosen;
 use crate::{
     FAST,
     customer::{Customer, price_of_lease, price_of_list},
-    load, process,
+    load,
+    process::ProcessorTimes,
     stage::BenchTestbed,
 };
 
@@ -78,23 +79,16 @@ impl Side {
 
     /// Sends each lane's requests one after the other, and reads all answers.
     pub async fn ask(&self, lanes: Vec<Vec<Bytes>>, status: u16) -> Spent {
-        let before = self.server_times();
+        let server_times = || self.server.map(ProcessorTimes::of_family);
+        let before = server_times();
         let cost = load::apply(&self.stage, lanes).await;
         let other = cost.answers.iter().find(|answer| **answer != status);
         assert_eq!(other, None, "instead of {status}");
-        let after = self.server_times();
-        let of_server = after.iter().filter_map(|(process, used)| {
-            // A process that has started since may do other work.
-            used.checked_sub(*before.get(process)?)
-        });
+        let of_server = server_times().zip(before);
+        let of_server = of_server.map(|(now, then)| now.of_known_since(&then));
         Spent {
-            work: cost.processor + of_server.sum::<Duration>(),
+            work: cost.processor + of_server.unwrap_or_default(),
             clock: cost.wall,
         }
-    }
-
-    fn server_times(&self) -> HashMap<u32, Duration> {
-        let server = self.server.map(process::processor_times_of_family);
-        server.unwrap_or_default()
     }
 }

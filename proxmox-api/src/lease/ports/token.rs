@@ -42,7 +42,7 @@ fn message(lease_id: &LeaseId, port: &Port, kind: &str) -> String {
 
 /// What is stored of a ticket. A change of the port's access leaves it without a ticket.
 pub fn ticket_hash(port: &Port, ticket: &str) -> String {
-    crypto::sha256_hex(&format!("{}:{ticket}", port.epoch))
+    crypto::sha256_hex(format!("{}:{ticket}", port.epoch))
 }
 
 /// Makes a token.
