@@ -124,7 +124,10 @@ fn public_line(identity: &Path) -> Result<String, Failure> {
 
 /// Runs ssh-keygen, which cannot ask for anything, and returns what it prints.
 fn keygen(arguments: &[&str], file: &Path) -> Result<String, Failure> {
-    let ran = Command::new("ssh-keygen").args(arguments).arg(file).output();
+    let ran = Command::new("ssh-keygen")
+        .args(arguments)
+        .arg(file)
+        .output();
     let ran = ran.map_err(|error| missing("ssh-keygen", &error))?;
     if !ran.status.success() {
         let said = String::from_utf8_lossy(&ran.stderr);
@@ -168,6 +171,15 @@ fn quoted(word: &str) -> String {
     }
 }
 
+/// A path as ssh reads it, which splits at spaces and replaces what begins with a percent sign.
+fn file_option(path: &Path) -> String {
+    let path = path.display().to_string().replace('%', "%%");
+    match path.contains([' ', '"', '\'', '\\']) {
+        true => format!("\"{}\"", path.replace('\\', r"\\").replace('"', r#"\""#)),
+        false => path,
+    }
+}
+
 fn is_plain(name: &str) -> bool {
     let inside = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     !name.is_empty() && !name.starts_with('-') && name.bytes().all(inside)
@@ -182,7 +194,9 @@ fn start(connection: Connection, arguments: &[String]) -> Result<u8, Failure> {
     ssh.arg("-l").arg(&connection.login);
     // Options of the customer's stand before the host, and their command after it.
     let (options, command) = split(arguments);
-    ssh.args(options).arg(connection.destination()).args(command);
+    ssh.args(options)
+        .arg(connection.destination())
+        .args(command);
     Err(missing("ssh", &ssh.exec()))
 }
 
@@ -220,9 +234,9 @@ impl Connection {
         [
             ("ProxyCommand", self.proxy_command.clone()),
             ("HostKeyAlias", self.host.clone()),
-            ("UserKnownHostsFile", self.known_hosts.display().to_string()),
+            ("UserKnownHostsFile", file_option(&self.known_hosts)),
             ("StrictHostKeyChecking", "yes".to_owned()),
-            ("IdentityFile", self.identity.display().to_string()),
+            ("IdentityFile", file_option(&self.identity)),
             ("IdentitiesOnly", "yes".to_owned()),
         ]
     }
@@ -235,11 +249,6 @@ impl Connection {
         };
         let mut block = format!("Host {name}\n  User {}\n", self.login);
         for (option, value) in self.options() {
-            // A command is the rest of its line; a path with a space needs quotes.
-            let value = match option.ends_with("File") && value.contains(' ') {
-                true => format!("\"{value}\""),
-                false => value,
-            };
             block.push_str(&format!("  {option} {value}\n"));
         }
         block
@@ -268,6 +277,18 @@ mod tests {
             assert_eq!(before.len(), options, "{given:?}");
         }
         assert_eq!(split(&words("-- -weird")).1, ["-weird"]);
+    }
+
+    #[test]
+    fn a_path_stays_one_path() {
+        for (path, expected) in [
+            ("/s/known_hosts", "/s/known_hosts"),
+            ("/my state/id", "\"/my state/id\""),
+            ("/50%h/id", "/50%%h/id"),
+            ("/a\"b/id", r#""/a\"b/id""#),
+        ] {
+            assert_eq!(file_option(Path::new(path)), expected);
+        }
     }
 
     #[test]
