@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use jump_host::{JumpHost, JumpPolicy, JumpRefusal, JumpStream};
+use jump_host::{JumpHost, JumpPolicy, JumpRefusal, Machine};
 use service::concurrency::ConcurrencyLimit;
 
 use crate::{
@@ -29,6 +29,9 @@ const PER_NETWORK: usize = 32;
 const MOST_LEASES: u32 = 100;
 /// After how long without a byte a connection is closed.
 const LONGEST_IDLE: Duration = Duration::from_secs(3600);
+/// After how long without a connection into a container a client is let go: it may have logged in
+/// with the key of a lease that has ended since.
+const LONGEST_UNUSED: Duration = Duration::from_secs(600);
 
 /// The jump host of this service.
 pub fn jump_host(app: &App, config: &JumpHostConfig) -> JumpHost {
@@ -48,6 +51,7 @@ pub fn jump_host(app: &App, config: &JumpHostConfig) -> JumpHost {
         key: app.installation.jump_host_key(),
         policy: Arc::new(policy),
         help: help.into(),
+        longest_unused: LONGEST_UNUSED,
     }
 }
 
@@ -113,12 +117,7 @@ impl JumpPolicy for Policy {
         }
     }
 
-    async fn open(
-        &self,
-        fingerprint: &str,
-        host: &str,
-        port: u16,
-    ) -> Result<Box<dyn JumpStream>, JumpRefusal> {
+    async fn open(&self, fingerprint: &str, host: &str, port: u16) -> Result<Machine, JumpRefusal> {
         if port != connect::SSH_PORT {
             return Err(JumpRefusal::Prohibited);
         }
@@ -127,7 +126,10 @@ impl JumpPolicy for Policy {
         let allowed = self.still_allowed(&lease.lease_id, fingerprint);
         let wanted = (StreamKind::Ssh, port);
         match stream::open(&self.app, &lease, wanted, LONGEST_IDLE, allowed).await {
-            Ok(stream) => Ok(Box::new(stream)),
+            Ok(stream) => Ok(Machine {
+                over: stream.over(),
+                stream: Box::new(stream),
+            }),
             Err(NoStream::Full) => Err(JumpRefusal::Full),
             Err(NoStream::Over) => Err(JumpRefusal::Prohibited),
             Err(refused) => {

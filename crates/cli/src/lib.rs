@@ -89,7 +89,7 @@ fn not_parsed(error: &clap::Error, arguments: &[OsString]) -> u8 {
 
 fn report(failure: &Failure, json: bool) -> u8 {
     match json {
-        true => eprintln!("{}", failure.json()),
+        true => eprintln!("{}", printed::json_line(&failure.json())),
         false => eprintln!("{}", failure.text()),
     }
     failure.status.number()

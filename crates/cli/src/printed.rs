@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use api_types::Timestamp;
+use serde_json::Value;
 
 /// A text of the service or of a container with everything written out that would act on the
 /// terminal or change how the text reads: control characters, and marks of direction or of no
@@ -17,6 +18,28 @@ pub fn printable(text: &str) -> String {
         }
     }
     shown
+}
+
+/// The same of several lines, of which each stays one.
+pub fn printable_lines(text: &str) -> String {
+    let lines: Vec<_> = text.split('\n').map(printable).collect();
+    lines.join("\n")
+}
+
+/// A JSON document in one line, in which the same characters are escapes of JSON.
+pub fn json_line(document: &Value) -> String {
+    let mut line = String::new();
+    // Outside of its strings a document has none of them.
+    for character in document.to_string().chars() {
+        match acts(character) {
+            true => {
+                let units = character.encode_utf16(&mut [0; 2]).to_vec();
+                line.extend(units.iter().map(|unit| format!("\\u{unit:04x}")));
+            }
+            false => line.push(character),
+        }
+    }
+    line
 }
 
 fn acts(character: char) -> bool {
@@ -100,6 +123,8 @@ pub fn bytes(count: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -110,6 +135,16 @@ mod tests {
             "\\u{9b}1m\\u{202e}\\u{200b}"
         );
         assert_eq!(printable("büro-東京 \\n"), "büro-東京 \\n");
+        assert_eq!(printable_lines("a\u{7}\nb\r\n"), "a\\u{7}\nb\\r\n");
+    }
+
+    #[test]
+    fn a_document_cannot_act_on_the_terminal_and_stays_the_same_document() {
+        let document = json!({"name": "b\u{1b}\u{9b}1m\u{202e}\u{e0041}ü \\ \"", "n": [1, null]});
+        let line = json_line(&document);
+        assert!(!line.chars().any(acts), "{line:?}");
+        assert!(line.contains('ü'), "{line}");
+        assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), document);
     }
 
     #[test]

@@ -75,7 +75,8 @@ fn api(text: &str) -> Result<String, Failure> {
             .advise("--api URL, or INFRA402_API")
     };
     let url = Url::parse(text).map_err(|_| no_url())?;
-    let plain = url.query().is_none() && url.fragment().is_none() && url.password().is_none();
+    let nobody = url.username().is_empty() && url.password().is_none();
+    let plain = nobody && url.query().is_none() && url.fragment().is_none();
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() || !plain {
         return Err(no_url());
     }
@@ -114,6 +115,7 @@ mod tests {
             "ftp://a",
             "http://a/?x",
             "http://u:p@a/",
+            "http://t0ken@a/",
             "",
         ] {
             assert!(api(bad).is_err(), "{bad}");

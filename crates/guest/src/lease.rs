@@ -85,6 +85,11 @@ impl Lease {
         }
     }
 
+    /// Whether the guest has proved its host key on a connection that is open.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.slots.is_connected()
+    }
+
     /// Whether all sessions of the control connections are in use.
     pub(crate) fn is_busy(&self) -> bool {
         self.slots.is_busy()

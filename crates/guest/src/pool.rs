@@ -149,6 +149,13 @@ impl Guest {
             .is_some_and(|lease| lease.is_busy())
     }
 
+    /// Whether a connection to this very target is open: the guest is there.
+    pub fn is_connected(&self) -> bool {
+        self.connections
+            .known(&self.target)
+            .is_some_and(|lease| lease.is_connected())
+    }
+
     pub(crate) fn lease(&self) -> Arc<Lease> {
         self.connections.lease(&self.target)
     }

@@ -112,6 +112,13 @@ impl Slots {
         alive.peek().is_some() && alive.all(|control| control.used >= control.capacity)
     }
 
+    /// Whether a connection is open.
+    pub(crate) fn is_connected(&self) -> bool {
+        let state = self.state();
+        let mut open = state.connections.iter().filter_map(Weak::upgrade);
+        open.any(|connection| !connection.is_closed())
+    }
+
     /// Whether one more control connection may be opened.
     pub(crate) fn has_room_for_control(&self) -> bool {
         let state = self.state();

@@ -14,7 +14,7 @@ use tokio::io::copy_bidirectional;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::{JumpPolicy, JumpRefusal};
+use crate::{JumpPolicy, JumpRefusal, Machine};
 
 /// Channels of one client at a time.
 const MOST_CHANNELS: usize = 8;
@@ -43,11 +43,51 @@ impl LoginState {
     }
 }
 
+/// How many connections to machines a client has open; shared with the connection's task.
+#[derive(Clone)]
+pub(crate) struct OpenMachines(Arc<watch::Sender<usize>>);
+
+impl Default for OpenMachines {
+    fn default() -> Self {
+        Self(Arc::new(watch::Sender::new(0)))
+    }
+}
+
+impl OpenMachines {
+    fn count_one(&self) -> OpenMachine {
+        self.0.send_modify(|open| *open += 1);
+        OpenMachine(self.clone())
+    }
+
+    /// Completes once there was none for this time.
+    pub(crate) async fn none_for(&self, time: Duration) {
+        let mut open = self.0.subscribe();
+        loop {
+            let opened = open.wait_for(|open| *open > 0);
+            if timeout(time, opened).await.is_err() {
+                return;
+            }
+            // The sender is in `self`.
+            let _ = open.wait_for(|open| *open == 0).await;
+        }
+    }
+}
+
+/// A connection to a machine, until this is dropped.
+struct OpenMachine(OpenMachines);
+
+impl Drop for OpenMachine {
+    fn drop(&mut self) {
+        self.0.0.send_modify(|open| *open -= 1);
+    }
+}
+
 /// The server's side of a connection.
 pub(crate) struct Connection {
     policy: Arc<dyn JumpPolicy>,
     help: Arc<str>,
     login: LoginState,
+    machines: OpenMachines,
     /// The fingerprint of the key that the client has proved.
     fingerprint: Option<Arc<str>>,
     channels: Arc<AtomicUsize>,
@@ -67,11 +107,17 @@ impl Drop for ChannelPlace {
 }
 
 impl Connection {
-    pub(crate) fn new(policy: Arc<dyn JumpPolicy>, help: Arc<str>, login: LoginState) -> Self {
+    pub(crate) fn new(
+        policy: Arc<dyn JumpPolicy>,
+        help: Arc<str>,
+        login: LoginState,
+        machines: OpenMachines,
+    ) -> Self {
         Self {
             policy,
             help,
             login,
+            machines,
             fingerprint: None,
             channels: Arc::default(),
             sessions: 0,
@@ -170,18 +216,23 @@ impl Handler for Connection {
             return Ok(());
         };
         let (policy, host) = (self.policy.clone(), host.to_owned());
+        let machines = self.machines.clone();
         let port = u16::try_from(port).unwrap_or(0);
         tokio::spawn(async move {
             let _place = place;
             let opened = policy.open(&fingerprint, &host, port).await;
-            let mut machine = match opened {
+            let Machine { mut stream, over } = match opened {
                 Ok(machine) => machine,
                 Err(refusal) => return reply.reject(failure(refusal)).await,
             };
+            let _open = machines.count_one();
             reply.accept().await;
             let mut client = channel.into_stream();
-            // Either side may break off.
-            let _ = copy_bidirectional(&mut client, &mut machine).await;
+            tokio::select! {
+                // Either side may break off.
+                _ = copy_bidirectional(&mut client, &mut stream) => {}
+                () = over => {}
+            }
         });
         Ok(())
     }

@@ -12,6 +12,7 @@ mod key;
 mod server;
 
 use std::net::IpAddr;
+use std::pin::Pin;
 
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -19,10 +20,18 @@ use tokio::io::{AsyncRead, AsyncWrite};
 pub use key::JumpHostKey;
 pub use server::{JumpHost, serve};
 
-/// A connection to a machine.
+/// The bytes of a connection to a machine.
 pub trait JumpStream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> JumpStream for T {}
+
+/// A connection to a machine.
+pub struct Machine {
+    /// Its bytes.
+    pub stream: Box<dyn JumpStream>,
+    /// Completes when the connection has to end, whatever the client reads.
+    pub over: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
 
 /// Why a connection is not opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,10 +57,5 @@ pub trait JumpPolicy: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`JumpRefusal`].
-    async fn open(
-        &self,
-        fingerprint: &str,
-        host: &str,
-        port: u16,
-    ) -> Result<Box<dyn JumpStream>, JumpRefusal>;
+    async fn open(&self, fingerprint: &str, host: &str, port: u16) -> Result<Machine, JumpRefusal>;
 }

@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::connection::{Connection, LoginState};
+use crate::connection::{Connection, LoginState, OpenMachines};
 use crate::{JumpHostKey, JumpPolicy};
 
 /// For everything up to the login.
@@ -32,6 +32,8 @@ pub struct JumpHost {
     pub policy: Arc<dyn JumpPolicy>,
     /// What a client is told that wants a shell, or has no key that is taken; with line breaks.
     pub help: Arc<str>,
+    /// How long a client may stay without a connection to a machine.
+    pub longest_unused: Duration,
 }
 
 /// Serves until `stop` completes. Open connections end with it.
@@ -56,16 +58,30 @@ pub async fn serve(listener: TcpListener, host: JumpHost, stop: impl Future<Outp
             continue;
         };
         let login = LoginState::default();
-        let connection = Connection::new(host.policy.clone(), host.help.clone(), login.clone());
-        let config = config.clone();
+        let machines = OpenMachines::default();
+        let (policy, help) = (host.policy.clone(), host.help.clone());
+        let connection = Connection::new(policy, help, login.clone(), machines.clone());
+        let (config, longest_unused) = (config.clone(), host.longest_unused);
         connections.spawn(async move {
-            attend(config, stream, connection, login).await;
+            let idles = async {
+                tokio::select! {
+                    () = login.missing_after(LOGIN_TIMEOUT) => {}
+                    () = machines.none_for(longest_unused) => {}
+                }
+            };
+            attend(config, stream, connection, idles).await;
             drop(permit);
         });
     }
 }
 
-async fn attend(config: Arc<Config>, stream: TcpStream, connection: Connection, login: LoginState) {
+/// Serves a client until it leaves, or `idles` completes.
+async fn attend(
+    config: Arc<Config>,
+    stream: TcpStream,
+    connection: Connection,
+    idles: impl Future<Output = ()>,
+) {
     let Ok((stream, socket)) = with_socket(stream) else {
         return;
     };
@@ -75,7 +91,7 @@ async fn attend(config: Arc<Config>, stream: TcpStream, connection: Connection, 
     };
     let ended = tokio::select! {
         ended = &mut running => ended,
-        () = login.missing_after(LOGIN_TIMEOUT) => {
+        () = idles => {
             // Dropping the session does not end it. The client may have closed it already.
             let _ = socket.shutdown(Shutdown::Both);
             running.await

@@ -80,15 +80,17 @@ pub async fn perform(
 }
 
 /// The name in a host, or the name itself.
-fn name_in(text: &str) -> &str {
+fn name_in(text: &str) -> String {
     let text = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let text = text.to_ascii_lowercase();
     let label = text.split(['.', '/', ':']).next().unwrap_or_default();
-    name::parse_label(label).map_or(label, |(_, name)| name)
+    let name = name::parse_label(label).map_or(label, |(_, name)| name);
+    name.to_owned()
 }
 
 async fn find(store: &Store, text: &str) -> Result<GuestName, String> {
     let name = name_in(text);
-    let found = store.owner_of_guest_name(name).await.map_err(unusable)?;
+    let found = store.owner_of_guest_name(&name).await.map_err(unusable)?;
     found.ok_or_else(|| format!("no container has or had the name {name}"))
 }
 
@@ -138,6 +140,7 @@ mod tests {
             "80-0123456789ab.apps.example.net",
             "https://80-0123456789ab.apps.example.net/login?x=1",
             "80-0123456789ab.localhost:4080",
+            "HTTP://80-0123456789AB.Apps.Example.net",
         ] {
             assert_eq!(name_in(text), "0123456789ab", "{text}");
         }

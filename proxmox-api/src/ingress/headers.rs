@@ -24,9 +24,9 @@ const HOP_BY_HOP: [&str; 9] = [
     "upgrade",
     "http2-settings",
 ];
-/// Headers by which a visitor could claim to be another one, or have a CGI program use a proxy, or
-/// that are for this service; and how the names of more of them begin.
-const CLAIMS: [&str; 4] = ["expect", "forwarded", "proxy", "x-real-ip"];
+/// Headers by which a visitor could claim to be another one, also behind the body, or have a CGI
+/// program use a proxy, or that are for this service; and how the names of more of them begin.
+const CLAIMS: [&str; 5] = ["expect", "forwarded", "proxy", "trailer", "x-real-ip"];
 const CLAIMS_BEGIN: [&str; 2] = ["x-forwarded-", "x-infra402-"];
 /// Headers of a response that browsers heed beyond the host that sent them.
 const BEYOND_THE_HOST: [&str; 4] = ["alt-svc", "clear-site-data", "set-cookie2", "proxy-status"];
@@ -253,6 +253,7 @@ mod tests {
             ("x-infra402-access", "token"),
             ("x-infra402-client", "127.0.0.1"),
             ("expect", "100-continue"),
+            ("trailer", "x-forwarded-for"),
             ("authorization", "Bearer of-the-app"),
             (
                 "cookie",

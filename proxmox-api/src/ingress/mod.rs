@@ -141,7 +141,8 @@ async fn answer(
     *request.headers_mut() = headers::for_guest(&parts.headers, &visitor, upgrade);
     let lease = &published.lease;
     let allowed = still_published(app, name, &published);
-    let opened = stream::open(app, lease, (StreamKind::Web, port), LONGEST_IDLE, allowed);
+    let wanted = (StreamKind::Web(visitor.address), port);
+    let opened = stream::open(app, lease, wanted, LONGEST_IDLE, allowed);
     let stream = match opened.await {
         Ok(stream) => stream,
         Err(refused) => return Err(refused_stream(app, lease, port, refused).await),

@@ -47,6 +47,9 @@ const LONGEST_IDLE: Duration = Duration::from_secs(3600);
 /// How often a client that sends nothing is asked whether it is there.
 const PING: Duration = Duration::from_secs(30);
 
+/// The close of a connection whose lease or name is over.
+const CUT: (u16, &str) = (close_code::AWAY, "the connection was cut");
+
 /// The routes.
 pub fn router(app: &App) -> Router<App> {
     let routes = Router::new()
@@ -169,6 +172,8 @@ fn no_stream(refused: NoStream) -> ApiError {
 /// Carries bytes both ways until either side ends, or the connection is cut.
 async fn carry(socket: WebSocket, stream: WatchedStream) {
     let (mut to_client, mut from_client) = socket.split();
+    // A client that reads nothing keeps the other direction from noticing it.
+    let over = stream.over();
     let (mut from_guest, mut to_guest) = tokio::io::split(stream);
     let inward = async {
         while let Some(Ok(message)) = from_client.next().await {
@@ -193,7 +198,7 @@ async fn carry(socket: WebSocket, stream: WatchedStream) {
                 read = from_guest.read(&mut buffer) => match read {
                     Ok(0) => return (close_code::NORMAL, "the connection has ended"),
                     Ok(length) => Message::Binary(Bytes::copy_from_slice(&buffer[..length])),
-                    Err(_) => return (close_code::AWAY, "the connection was cut"),
+                    Err(_) => return CUT,
                 },
                 _ = ping.tick() => Message::Ping(Bytes::new()),
             };
@@ -205,6 +210,7 @@ async fn carry(socket: WebSocket, stream: WatchedStream) {
     let (code, reason) = tokio::select! {
         () = inward => (close_code::NORMAL, ""),
         told = outward => told,
+        () = over => CUT,
     };
     let reason = reason.into();
     // The client may be gone.

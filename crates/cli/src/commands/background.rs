@@ -48,7 +48,7 @@ fn text(commands: &[CommandView]) -> String {
             command.command_id.clone(),
             state,
             span(command.started_at.unix(), api_types::Timestamp(end)),
-            bytes(command.stdout_bytes + command.stderr_bytes),
+            bytes(command.stdout_bytes.saturating_add(command.stderr_bytes)),
             command.command.clone(),
         ]
     };

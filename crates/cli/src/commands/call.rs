@@ -1,6 +1,8 @@
 //! `infra402 call`: any request, paid for where the API asks for it, with a session where it needs
 //! one.
 
+use std::io::IsTerminal as _;
+
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
@@ -8,7 +10,7 @@ use super::show;
 use crate::{
     api::{Api, whole},
     failure::Failure,
-    printed::pass_on,
+    printed::{pass_on, printable_lines, say},
     purchase::{self, Wanted},
 };
 
@@ -49,10 +51,8 @@ pub(super) async fn run(
                 streamed: false,
             };
             let bought = purchase::buy(api, &wanted, &mut |_| {}).await?;
-            return show(api, &bought.body, || {
-                let text = bought.text.clone();
-                Ok(text.unwrap_or_else(|| bought.body.to_string()))
-            });
+            let text = bought.text.unwrap_or_else(|| bought.body.to_string());
+            return as_it_came(api, text.as_bytes());
         }
         StatusCode::UNAUTHORIZED => api.with_session(|| Ok(prepare())).await?,
         _ => response,
@@ -62,15 +62,24 @@ pub(super) async fn run(
     if !status.is_success() {
         return Err(Failure::from_response(status.as_u16(), &text));
     }
-    let document = serde_json::from_slice(&text);
+    as_it_came(api, &text)
+}
+
+/// Prints an answer as it is; on a terminal without what would act on that.
+fn as_it_came(api: &Api, text: &[u8]) -> Result<u8, Failure> {
+    let document = serde_json::from_slice(text);
     match (api.settings.json, document) {
         (true, Ok(document)) => show(api, &document, || Ok(String::new())),
         (true, Err(_)) => {
-            let text = Value::String(String::from_utf8_lossy(&text).into_owned());
+            let text = Value::String(String::from_utf8_lossy(text).into_owned());
             show(api, &text, || Ok(String::new()))
         }
+        (false, _) if std::io::stdout().is_terminal() => {
+            say(&printable_lines(String::from_utf8_lossy(text).trim_end()));
+            Ok(0)
+        }
         (false, _) => {
-            pass_on(true, &text);
+            pass_on(true, text);
             if !text.ends_with(b"\n") {
                 pass_on(true, b"\n");
             }

@@ -13,7 +13,7 @@ use crate::{
     arguments::ExecArguments,
     containers::{self, Container},
     failure::{ExitStatus, Failure},
-    printed::pass_on,
+    printed::{pass_on, printable},
     purchase::{self, Bought, Wanted, events::Event},
 };
 
@@ -43,7 +43,7 @@ pub(super) async fn run(api: &Api, arguments: ExecArguments) -> Result<u8, Failu
     let answer: ExecResponse = read(&bought.body)?;
     if request.background {
         show(api, &bought.body, || {
-            Ok(answer.command_id.unwrap_or_default())
+            Ok(printable(&answer.command_id.unwrap_or_default()))
         })?;
         return Ok(0);
     }

@@ -25,7 +25,7 @@ use crate::{
     arguments::{Command, CommandLine, CommandsAction},
     failure::Failure,
     hints,
-    printed::{pass_on, say},
+    printed::{json_line, pass_on, printable_lines, say},
     settings::Settings,
 };
 
@@ -83,15 +83,16 @@ async fn perform(api: &Api, command: Command) -> Result<u8, Failure> {
     }
 }
 
-/// Prints a document for programs, or the text for people.
+/// Prints a document for programs, or the text for people, in which nothing that the service or a
+/// container says acts on the terminal.
 fn show(
     api: &Api,
     document: &Value,
     text: impl FnOnce() -> Result<String, Failure>,
 ) -> Result<u8, Failure> {
     match api.settings.json {
-        true => say(&document.to_string()),
-        false => say(&text()?),
+        true => say(&json_line(document)),
+        false => say(&printable_lines(&text()?)),
     }
     Ok(0)
 }

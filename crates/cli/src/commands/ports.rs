@@ -67,7 +67,7 @@ pub(super) async fn run(api: &Api, action: &PortsAction) -> Result<u8, Failure> 
                 if opened.access == "owner" {
                     shown.push_str(&format!(
                         "\nnext: infra402 ports visit {} {port}",
-                        container.hostname
+                        printable(&container.hostname)
                     ));
                 }
                 Ok(shown)

@@ -10,7 +10,7 @@ use crate::{
     api::{Api, json, read},
     arguments::LeaseArguments,
     failure::{ExitStatus, Failure},
-    printed::table,
+    printed::{printable, table},
 };
 
 pub(super) async fn run(api: &Api, wanted: &LeaseArguments) -> Result<u8, Failure> {
@@ -74,10 +74,13 @@ fn text(quote: &QuoteResponse) -> String {
             .collect();
         rows.push(vec!["Total".into(), String::new(), price.total.to_string()]);
         lines.push(table(&["FOR", "QUANTITY", "PRICE"], &rows));
-        lines.push(format!("on {}, until {}", quote.network, quote.valid_until));
+        let network = printable(&quote.network);
+        lines.push(format!("on {network}, until {}", quote.valid_until));
     }
     let fields = quote.field_errors.iter();
-    lines.extend(fields.map(|field| format!("refused: {} {}", field.field, field.message)));
-    lines.extend(quote.refusals.iter().map(|code| format!("refused: {code}")));
+    let refused = fields.map(|field| format!("{} {}", field.field, field.message));
+    let codes = quote.refusals.iter().map(ToString::to_string);
+    let refused = refused.chain(codes);
+    lines.extend(refused.map(|why| format!("refused: {}", printable(&why))));
     lines.join("\n")
 }

@@ -3,6 +3,7 @@
 
 use std::{
     fs,
+    io::ErrorKind,
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::Command,
@@ -71,9 +72,7 @@ async fn prepare(api: &Api, container: &Container, login: &str) -> Result<Connec
     let state = &api.settings.state;
     let folder = state_files::folder(state, "ssh").map_err(|error| Failure::file(state, &error))?;
     let identity = own_key(&folder)?;
-    let public = identity.with_extension("pub");
-    let line = fs::read_to_string(&public).map_err(|error| Failure::file(&public, &error))?;
-    let wanted = json!({ "publicKey": line.trim() });
+    let wanted = json!({ "publicKey": public_line(&identity)? });
     let keys = container.below("ssh-keys");
     api.call(Method::PUT, &keys, Some(&wanted)).await?;
     let access: SshAccess = read(&api.call(Method::GET, &container.below("ssh"), None).await?)?;
@@ -99,27 +98,44 @@ async fn prepare(api: &Api, container: &Container, login: &str) -> Result<Connec
     })
 }
 
-/// This program's key, made where there is none.
+/// This program's key, made where there is none. It gets its name once it is whole, and never
+/// takes the name from another one: its owner may be logged in with that.
 fn own_key(folder: &Path) -> Result<PathBuf, Failure> {
     let identity = folder.join("id_ed25519");
-    if identity.exists() && identity.with_extension("pub").exists() {
+    if identity.exists() {
         return Ok(identity);
     }
-    let mut keygen = Command::new("ssh-keygen");
-    keygen
-        .args(["-q", "-t", "ed25519", "-N", "", "-C", "infra402-cli", "-f"])
-        .arg(&identity);
-    let made = keygen
-        .output()
-        .map_err(|error| missing("ssh-keygen", &error))?;
-    if !made.status.success() {
-        let said = String::from_utf8_lossy(&made.stderr);
-        return Err(Failure::local(format!(
-            "ssh-keygen failed: {}",
-            printable(said.trim())
-        )));
+    let failed = |error| Failure::file(&identity, &error);
+    let making = tempfile::tempdir_in(folder).map_err(failed)?;
+    let made = making.path().join("key");
+    let kind = ["-q", "-t", "ed25519", "-N", "", "-C", "infra402-cli", "-f"];
+    keygen(&kind, &made)?;
+    match fs::hard_link(&made, &identity) {
+        // Another run of this program was faster.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(identity),
+        linked => linked.map(|()| identity.clone()).map_err(failed),
     }
-    Ok(identity)
+}
+
+/// The public half of a key, as OpenSSH writes it.
+fn public_line(identity: &Path) -> Result<String, Failure> {
+    Ok(keygen(&["-y", "-P", "", "-f"], identity)?.trim().to_owned())
+}
+
+/// Runs ssh-keygen, which cannot ask for anything, and returns what it prints.
+fn keygen(arguments: &[&str], file: &Path) -> Result<String, Failure> {
+    let ran = Command::new("ssh-keygen")
+        .args(arguments)
+        .arg(file)
+        .output();
+    let ran = ran.map_err(|error| missing("ssh-keygen", &error))?;
+    if !ran.status.success() {
+        let said = String::from_utf8_lossy(&ran.stderr);
+        let message = format!("ssh-keygen failed: {}", printable(said.trim()));
+        return Err(Failure::local(message)
+            .advise(format!("move {} away: a new key is made", file.display())));
+    }
+    Ok(String::from_utf8_lossy(&ran.stdout).into_owned())
 }
 
 fn missing(program: &str, error: &std::io::Error) -> Failure {
@@ -155,6 +171,15 @@ fn quoted(word: &str) -> String {
     }
 }
 
+/// A path as ssh reads it, which splits at spaces and replaces what begins with a percent sign.
+fn file_option(path: &Path) -> String {
+    let path = path.display().to_string().replace('%', "%%");
+    match path.contains([' ', '"', '\'', '\\']) {
+        true => format!("\"{}\"", path.replace('\\', r"\\").replace('"', r#"\""#)),
+        false => path,
+    }
+}
+
 fn is_plain(name: &str) -> bool {
     let inside = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     !name.is_empty() && !name.starts_with('-') && name.bytes().all(inside)
@@ -169,7 +194,9 @@ fn start(connection: Connection, arguments: &[String]) -> Result<u8, Failure> {
     ssh.arg("-l").arg(&connection.login);
     // Options of the customer's stand before the host, and their command after it.
     let (options, command) = split(arguments);
-    ssh.args(options).arg(&connection.host).args(command);
+    ssh.args(options)
+        .arg(connection.destination())
+        .args(command);
     Err(missing("ssh", &ssh.exec()))
 }
 
@@ -197,13 +224,19 @@ fn split(arguments: &[String]) -> (&[String], &[String]) {
 }
 
 impl Connection {
+    /// The host that ssh is told. The service chose the name, and a name alone could be one that
+    /// the customer's own `~/.ssh/config` lends an agent or commands to.
+    fn destination(&self) -> String {
+        format!("infra402.{}", self.host)
+    }
+
     fn options(&self) -> [(&'static str, String); 6] {
         [
             ("ProxyCommand", self.proxy_command.clone()),
             ("HostKeyAlias", self.host.clone()),
-            ("UserKnownHostsFile", self.known_hosts.display().to_string()),
+            ("UserKnownHostsFile", file_option(&self.known_hosts)),
             ("StrictHostKeyChecking", "yes".to_owned()),
-            ("IdentityFile", self.identity.display().to_string()),
+            ("IdentityFile", file_option(&self.identity)),
             ("IdentitiesOnly", "yes".to_owned()),
         ]
     }
@@ -216,11 +249,6 @@ impl Connection {
         };
         let mut block = format!("Host {name}\n  User {}\n", self.login);
         for (option, value) in self.options() {
-            // A command is the rest of its line; a path with a space needs quotes.
-            let value = match option.ends_with("File") && value.contains(' ') {
-                true => format!("\"{value}\""),
-                false => value,
-            };
             block.push_str(&format!("  {option} {value}\n"));
         }
         block
@@ -252,6 +280,18 @@ mod tests {
     }
 
     #[test]
+    fn a_path_stays_one_path() {
+        for (path, expected) in [
+            ("/s/known_hosts", "/s/known_hosts"),
+            ("/my state/id", "\"/my state/id\""),
+            ("/50%h/id", "/50%%h/id"),
+            ("/a\"b/id", r#""/a\"b/id""#),
+        ] {
+            assert_eq!(file_option(Path::new(path)), expected);
+        }
+    }
+
+    #[test]
     fn a_word_of_the_proxy_command_stays_one_word() {
         for (word, expected) in [
             ("/usr/bin/infra402", "/usr/bin/infra402"),
@@ -262,6 +302,31 @@ mod tests {
         ] {
             assert_eq!(quoted(word), expected);
         }
+    }
+
+    #[test]
+    #[cfg_attr(
+        not(has_ssh_client),
+        ignore = "needs OpenSSH's clients (Debian: openssh-client)"
+    )]
+    fn a_key_is_made_once_and_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = || {
+            let identity = own_key(folder.path()).unwrap();
+            public_line(&identity).unwrap()
+        };
+        let all: Vec<_> = std::thread::scope(|scope| {
+            let runs: Vec<_> = (0..4).map(|_| scope.spawn(made)).collect();
+            runs.into_iter().map(|run| run.join().unwrap()).collect()
+        });
+        assert!(all[0].starts_with("ssh-ed25519 AAAA"), "{}", all[0]);
+        assert!(all.iter().all(|line| *line == all[0]), "{all:?}");
+        let names: Vec<_> = fs::read_dir(folder.path()).unwrap().flatten().collect();
+        assert_eq!(names.len(), 1, "{names:?}");
+        // What an interruption in the middle of another program's writing may leave.
+        fs::write(folder.path().join("id_ed25519"), "half").unwrap();
+        let failure = public_line(&own_key(folder.path()).unwrap()).unwrap_err();
+        assert!(failure.text().contains("move "), "{}", failure.text());
     }
 
     #[test]

@@ -4,9 +4,9 @@
 use reqwest::{Response, header::CONTENT_TYPE};
 use serde_json::Value;
 
-/// The longest line, in bytes: the `result` of a command with all its outputs is far shorter. A
-/// longer one is cut, so that a broken server cannot fill the memory.
-const LONGEST_LINE: usize = 4 << 20;
+/// The longest line, and the most data of one event, in bytes: the `result` of a command with all
+/// its outputs is far shorter. More is left out, so that a broken server cannot fill the memory.
+const LARGEST: usize = 4 << 20;
 
 /// An event.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,7 +44,7 @@ impl EventParser {
             match byte {
                 _ if second_half => {}
                 b'\r' | b'\n' => events.extend(self.end_line()),
-                _ if self.line.len() < LONGEST_LINE => self.line.push(byte),
+                _ if self.line.len() < LARGEST => self.line.push(byte),
                 _ => {}
             }
         }
@@ -64,11 +64,11 @@ impl EventParser {
         let value = value.strip_prefix(' ').unwrap_or(value);
         match (field, &mut self.data) {
             ("event", _) => value.clone_into(&mut self.name),
-            ("data", Some(data)) => {
+            ("data", Some(data)) if data.len() + value.len() < LARGEST => {
                 data.push('\n');
                 data.push_str(value);
             }
-            ("data", none) => *none = Some(value.to_owned()),
+            ("data", none @ None) => *none = Some(value.to_owned()),
             // A line without a field name is a comment, which keeps the connection open.
             _ => {}
         }
@@ -81,6 +81,16 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_server_that_never_ends_an_event_fills_no_memory() {
+        let mut parser = EventParser::default();
+        let line = format!("data: {}\n", "x".repeat(1 << 20));
+        for _ in 0..20 {
+            assert_eq!(parser.push(line.as_bytes()), []);
+        }
+        assert!(parser.data.unwrap().len() < LARGEST);
+    }
 
     #[test]
     fn any_split_of_a_stream_gives_the_same_events() {

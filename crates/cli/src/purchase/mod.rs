@@ -27,7 +27,7 @@ use x402::{
 use self::{
     events::{Event, EventParser, is_stream},
     outcome::{PaidAnswer, Verdict, unanswered, verdict},
-    pending::{PendingPurchase, PendingPurchases, PurchaseRecord},
+    pending::{PendingPurchase, PendingPurchases, PurchaseRecord, PurchaseTerms},
 };
 use crate::{
     api::{Api, now, retry_after, whole},
@@ -130,13 +130,17 @@ pub async fn buy(
     let chosen = challenge
         .choose(&limits)
         .map_err(|error| not_chosen(api, &error))?;
-    let resumed = earlier.is_some();
+    let (resumed, terms) = (earlier.is_some(), PurchaseTerms::of(&chosen));
     let pending = match earlier {
         Some(earlier) => {
             let since = now().saturating_sub(earlier.record.begun_at);
             settings.progress(&format!(
                 "asking for the purchase that was interrupted {since} s ago; it is bought once"
             ));
+            // What is signed now can be settled, too.
+            if !earlier.record.terms.cover(&terms) {
+                ask(api, wanted, &chosen).map_err(|_| declined_now())?;
+            }
             earlier
         }
         None => {
@@ -146,6 +150,7 @@ pub async fn buy(
                 request,
                 key: format!("cli-{:x}", eip3009::random_nonce()).into(),
                 begun_at: now(),
+                terms,
             };
             purchases.begin(&fingerprint, record).map_err(no_state)?
         }
@@ -228,6 +233,14 @@ fn ask(api: &Api, wanted: &Wanted, chosen: &Chosen) -> Result<(), Failure> {
             "not paid, as you wish",
         )),
     }
+}
+
+/// The terms of an interrupted purchase have changed, and nothing is signed for the new ones.
+fn declined_now() -> Failure {
+    let message = "the service names another price or payee than before, and nothing was signed for it; \
+                   whether the interrupted purchase was paid is not known";
+    Failure::new(ExitStatus::Unanswered, "declined", message)
+        .advise("see what was paid: infra402 payments")
 }
 
 /// A question that is answered by yes or no; anything else is a no.

@@ -10,9 +10,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use api_types::Secret;
+use api_types::{Secret, Usdc};
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
+use x402::purchase::Chosen;
 
 use crate::state_files;
 
@@ -49,6 +50,37 @@ pub struct PurchaseRecord {
     pub key: Secret,
     /// When it was begun, Unix seconds.
     pub begun_at: u64,
+    /// What was agreed to then.
+    pub terms: PurchaseTerms,
+}
+
+/// What is paid, to whom and where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PurchaseTerms {
+    /// The price.
+    pub amount: Usdc,
+    /// The network, by its CAIP-2 id.
+    pub network: String,
+    /// The payee.
+    pub pay_to: String,
+}
+
+impl PurchaseTerms {
+    /// Those of a way to pay.
+    pub fn of(chosen: &Chosen) -> Self {
+        Self {
+            amount: Usdc(chosen.amount),
+            network: chosen.network.caip2.to_owned(),
+            pay_to: chosen.pay_to.to_string(),
+        }
+    }
+
+    /// Whether who agreed to these agreed to the others, too.
+    pub fn cover(&self, others: &Self) -> bool {
+        let same = (&self.network, &self.pay_to) == (&others.network, &others.pay_to);
+        same && others.amount <= self.amount
+    }
 }
 
 impl PendingPurchases {
@@ -134,12 +166,21 @@ fn taken(path: PathBuf) -> io::Result<Option<PendingPurchase>> {
 mod tests {
     use super::*;
 
+    fn terms(amount: u64) -> PurchaseTerms {
+        PurchaseTerms {
+            amount: Usdc(amount),
+            network: "eip155:84532".to_owned(),
+            pay_to: "0x01".to_owned(),
+        }
+    }
+
     fn record(key: &str, begun_at: u64) -> PurchaseRecord {
         PurchaseRecord {
             api: "http://a".to_owned(),
             request: "POST /lease/container".to_owned(),
             key: key.into(),
             begun_at,
+            terms: terms(10),
         }
     }
 
@@ -162,6 +203,24 @@ mod tests {
         );
         resumed.answered();
         assert!(purchases.resume("f1", 200).is_none());
+    }
+
+    #[test]
+    fn agreed_terms_cover_a_lower_price_and_no_other_payee_or_network() {
+        assert!(terms(10).cover(&terms(10)) && terms(10).cover(&terms(9)));
+        for others in [
+            terms(11),
+            PurchaseTerms {
+                network: "eip155:8453".to_owned(),
+                ..terms(10)
+            },
+            PurchaseTerms {
+                pay_to: "0x02".to_owned(),
+                ..terms(10)
+            },
+        ] {
+            assert!(!terms(10).cover(&others), "{others:?}");
+        }
     }
 
     #[test]

@@ -135,8 +135,8 @@ impl Plan {
         self.files.push(PlannedFile {
             remote: remote.to_owned(),
             local,
-            // Neither set-user-id nor sticky: the file is this user's now.
-            mode: mode & 0o777,
+            // Neither set-user-id nor sticky, and others do not write it: it is this user's now.
+            mode: mode & 0o755,
         });
     }
 }

@@ -88,7 +88,9 @@ pub struct CopiedFile {
 impl Copied {
     /// The size of all files.
     pub fn bytes(&self) -> u64 {
-        self.files.iter().map(|file| file.size).sum()
+        let sizes = self.files.iter().map(|file| file.size);
+        // The service says the sizes of what it wrote.
+        sizes.fold(0, u64::saturating_add)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Services that misbehave: names that act on the terminal, paths that lead elsewhere, sign-ins for
 //! another service; and the connection for ssh, by a service that passes it on.
 
-use std::{process::Stdio, sync::Arc};
+use std::{os::unix::fs::PermissionsExt as _, process::Stdio, sync::Arc};
 
 use axum::{
     Json, Router,
@@ -242,6 +242,8 @@ async fn a_container_cannot_write_beside_the_target() {
     let found = crate::program::tree(&program.path("out"));
     let names: Vec<_> = found.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["l\u{1b}x", "ok"]);
+    let about = std::fs::metadata(program.path("out/ok")).unwrap();
+    assert_eq!(about.permissions().mode() & 0o7777, 0o755);
     assert!(!program.path("evil").exists());
     let skipped = program.run(&["cp", "box:/srv", "again"]).await.stderr;
     assert!(!skipped.contains('\u{1b}'), "{skipped:?}");
@@ -363,4 +365,27 @@ async fn ssh_is_told_the_pinned_host_key_and_a_key_of_its_own() {
         read.contains("\nhostkeyalias box-x1\n") && read.contains("proxy lease-a\n"),
         "{read}"
     );
+}
+
+#[tokio::test]
+#[cfg_attr(
+    not(has_ssh_client),
+    ignore = "needs OpenSSH's clients (Debian: openssh-client)"
+)]
+async fn ssh_is_told_a_host_of_this_programs_and_none_that_the_customer_has_set_up() {
+    let service = hostile(Said {
+        hostname: "box",
+        ..Said::default()
+    })
+    .await;
+    let program = &service.program;
+    // The service names its container like a host of the customer's.
+    program.write(
+        ".ssh/config",
+        "Host box-x1\n  ForwardAgent yes\n  LocalCommand touch stolen\n",
+    );
+    let config = program.path(".ssh/config").display().to_string();
+    let told = program.text(&["ssh", "box", "-F", &config, "-G"]).await;
+    assert!(told.contains("\nhostkeyalias box-x1\n"), "{told}");
+    assert!(told.contains("\nforwardagent no\n"), "{told}");
 }

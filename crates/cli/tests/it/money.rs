@@ -4,13 +4,24 @@ use std::{
     io::{Read as _, Write as _},
     os::unix::fs::PermissionsExt as _,
     process::Stdio,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse as _, Response},
+};
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+use serde_json::{Value, json};
 
 use crate::{
     cable::Cable,
-    market::{Market, until},
+    market::{Market, serve, until},
     program::{Program, ended},
 };
 
@@ -273,6 +284,53 @@ async fn in_a_terminal(
         )
     };
     tokio::task::spawn_blocking(talk).await.unwrap()
+}
+
+/// A service that asks for a payment as the real one does, at a price of its own, and gives no
+/// answer to one.
+struct Greedy {
+    challenge: Value,
+    price: AtomicUsize,
+    paid: AtomicUsize,
+}
+
+async fn greedy(State(greedy): State<Arc<Greedy>>, headers: HeaderMap) -> Response {
+    if headers.contains_key("x-payment") {
+        greedy.paid.fetch_add(1, Ordering::Relaxed);
+        return StatusCode::BAD_GATEWAY.into_response();
+    }
+    let mut challenge = greedy.challenge.clone();
+    let price = greedy.price.load(Ordering::Relaxed).to_string();
+    challenge["accepts"][0]["maxAmountRequired"] = price.into();
+    (StatusCode::PAYMENT_REQUIRED, Json(challenge)).into_response()
+}
+
+#[tokio::test]
+async fn an_interrupted_purchase_is_not_signed_at_a_higher_price_unasked() {
+    let market = Market::open().await;
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let asked = client.post(format!("{}/lease/container", market.url));
+    let asked = asked.json(&json!({"runtimeMinutes": 60, "hostname": "box"}));
+    let challenge = asked.send().await.unwrap().json().await.unwrap();
+    let service = Arc::new(Greedy {
+        challenge,
+        price: AtomicUsize::new(10_000),
+        paid: AtomicUsize::new(0),
+    });
+    let router = Router::new().fallback(greedy).with_state(service.clone());
+    let (url, _serving) = serve(router).await;
+    let program = Program::new(&url, 1);
+    let paid = || service.paid.load(Ordering::Relaxed);
+
+    let mut child = program.command(&["lease", "box"]).spawn().unwrap();
+    until("the payment is sent", async || (paid() > 0).then_some(())).await;
+    child.kill().await.unwrap();
+    let sent = paid();
+    service.price.store(900_000, Ordering::Relaxed);
+    let (ended, shown) = in_a_terminal(&program, &["lease", "box"], "n\n").await;
+    assert_eq!(ended, 7, "{shown}");
+    assert!(shown.contains("Pay 0.9000 USDC on"), "{shown}");
+    assert_eq!((paid(), program.purchases()), (sent, 1));
 }
 
 #[tokio::test]

@@ -127,17 +127,13 @@ async fn connect(guest: Guest) -> Result<Result<Guest, SshObstacle>, NoSsh> {
     })
 }
 
-/// The container by SSH for a use that shows by itself whether it works; nothing is tried here.
-///
-/// # Errors
-/// There is no SSH, for a reason that was found out before.
-pub fn ssh_untried(app: &App, lease: &Lease) -> Result<Guest, SshObstacle> {
-    let target = target(app, lease)?;
+/// The container, if a connection to it is open. Otherwise it has to be tried: only a try looks at
+/// the address before it connects, and tells nothing of what is there.
+pub fn ssh_connected(app: &App, lease: &Lease) -> Option<Guest> {
+    let guest = app.guests.guest(target(app, lease).ok()?);
     let now = app.clock.monotonic_millis();
-    match app.guest_routes.obstacle(&lease.lease_id, now) {
-        Some(obstacle) => Err(obstacle),
-        None => Ok(app.guests.guest(target)),
-    }
+    let works = app.guest_routes.obstacle(&lease.lease_id, now).is_none();
+    (works && guest.is_connected()).then_some(guest)
 }
 
 /// Asks the container for its host keys over its terminal, but not for every request.

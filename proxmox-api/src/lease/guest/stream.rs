@@ -11,7 +11,7 @@ use std::time::Duration;
 use ::guest::{GuestError, GuestStream};
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::connect;
@@ -77,9 +77,43 @@ impl StreamActivity {
 pub struct WatchedStream {
     stream: GuestStream,
     activity: Arc<StreamActivity>,
-    /// Completes when it is cut.
-    cut: oneshot::Receiver<()>,
+    cut: CutSignal,
     _permit: StreamPermit,
+}
+
+/// Says that a connection is cut, to all that wait for it and as often as they ask.
+struct CutSignal {
+    cut: watch::Receiver<bool>,
+    /// The wait of what reads and writes the connection; none once it is over.
+    waiting: Option<BoxFuture<'static, ()>>,
+}
+
+impl CutSignal {
+    fn new() -> (watch::Sender<bool>, Self) {
+        let (cutting, cut) = watch::channel(false);
+        let waiting = Some(is_cut(cut.clone()));
+        (cutting, Self { cut, waiting })
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        if let Some(waiting) = &mut self.waiting
+            && waiting.as_mut().poll(cx).is_ready()
+        {
+            self.waiting = None;
+        }
+        match self.waiting {
+            Some(_) => Ok(()),
+            None => Err(io::ErrorKind::ConnectionAborted.into()),
+        }
+    }
+}
+
+/// Completes when the connection is cut, also by a task that broke off.
+fn is_cut(mut cut: watch::Receiver<bool>) -> BoxFuture<'static, ()> {
+    Box::pin(async move {
+        // An error means that the task is gone.
+        let _ = cut.wait_for(|cut| *cut).await;
+    })
 }
 
 /// Connects to a port of a lease's container.
@@ -102,7 +136,7 @@ pub async fn open(
         return Err(NoStream::Over);
     }
     let activity = StreamActivity::new();
-    let (cutting, cut) = oneshot::channel();
+    let (cutting, cut) = CutSignal::new();
     tokio::spawn(cut_when_over(
         changes,
         activity.clone(),
@@ -119,10 +153,9 @@ pub async fn open(
 }
 
 async fn dial(app: &App, lease: &Lease, port: u16) -> Result<GuestStream, NoStream> {
-    let guest = match connect::ssh_untried(app, lease) {
-        Ok(guest) => guest,
-        // What was found out before may be over, and is tried again when it is due.
-        Err(_) => tried(app, lease).await?,
+    let guest = match connect::ssh_connected(app, lease) {
+        Some(guest) => guest,
+        None => tried(app, lease).await?,
     };
     let error = match guest.dial(port).await {
         Ok(stream) => return Ok(stream),
@@ -159,7 +192,7 @@ async fn cut_when_over(
     activity: Arc<StreamActivity>,
     longest_idle: Duration,
     allowed: StillAllowed,
-    mut cutting: oneshot::Sender<()>,
+    cutting: watch::Sender<bool>,
 ) {
     loop {
         tokio::select! {
@@ -170,8 +203,7 @@ async fn cut_when_over(
         }
         // A store that is away for a moment cuts nobody off.
         if activity.idle() >= longest_idle || !allowed().await.unwrap_or(true) {
-            // It may be gone by now.
-            let _ = cutting.send(());
+            cutting.send_replace(true);
             return;
         }
     }
@@ -188,12 +220,10 @@ impl WatchedStream {
         self.activity.clone()
     }
 
-    fn poll_cut(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        // A task that broke off cuts it too.
-        match Pin::new(&mut self.cut).poll(cx) {
-            Poll::Ready(_) => Err(io::ErrorKind::ConnectionAborted.into()),
-            Poll::Pending => Ok(()),
-        }
+    /// Completes when it is cut. Reading and writing fail then; who waits for the other side
+    /// meanwhile does neither.
+    pub fn over(&self) -> BoxFuture<'static, ()> {
+        is_cut(self.cut.cut.clone())
     }
 }
 
@@ -203,7 +233,7 @@ impl AsyncRead for WatchedStream {
         cx: &mut Context<'_>,
         out: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.poll_cut(cx)?;
+        self.cut.poll(cx)?;
         let read = Pin::new(&mut self.stream).poll_read(cx, out);
         if read.is_ready() {
             self.activity.touch();
@@ -218,7 +248,7 @@ impl AsyncWrite for WatchedStream {
         cx: &mut Context<'_>,
         data: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.poll_cut(cx)?;
+        self.cut.poll(cx)?;
         let written = Pin::new(&mut self.stream).poll_write(cx, data);
         if written.is_ready() {
             self.activity.touch();
@@ -232,5 +262,31 @@ impl AsyncWrite for WatchedStream {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_cut_is_told_to_all_that_ask_however_often() {
+        let mut cx = Context::from_waker(Waker::noop());
+        let (cutting, mut signal) = CutSignal::new();
+        let over = is_cut(signal.cut.clone());
+        assert!(signal.poll(&mut cx).is_ok());
+        cutting.send_replace(true);
+        drop(cutting);
+        // What reads and what writes ask one after the other.
+        for _ in 0..3 {
+            let error = signal.poll(&mut cx).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::ConnectionAborted);
+        }
+        over.await;
+        let (cutting, mut signal) = CutSignal::new();
+        drop(cutting);
+        assert!(signal.poll(&mut cx).is_err(), "its task broke off");
     }
 }

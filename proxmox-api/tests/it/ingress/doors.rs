@@ -229,7 +229,7 @@ async fn what_is_over_while_the_way_into_the_container_is_made_gets_no_connectio
     let name = &host[host.find('-').unwrap() + 1..host.find('.').unwrap()];
     let app = &site.app().app;
     let lease = app.store.lease_by_guest_name(name).await.unwrap().unwrap();
-    let wanted = (StreamKind::Web, server.port);
+    let wanted = (StreamKind::Web([127, 0, 0, 1].into()), server.port);
     for (still, expected) in [(true, None), (false, Some("Over"))] {
         let allowed = Box::new(move || Box::pin(async move { Ok(still) }) as Pin<Box<_>>);
         let opened = stream::open(app, &lease, wanted, Duration::from_secs(60), allowed).await;

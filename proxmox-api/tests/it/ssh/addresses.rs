@@ -4,6 +4,10 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use proxmox_api::{
+    lease::guest::stream::{self, StillAllowed},
+    memory::guest_streams::StreamKind,
+};
 use serde_json::{Value, json};
 
 use super::server::SshGuest;
@@ -16,6 +20,56 @@ impl SshGuest {
         let begun = Instant::now();
         let answer = self.session.get(app, &self.path("access")).await;
         (answer.body, begun.elapsed())
+    }
+
+    /// What a visitor or an SSH client gets who comes first, how long it takes, and how many
+    /// connections are made for them, beside those of an owner's try.
+    async fn visited(&self) -> (Option<String>, Duration, [usize; 2]) {
+        let before = self.dialled.load(Ordering::Relaxed);
+        self.tried().await;
+        let tried = self.dialled.load(Ordering::Relaxed) - before;
+        let app = &self.guest.app.app;
+        app.drop_guest(&self.lease_id);
+        let lease = app.store.lease(&self.lease_id).await.unwrap().unwrap();
+        let (before, begun) = (self.dialled.load(Ordering::Relaxed), Instant::now());
+        let allowed: StillAllowed = Box::new(|| Box::pin(async { Ok(true) }));
+        let (wanted, idle) = ((StreamKind::Ssh, 22), Duration::from_secs(60));
+        let opened = stream::open(app, &lease, wanted, idle, allowed).await;
+        let refused = opened.err().map(|refused| format!("{refused:?}"));
+        let dialled = self.dialled.load(Ordering::Relaxed) - before;
+        (refused, begun.elapsed(), [dialled, tried])
+    }
+}
+
+#[tokio::test]
+#[cfg_attr(
+    not(has_sshd),
+    ignore = "needs OpenSSH's server (Debian: openssh-server)"
+)]
+#[cfg_attr(
+    all(has_sshd, not(has_mount)),
+    ignore = "needs the right to mount a file system"
+)]
+async fn a_visitor_who_comes_first_leads_to_no_address_that_was_not_looked_at() {
+    let mut ssh = SshGuest::start().await;
+    assert!(ssh.visited().await.2[0] > 0, "the container is asked");
+    let mut visits = Vec::new();
+    ssh.reachable.store(false, Ordering::Relaxed);
+    visits.push(("nothing answers", ssh.visited().await));
+    ssh.reachable.store(true, Ordering::Relaxed);
+    ssh.server.stop();
+    visits.push(("a closed port", ssh.visited().await));
+    for address in ["127.0.0.1", "169.254.169.254"] {
+        let sql = format!("UPDATE leases SET ip = '{address}'");
+        ssh.guest.app.rewrite(&sql);
+        visits.push((address, ssh.visited().await));
+    }
+    let forbidden = visits.iter().skip(2);
+    assert!(forbidden.clone().all(|(_, visit)| visit.2 == [0, 0]));
+    for (what, (refused, time, [dialled, tried])) in visits {
+        assert_eq!(refused.as_deref(), Some("Obstacle(NoAnswer)"), "{what}");
+        assert_eq!(dialled, tried, "{what}");
+        assert!(time >= Duration::from_secs(2), "{what}: {time:?}");
     }
 }
 
