@@ -14,17 +14,23 @@ inBrowser('the published ports of a container', (stage) => {
   before(() => ({ site } = stage));
 
   /** What a browser that knows nothing of the owner gets at an address. */
-  async function asStranger(address, look) {
+  async function stranger(address, { warned = false } = {}) {
     const context = await stage.browser.newContext();
     try {
       const page = await context.newPage();
       const response = await page.goto(address);
-      return await look({ status: response.status(), text: await page.locator('body').innerText(), url: page.url() });
+      if (warned) {
+        await page.getByText('This page is by a customer').waitFor();
+        assert.deepEqual(await violations(page), []);
+        await page.getByRole('link', { name: 'Open it' }).click();
+        await page.waitForURL(address);
+        await page.reload();
+      }
+      return { status: response.status(), text: await page.locator('body').innerText(), url: page.url() };
     } finally {
       await context.close();
     }
   }
-  const stranger = (address) => asStranger(address, (seen) => seen);
 
   /** The tab that an action opens. */
   async function tabOf(page, act) {
@@ -96,7 +102,7 @@ inBrowser('the published ports of a container', (stage) => {
 
     await access.selectOption('public');
     await panel.getByText('Port 8080 is open to everybody.').waitFor();
-    assert.equal((await stranger(url)).text, 'Hello from the box');
+    assert.equal((await stranger(url, { warned: true })).text, 'Hello from the box', 'once they are warned');
     await page.setViewportSize(PHONE);
     await panel.scrollIntoViewIfNeeded();
     await customer.picture('ports-phone');

@@ -19,6 +19,7 @@ pub(super) struct SetUpContainerSsh;
 fn access_view(access: &GuestAccess) -> Value {
     without_nulls(json!({
         "via": access.via, "reason": access.reason, "canSetUp": access.can_set_up,
+        "temporary": access.temporary.then_some(true),
     }))
 }
 
@@ -30,7 +31,11 @@ fn access_summary(access: &GuestAccess) -> String {
                 .to_owned()
         }
         GuestRoute::Terminal => {
-            format!("The container is reached over its terminal only. {reason}")
+            let later = match access.temporary {
+                true => " SSH may come about by itself in a moment.",
+                false => "",
+            };
+            format!("The container is reached over its terminal only. {reason}{later}")
         }
     };
     text.trim_end().to_owned()
@@ -39,7 +44,7 @@ fn access_summary(access: &GuestAccess) -> String {
 impl Tool for GetContainerAccess {
     const NAME: &'static str = "get_container_access";
     const CLASS: ToolClass = ToolClass::Free;
-    const DESCRIPTION: &'static str = "Says whether a container is reached over SSH, which files, background commands and the options of commands need, or over its terminal only, and why. The customer has to be signed in.";
+    const DESCRIPTION: &'static str = "Says whether a container is reached over SSH, which files, background commands and the options of commands need, or over its terminal only, and why; `temporary` means that SSH may come about by itself, so that it is worth another look in some seconds. The customer has to be signed in.";
     type Arguments = ContainerArguments;
     type Response = GuestAccess;
 

@@ -113,7 +113,7 @@ pub enum Command {
         /// What is leased.
         #[command(flatten)]
         wanted: LeaseArguments,
-        /// Open a shell in it over SSH
+        /// Open a shell in it: over SSH, or by its console where it has no SSH
         #[arg(long, conflicts_with = "json")]
         ssh: bool,
     },
@@ -150,6 +150,11 @@ pub enum Command {
     },
     /// Open a shell over SSH, or run a command by it, with the system's ssh
     Ssh(SshArguments),
+    /// Open a container's console on this terminal: a shell that needs no SSH; costs a call
+    Console {
+        /// Its name, number or lease id
+        container: String,
+    },
     /// Connect standard input and output with a container's SSH server, as ssh's ProxyCommand
     Proxy {
         /// Its name, number or lease id

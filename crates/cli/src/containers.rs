@@ -97,19 +97,22 @@ pub async fn find_for_ssh(api: &Api, named: &str) -> Result<Container, Failure> 
     Ok(container)
 }
 
-/// Waits until SSH works, for as long as it may come about by itself. What does not come is told by
-/// the request that needs it.
-pub async fn await_ssh(api: &Api, container: &Container) {
+/// Waits until SSH works, for as long as it may come about by itself, and tells why it does not.
+/// Where that is not known, the request that needs SSH tells it.
+pub async fn await_ssh(api: &Api, container: &Container) -> Option<String> {
     let deadline = Instant::now() + LONGEST_START;
     let mut pause = FIRST_PAUSE;
     let path = container.below("access");
     loop {
         let told = api.call(Method::GET, &path, None).await;
         let Ok(access) = told.and_then(|told| read::<GuestAccess>(&told)) else {
-            return;
+            return None;
         };
-        if access.via == GuestRoute::Ssh || !access.temporary || Instant::now() >= deadline {
-            return;
+        if access.via == GuestRoute::Ssh {
+            return None;
+        }
+        if !access.temporary || Instant::now() >= deadline {
+            return Some(access.reason.unwrap_or_default());
         }
         api.settings
             .progress("waiting until its SSH server answers …");

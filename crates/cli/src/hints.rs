@@ -52,7 +52,8 @@ pub fn container(command: &Command) -> Option<String> {
             | PortsAction::Visit { container, .. }
             | PortsAction::Close { container, .. } => container,
         },
-        Command::Proxy { container }
+        Command::Console { container }
+        | Command::Proxy { container }
         | Command::Renew { container, .. }
         | Command::Stop { container }
         | Command::Start { container } => container,

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::net::TcpStream;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
 
@@ -35,17 +35,7 @@ pub async fn measure_ssh(extent: &BenchSize) {
     let customer = Customer::new(&stage).await;
     let ctid = customer.lease(&stage).await;
     let token = customer.sign_in(&stage).await;
-    let access = format!("{}/lease/{ctid}/access", stage.url());
-    let deadline = Instant::now() + Duration::from_secs(30);
-    loop {
-        let request = stage.http.get(&access).bearer_auth(&token);
-        let access: Value = request.send().await.unwrap().json().await.unwrap();
-        if access["via"] == "ssh" {
-            break;
-        }
-        assert!(Instant::now() < deadline, "SSH does not work: {access}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    stage.await_ssh(ctid, &token).await;
     commands(&stage, &customer, ctid, extent.commands, OVER_SSH).await;
 }
 

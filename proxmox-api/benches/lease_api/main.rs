@@ -1,7 +1,7 @@
 //! The cost of the lease API. `cargo xtask bench` runs this and compares the figures with their
 //! aims. To run it alone: `cargo bench -p proxmox-api --bench lease_api`, with `-- --quick` for a
 //! short run whose figures mean nothing, and `-- databases history calls leases list consoles
-//! hostile ends` for some of it.
+//! ingress hostile ends` for some of it.
 //!
 //! The service is a separate process, as in an installation, with its ordinary log and a store on
 //! disk. The customers and the simulated Proxmox run in this process, so that the service's
@@ -22,6 +22,7 @@ mod figures;
 mod fill;
 mod history;
 mod hostile;
+mod ingress;
 mod leases;
 mod list;
 mod load;
@@ -57,6 +58,12 @@ pub struct BenchSize {
     pub keys: usize,
     /// Consoles open at once.
     pub consoles: usize,
+    /// Requests through the ingress.
+    pub requests: usize,
+    /// Megabytes of a large body.
+    pub megabytes: usize,
+    /// WebSockets to published ports.
+    pub websockets: usize,
     /// Leases that end.
     pub ends: usize,
     /// Seconds in which those leases end.
@@ -80,6 +87,9 @@ const FULL: BenchSize = BenchSize {
     commands: 30,
     keys: 300,
     consoles: 100,
+    requests: 500,
+    megabytes: 1_000,
+    websockets: 1_000,
     ends: 500,
     ends_within: 60,
     time_scale: 1.0,
@@ -97,6 +107,9 @@ const QUICK: BenchSize = BenchSize {
     commands: 2,
     keys: 5,
     consoles: 2,
+    requests: 3,
+    megabytes: 1,
+    websockets: 2,
     ends: 5,
     ends_within: 2,
     time_scale: 0.01,
@@ -111,13 +124,14 @@ const FAST: f64 = 0.001;
 /// The reason why PostgreSQL has no figure.
 const NO_SERVER: &str = "PostgreSQL is not installed";
 
-const PARTS: [&str; 8] = [
+const PARTS: [&str; 9] = [
     "databases",
     "history",
     "calls",
     "leases",
     "list",
     "consoles",
+    "ingress",
     "hostile",
     "ends",
 ];
@@ -174,6 +188,9 @@ async fn measure(extent: &BenchSize, parts: &[&str]) {
         consoles::measure(&stage, extent).await;
         drop(stage);
         consoles::measure_ssh(extent).await;
+    }
+    if wanted("ingress") {
+        ingress::measure(extent).await;
     }
     if wanted("hostile") {
         let stage = BenchTestbed::start(FAST).await;

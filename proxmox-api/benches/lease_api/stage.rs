@@ -2,6 +2,7 @@
 
 use std::{
     fs::File,
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::Arc,
@@ -9,6 +10,7 @@ use std::{
 };
 
 use pve_sim::{ShellMode, Sim, SimConfig};
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
@@ -33,31 +35,38 @@ pub struct BenchTestbed {
     pub sim: Arc<Sim>,
     /// How long a container takes to get its address at the start.
     pub address_delay: Duration,
+    /// The listener of published ports, if there is one.
+    pub ingress: Option<SocketAddr>,
     folder: Arc<TempDir>,
 }
 
 impl BenchTestbed {
     /// Starts with one node.
     pub async fn start(time_scale: f64) -> Self {
-        Self::of(&["pve"], time_scale, None, false).await
+        Self::of(&["pve"], time_scale, None, WaysIn::Terminal).await
     }
 
     /// Starts with one node whose containers have SSH servers, by the simulator's program.
     pub async fn with_ssh(time_scale: f64) -> Self {
-        Self::of(&["pve"], time_scale, None, true).await
+        Self::of(&["pve"], time_scale, None, WaysIn::Ssh).await
+    }
+
+    /// The same, and publishes their ports.
+    pub async fn with_ingress(time_scale: f64) -> Self {
+        Self::of(&["pve"], time_scale, None, WaysIn::Visitors).await
     }
 
     /// Starts with one node and a server's database.
     pub async fn with_database(time_scale: f64, database: &str) -> Self {
-        Self::of(&["pve"], time_scale, Some(database), false).await
+        Self::of(&["pve"], time_scale, Some(database), WaysIn::Terminal).await
     }
 
     /// Starts with a cluster.
     pub async fn on(nodes: &[&str], time_scale: f64) -> Self {
-        Self::of(nodes, time_scale, None, false).await
+        Self::of(nodes, time_scale, None, WaysIn::Terminal).await
     }
 
-    async fn of(nodes: &[&str], time_scale: f64, database: Option<&str>, ssh: bool) -> Self {
+    async fn of(nodes: &[&str], time_scale: f64, database: Option<&str>, ways: WaysIn) -> Self {
         service::crypto::install_ring_provider();
         let config = SimConfig {
             nodes: nodes.iter().map(|node| (*node).to_owned()).collect(),
@@ -73,12 +82,22 @@ impl BenchTestbed {
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let address = format!("127.0.0.1:{}", free_port().await);
+        let ingress = match ways {
+            WaysIn::Visitors => Some(SocketAddr::from(([127, 0, 0, 1], free_port().await))),
+            _ => None,
+        };
         let stage = Self {
             service: Arc::new(Service::start(
-                &address, &sim, nodes, &folder, database, ssh,
+                &address,
+                &sim,
+                nodes,
+                &folder,
+                database,
+                (ways, ingress),
             )),
             address,
             http,
+            ingress,
             sim: Arc::new(sim),
             address_delay,
             folder: Arc::new(folder),
@@ -96,7 +115,7 @@ impl BenchTestbed {
             &["pve"],
             &self.folder,
             Some(database),
-            false,
+            (WaysIn::Terminal, None),
         );
         let replica = Self {
             service: Arc::new(service),
@@ -117,6 +136,21 @@ impl BenchTestbed {
         tokio::time::sleep(SETTLED).await;
     }
 
+    /// Waits until SSH into a container works.
+    pub async fn await_ssh(&self, ctid: u32, token: &str) {
+        let access = format!("{}/lease/{ctid}/access", self.url());
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let request = self.http.get(&access).bearer_auth(token);
+            let access: Value = request.send().await.unwrap().json().await.unwrap();
+            if access["via"] == "ssh" {
+                return;
+            }
+            assert!(Instant::now() < deadline, "SSH does not work: {access}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// The file of the store.
     pub fn database(&self) -> PathBuf {
         self.folder.path().join(FILE)
@@ -125,6 +159,17 @@ impl BenchTestbed {
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
+}
+
+/// The ways into containers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum WaysIn {
+    /// The terminal alone.
+    Terminal,
+    /// SSH as well.
+    Ssh,
+    /// SSH, and published ports by it.
+    Visitors,
 }
 
 /// The simulator's program, which is built beside the service's. It runs in containers as their SSH
@@ -144,8 +189,10 @@ impl Service {
         nodes: &[&str],
         folder: &TempDir,
         database: Option<&str>,
-        ssh: bool,
+        (ways, ingress): (WaysIn, Option<SocketAddr>),
     ) -> Self {
+        let ssh = ways != WaysIn::Terminal;
+        let ingress = ingress.map_or(0, |ingress| ingress.port()).to_string();
         let port = address.rsplit_once(':').unwrap().1;
         let file = |name: &str| folder.path().join(name);
         let beside = file(FILE).to_str().unwrap().to_owned();
@@ -153,7 +200,7 @@ impl Service {
             .env_clear()
             .envs([
                 ("PORT", port),
-                ("INGRESS_PORT", "0"),
+                ("INGRESS_PORT", &ingress),
                 ("SSH_PORT", "0"),
                 // Public development account 1.
                 ("ADDRESS", "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"),

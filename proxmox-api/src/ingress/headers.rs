@@ -6,11 +6,15 @@ use std::net::IpAddr;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
+use crate::lease::ports::ACCESS_QUERY;
+
 /// The header by which programs show a token.
 pub(super) const ACCESS_HEADER: &str = "x-infra402-access";
 /// The cookies of this service: the first where addresses have TLS. Browsers take one with this
 /// prefix for the very host that set it only.
 pub(super) const COOKIES: [&str; 2] = ["__Host-infra402-access", "infra402-access"];
+/// The cookies of browsers that have shown the warning of public ports, in the same way.
+pub(super) const SEEN_COOKIES: [&str; 2] = ["__Host-infra402-seen", "infra402-seen"];
 
 /// Headers of one connection, beside those that `Connection` names.
 const HOP_BY_HOP: [&str; 9] = [
@@ -49,6 +53,17 @@ pub(super) fn for_guest(headers: &HeaderMap, visitor: &Visitor, upgrade: bool) -
         kept.remove(name);
     }
     keep_foreign_cookies(&mut kept);
+    let shows_token = |value: &HeaderValue| {
+        let query = ACCESS_QUERY.as_bytes();
+        value
+            .as_bytes()
+            .windows(query.len())
+            .any(|part| part == query)
+    };
+    // Browsers are led on before they show a page; other clients may keep the address that they had.
+    if kept.get(header::REFERER).is_some_and(shows_token) {
+        kept.remove(header::REFERER);
+    }
     for (name, value) in [
         ("host", visitor.host.as_str()),
         ("x-forwarded-host", &visitor.host),
@@ -111,12 +126,26 @@ pub(super) fn asks_for_websocket(headers: &HeaderMap) -> bool {
 /// The tokens that a request shows in cookies of ours. A page of another container may have set
 /// more of the same name, so each is tried.
 pub(super) fn tokens_in_cookies(headers: &HeaderMap, secure: bool) -> impl Iterator<Item = &str> {
-    let name = COOKIES[usize::from(!secure)];
+    cookies(headers, COOKIES[usize::from(!secure)])
+}
+
+/// Whether a browser has shown the warning of public ports.
+pub(super) fn has_seen_warning(headers: &HeaderMap, secure: bool) -> bool {
+    let mut seen = cookies(headers, SEEN_COOKIES[usize::from(!secure)]);
+    seen.next().is_some()
+}
+
+fn cookies<'a>(headers: &'a HeaderMap, name: &'static str) -> impl Iterator<Item = &'a str> {
     let cookies = headers.get_all(header::COOKIE).into_iter();
     cookies
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(';'))
         .filter_map(move |cookie| cookie.trim().strip_prefix(name)?.strip_prefix('='))
+}
+
+/// The names of cookies that no container sees or sets.
+fn own_cookies() -> impl Iterator<Item = &'static str> {
+    COOKIES.into_iter().chain(SEEN_COOKIES)
 }
 
 fn add_upgrade(headers: &mut HeaderMap) {
@@ -159,7 +188,7 @@ fn keep_foreign_cookies(headers: &mut HeaderMap) {
     let is_ours = |cookie: &[u8]| {
         let name = cookie.split(|byte| *byte == b'=').next();
         let name = name.unwrap_or_default().trim_ascii();
-        COOKIES.iter().any(|own| own.as_bytes() == name)
+        own_cookies().any(|own| own.as_bytes() == name)
     };
     let kept: Vec<HeaderValue> = headers
         .get_all(header::COOKIE)
@@ -186,7 +215,7 @@ fn host_only(cookie: &HeaderValue) -> Option<HeaderValue> {
     let pair = parts.next()?;
     let name = pair.split(|byte| *byte == b'=').next()?.trim_ascii();
     let is_ours = |own: &str| own.as_bytes().eq_ignore_ascii_case(name);
-    if COOKIES.iter().any(|own| is_ours(own)) {
+    if own_cookies().any(is_ours) {
         return None;
     }
     let is_domain = |part: &[u8]| {
@@ -254,10 +283,11 @@ mod tests {
             ("x-infra402-client", "127.0.0.1"),
             ("expect", "100-continue"),
             ("trailer", "x-forwarded-for"),
+            ("referer", "https://80-x.guest.test/a?infra402_access=t"),
             ("authorization", "Bearer of-the-app"),
             (
                 "cookie",
-                "a=1; __Host-infra402-access=t; b=infra402-access=2",
+                "a=1; __Host-infra402-access=t; b=infra402-access=2; infra402-seen=1",
             ),
             ("cookie", "infra402-access=t"),
             ("cookie", " infra402-access = t;c=3"),
@@ -287,6 +317,7 @@ mod tests {
                 "__Host-infra402-access=forged; Path=/; Secure",
             ),
             ("set-cookie", "INFRA402-access=forged"),
+            ("set-cookie", "__host-infra402-seen=1"),
             ("set-cookie2", "c=1"),
             ("clear-site-data", "\"cookies\""),
             ("alt-svc", "h3=\":443\""),

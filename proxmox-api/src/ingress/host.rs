@@ -11,8 +11,8 @@ use crate::lease::ports::name;
 pub(super) enum RequestTarget<'a> {
     /// A published port, perhaps.
     Port {
-        /// The port in the container.
-        port: u16,
+        /// The port in the container; without one, the lowest that is published.
+        port: Option<u16>,
         /// The container's name.
         name: &'a str,
     },
@@ -59,7 +59,14 @@ pub(super) fn target<'a>(host: &'a str, domain: &str) -> RequestTarget<'a> {
         return RequestTarget::Listener;
     };
     match name::parse_label(label) {
-        Some((port, name)) => RequestTarget::Port { port, name },
+        Some((port, name)) => RequestTarget::Port {
+            port: Some(port),
+            name,
+        },
+        None if name::is_name(label) => RequestTarget::Port {
+            port: None,
+            name: label,
+        },
         None => RequestTarget::NoName,
     }
 }
@@ -107,15 +114,15 @@ mod tests {
     fn only_one_label_of_the_right_form_is_a_port() {
         let of = |host: &str| target(host, "guest.test") == RequestTarget::NoName;
         let label = format!("80-{NAME}.guest.test");
-        let port = RequestTarget::Port {
-            port: 80,
-            name: NAME,
-        };
-        assert_eq!(target(&label, "guest.test"), port);
+        let port = |port| RequestTarget::Port { port, name: NAME };
+        assert_eq!(target(&label, "guest.test"), port(Some(80)));
+        let bare = format!("{NAME}.guest.test");
+        assert_eq!(target(&bare, "guest.test"), port(None));
         for host in [
             "www.guest.test".to_owned(),
             format!("x.80-{NAME}.guest.test"),
-            format!("{NAME}.guest.test"),
+            format!("{NAME}0.guest.test"),
+            format!("x.{NAME}.guest.test"),
             ".guest.test".to_owned(),
         ] {
             assert!(of(&host), "{host}");

@@ -10,14 +10,18 @@
 //! | `origin` | whether the visitor's cookie counts, by the page that had the request sent |
 //! | `headers` | what passes between the two |
 //! | `forward` | the exchange |
+//! | `early_answer` | an answer that comes before the end of the request |
 //! | `refusal` | what is said in place of an answer |
+//! | `warning` | what a browser shows before a public port's first page |
 
 mod access;
+mod early_answer;
 mod forward;
 mod headers;
 mod host;
 mod origin;
 mod refusal;
+mod warning;
 
 use std::time::Duration;
 
@@ -34,7 +38,9 @@ use service::{
     serve::{BodyTimeout, ServerLimits},
 };
 
-use self::{access::Admission, headers::Visitor, host::RequestTarget, refusal::Refusal};
+use self::{
+    access::Admission, headers::Visitor, host::RequestTarget, refusal::Refusal, warning::Before,
+};
 use crate::{
     config::GuestDomain,
     lease::{
@@ -114,13 +120,25 @@ async fn answer(
     let upgrade = headers::asks_for_websocket(&parts.headers);
     let seen = (&parts.method, &parts.uri, &parts.headers);
     let admission = access::admit(app, &published, seen, (domain, name), upgrade);
+    let label = port.map_or_else(|| name.to_owned(), |port| name::label(port, name));
     let path = match admission.await.map_err(|error| internal(&error))? {
         Admission::Admit(path) => path,
-        Admission::LeadOn { path, cookie } => {
-            return Ok(lead_on(domain, &name::label(port, name), &path, cookie));
-        }
+        Admission::LeadOn { path, cookie } => return Ok(lead_on(domain, &label, &path, cookie)),
         Admission::Refuse => return Err(Refusal::Private),
     };
+    let port = published.port.port;
+    let public = published.port.access == PortAccess::Public;
+    if public {
+        let abuse = app.config.tenants.abuse_notice();
+        let asked = (&parts.method, &parts.headers);
+        match warning::before(asked, (domain, &label), &path, &abuse) {
+            Some(Before::Warning(page)) => return Ok(page),
+            Some(Before::Seen { path, cookie }) => {
+                return Ok(lead_on(domain, &label, &path, Some(cookie)));
+            }
+            None => {}
+        }
+    }
     // A body may be large; a client that stalls is still cut off.
     if let Some(timeout) = parts.extensions.get::<BodyTimeout>() {
         timeout.renew_with_each_chunk();
@@ -147,12 +165,15 @@ async fn answer(
         Ok(stream) => stream,
         Err(refused) => return Err(refused_stream(app, lease, port, refused).await),
     };
-    let public = published.port.access == PortAccess::Public;
     forward::send(stream, request, port, public, switching).await
 }
 
 /// The port behind a name, while the paid time of its lease runs.
-async fn published(app: &App, name: &str, port: u16) -> Result<Option<PublishedPort>, Refusal> {
+async fn published(
+    app: &App,
+    name: &str,
+    port: Option<u16>,
+) -> Result<Option<PublishedPort>, Refusal> {
     let found = app.store.published_port(name, port).await;
     let found = found.map_err(|error| internal(&error))?;
     Ok(found.filter(|published| stream::runs(app, &published.lease)))
@@ -165,7 +186,7 @@ fn still_published(app: &App, name: &str, published: &PublishedPort) -> StillAll
     Box::new(move || {
         let (app, name, epoch) = (app.clone(), name.clone(), epoch.clone());
         Box::pin(async move {
-            let now = app.store.published_port(&name, port).await?;
+            let now = app.store.published_port(&name, Some(port)).await?;
             Ok(now.is_some_and(|now| now.port.epoch == epoch && stream::runs(&app, &now.lease)))
         })
     })

@@ -66,13 +66,15 @@ mod tests {
             // Another port of the same container.
             vec![(site, "same-site"), ("origin", OWN)],
             vec![(site, "same-site"), ("referer", own_page.as_str())],
+            // Its name without a port.
+            vec![("origin", "https://0123456789ab.guest.test")],
         ] {
             assert!(may(&Method::GET, &headers), "{headers:?}");
         }
         for headers in [
             vec![("origin", OTHER)],
             vec![("origin", "null")],
-            vec![("origin", "https://0123456789ab.guest.test")],
+            vec![("origin", "https://ba9876543210.guest.test")],
             vec![("origin", "https://3000-0123456789ab.guest.test.example")],
             vec![(site, "same-site"), ("origin", OTHER)],
             vec![(site, "same-site"), ("referer", OTHER)],

@@ -62,7 +62,7 @@ impl Refusal {
                 404,
                 "not_found",
                 "There is nothing here",
-                "No machine has this address, or none has it any more.".into(),
+                "No container has this address, or none has it any more.".into(),
             ),
             Self::Private => (
                 403,
@@ -73,20 +73,20 @@ impl Refusal {
             Self::Full => (
                 429,
                 "busy",
-                "The machine is busy",
+                "The container is busy",
                 "It has as many connections as it may have. Try again in a moment.".into(),
             ),
             Self::NothingListens(port) => (
                 502,
                 "nothing_listens",
                 "Nothing listens here yet",
-                format!("The machine runs, and nothing listens on its port {port}. Start the server, and load this page again."),
+                format!("The container runs, and nothing listens on its port {port}. Start the server, and load this page again."),
             ),
             Self::NoHttp(port) => (
                 502,
                 "no_http",
                 "The answer cannot be read",
-                format!("What listens on port {port} of the machine broke off, or does not speak HTTP/1.1."),
+                format!("What listens on port {port} of the container broke off, or does not speak HTTP/1.1."),
             ),
             Self::Prohibited => (
                 502,
@@ -97,19 +97,19 @@ impl Refusal {
             Self::Off => (
                 503,
                 "stopped",
-                "The machine is switched off",
+                "The container is switched off",
                 "Its owner starts it from the board, or with POST /lease/{ctid}/start.".into(),
             ),
             Self::Unreachable(obstacle) => (
                 503,
                 "unreachable",
-                "The machine cannot be reached just now",
+                "The container cannot be reached just now",
                 obstacle.sentence().into(),
             ),
             Self::Late => (
                 504,
                 "timeout",
-                "The machine does not answer",
+                "The container does not answer",
                 "It took too long to begin its answer.".into(),
             ),
             Self::Internal => (
@@ -130,23 +130,12 @@ impl Refusal {
     pub(super) fn respond(self, shows_page: bool, abuse: &str) -> Response {
         let (status, code, heading, text) = self.parts();
         let mut response = match shows_page {
-            true => Html(page(heading, &text, abuse)).into_response(),
+            true => page(heading, &text, None, abuse),
             false => Json(json!({"error": {"code": code, "message": text}})).into_response(),
         };
         *response.status_mut() = StatusCode::from_u16(status).expect("a status of the table above");
         let headers = response.headers_mut();
-        for (name, value) in [
-            (header::CACHE_CONTROL, "no-store"),
-            (header::REFERRER_POLICY, "no-referrer"),
-            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-            (HeaderName::from_static("x-robots-tag"), "noindex, nofollow"),
-            (
-                header::CONTENT_SECURITY_POLICY,
-                "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-            ),
-        ] {
-            headers.insert(name, HeaderValue::from_static(value));
-        }
+        mark(headers);
         let wait = match self {
             Self::Full => Some(2_u64),
             Self::Off | Self::Unreachable(_) => Some(30),
@@ -170,43 +159,83 @@ pub(super) fn shows_page(request: &HeaderMap) -> bool {
         .is_some_and(|mode| mode == "navigate")
 }
 
-fn page(heading: &str, text: &str, abuse: &str) -> String {
+/// The headers of each response that is this service's own.
+fn mark(headers: &mut HeaderMap) {
+    for (name, value) in [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (HeaderName::from_static("x-robots-tag"), "noindex, nofollow"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        ),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+}
+
+/// What a browser shows before the first page of a public port: who is behind it. `next` leads on.
+pub(super) fn warning(host: &str, next: &str, abuse: &str) -> Response {
+    let text = format!(
+        "{host} is served by a container that somebody rents here. The operator of this service has \
+         not looked at it. Give it no passwords and no data of cards or wallets, unless you know \
+         whose it is."
+    );
+    let link = Some((next, "Open it"));
+    let mut response = page("This page is by a customer", &text, link, abuse);
+    mark(response.headers_mut());
+    response
+}
+
+fn page(heading: &str, text: &str, link: Option<(&str, &str)>, abuse: &str) -> Response {
     let [text, abuse] = [text, abuse.trim()].map(escaped);
+    let link = link.map_or(String::new(), |(address, label)| {
+        format!("<p><a href=\"{}\">{label}</a></p>", escaped(address))
+    });
     let abuse = match abuse.as_str() {
         "" => String::new(),
         abuse => format!("<p class=\"small\">{abuse}</p>"),
     };
-    format!(
+    Html(format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width\"><title>{heading}</title><style>\
          body{{font:16px/1.5 system-ui,sans-serif;max-width:34rem;margin:18vh auto;padding:0 1rem;\
          color:#1c1c1c;background:#fff}}h1{{font-size:1.4rem}}.small{{color:#5c5c5c;font-size:.85rem}}\
-         @media(prefers-color-scheme:dark){{body{{color:#e8e8e8;background:#161616}}.small{{color:#a0a0a0}}}}\
-         </style></head><body><main><h1>{heading}</h1><p>{text}</p>{abuse}</main></body></html>\n"
-    )
+         @media(prefers-color-scheme:dark){{body{{color:#e8e8e8;background:#161616}}.small{{color:#a0a0a0}}\
+         a{{color:#9ec1ff}}}}\
+         </style></head><body><main><h1>{heading}</h1><p>{text}</p>{link}{abuse}</main></body></html>\n"
+    ))
+    .into_response()
 }
 
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_page_is_for_browsers_that_show_one_and_escapes_what_the_operator_set() {
+    #[tokio::test]
+    async fn a_page_is_for_browsers_that_show_one_and_escapes_what_the_operator_set() {
         let mut navigates = HeaderMap::new();
         navigates.insert("sec-fetch-mode", HeaderValue::from_static("navigate"));
         assert!(shows_page(&navigates) && !shows_page(&HeaderMap::new()));
-        let page = Refusal::Off.respond(true, "");
+        let page = Refusal::Off.respond(true, "<a>&");
         assert_eq!(page.status(), 503);
         assert_eq!(page.headers()["retry-after"], "30");
         assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
         let json = Refusal::Off.respond(false, "");
         assert_eq!(json.headers()["content-type"], "application/json");
-        assert!(super::page("h", "t", "<a>&").contains("&lt;a&gt;&amp;"));
+        let body = axum::body::to_bytes(page.into_body(), usize::MAX);
+        let body = String::from_utf8(body.await.unwrap().into()).unwrap();
+        assert!(
+            body.contains("<p class=\"small\">&lt;a&gt;&amp;</p>"),
+            "{body}"
+        );
     }
 }

@@ -155,35 +155,40 @@ impl Store {
         Ok(all)
     }
 
-    /// The published port behind a name that is up, unless the container is gone.
+    /// The published port behind a name that is up, unless the container is gone; the lowest one
+    /// where none is asked for.
     ///
     /// # Errors
     /// The database failed.
     pub async fn published_port(
         &self,
         name: &str,
-        port: u16,
+        port: Option<u16>,
     ) -> Result<Option<PublishedPort>, StoreError> {
+        let (wanted, values) = match port {
+            Some(port) => ("AND port = ?2", owned_values![name, port]),
+            None => ("ORDER BY port LIMIT 1", owned_values![name]),
+        };
         let of_port = |column: &str| {
-            format!(
-                "(SELECT {column} FROM ports WHERE ports.lease_id = leases.lease_id AND port = ?2)"
-            )
+            format!("(SELECT {column} FROM ports WHERE ports.lease_id = leases.lease_id {wanted})")
         };
         let sql = format!(
-            "SELECT {COLUMNS}, {} AS access, {} AS epoch FROM leases WHERE state <> 'destroyed'
+            "SELECT {COLUMNS}, {} AS port, {} AS access, {} AS epoch FROM leases WHERE state <> 'destroyed'
                  AND lease_id = (SELECT lease_id FROM guest_names WHERE name = ?1 AND taken_down_at IS NULL)",
+            of_port("port"),
             of_port("access"),
             of_port("epoch"),
         );
         let read = |row: &Row<'_>| {
+            let port: Option<u16> = row.get("port")?;
             let access: Option<PortAccess> = row.get("access")?;
             let epoch: Option<String> = row.get("epoch")?;
-            Ok((read_lease(row)?, access.zip(epoch)))
+            Ok((read_lease(row)?, port.zip(access.zip(epoch))))
         };
-        let found = self.query(sql, owned_values![name, port], read).await?;
+        let found = self.query(sql, values, read).await?;
         let found = found.into_iter().next();
         Ok(found.and_then(|(lease, published)| {
-            let (access, epoch) = published?;
+            let (port, (access, epoch)) = published?;
             let port = Port {
                 port,
                 access,

@@ -2,6 +2,7 @@
 
 mod background;
 mod call;
+mod console;
 mod copy;
 mod exec;
 mod lease;
@@ -71,6 +72,7 @@ async fn perform(api: &Api, command: Command) -> Result<u8, Failure> {
         Command::Cp(arguments) => copy::run(api, &arguments).await,
         Command::Ports { action } => ports::run(api, &action).await,
         Command::Ssh(arguments) => ssh::run(api, &arguments).await,
+        Command::Console { container } => console::run(api, &container).await,
         Command::Proxy { container } => proxy::run(api, &container).await,
         Command::Renew { container, minutes } => renew::run(api, &container, minutes).await,
         Command::Stop { container } => power::run(api, &container, "stop").await,

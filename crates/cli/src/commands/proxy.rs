@@ -96,7 +96,7 @@ pub(super) async fn run(api: &Api, named: &str) -> Result<u8, Failure> {
 
 /// Reads standard input on a thread of its own. The second receiver gets its end at once, even while
 /// the first one still has input to be sent.
-fn read_input() -> (mpsc::Receiver<Bytes>, oneshot::Receiver<()>) {
+pub(super) fn read_input() -> (mpsc::Receiver<Bytes>, oneshot::Receiver<()>) {
     let (pieces, input) = mpsc::channel(16);
     let (end, end_of_input) = oneshot::channel();
     thread::spawn(move || {

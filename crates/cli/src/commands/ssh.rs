@@ -13,7 +13,7 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::show;
+use super::{console, show};
 use crate::{
     api::{Api, read},
     arguments::SshArguments,
@@ -59,13 +59,19 @@ pub(super) async fn run(api: &Api, arguments: &SshArguments) -> Result<u8, Failu
     show(api, &document, || Ok(block.trim_end().to_owned()))
 }
 
-/// Opens a shell in a container that was leased just now.
+/// Opens a shell in a container that was leased just now: over SSH, or by its console.
 ///
 /// # Errors
-/// It cannot be reached over SSH, or ssh cannot be started.
+/// Neither works, or ssh cannot be started.
 pub(super) async fn connect(api: &Api, container: &Container) -> Result<u8, Failure> {
-    containers::await_ssh(api, container).await;
-    start(prepare(api, container, "root").await?, &[])
+    let Some(reason) = containers::await_ssh(api, container).await else {
+        return start(prepare(api, container, "root").await?, &[]);
+    };
+    let reason = printable(&reason);
+    eprintln!(
+        "infra402: no SSH into the container ({reason}); this is its console, which costs a call"
+    );
+    console::open(api, container).await
 }
 
 async fn prepare(api: &Api, container: &Container, login: &str) -> Result<Connection, Failure> {

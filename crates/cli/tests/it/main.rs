@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod cable;
+mod console;
 mod documents;
 mod hostile;
 mod life;

@@ -14,7 +14,7 @@ pub enum Aim {
 }
 
 /// The figures that have an aim, by name.
-const AIMS: [(&str, Aim); 33] = [
+const AIMS: [(&str, Aim); 37] = [
     ("402 challenges", Aim::Over(20_000.0)),
     ("paid calls, 1 at a time", Aim::Over(3_000.0)),
     ("paid calls, 16 at a time", Aim::Over(3_000.0)),
@@ -25,6 +25,19 @@ const AIMS: [(&str, Aim); 33] = [
     ("Proxmox requests for a list", Aim::Exactly(1.0)),
     ("memory, idle", Aim::Under(30.0)),
     ("memory, under load", Aim::Under(80.0)),
+    ("added to a request by the ingress, median", Aim::Under(3.0)),
+    (
+        "large body out of a published port, by the service's processor time",
+        Aim::Over(100.0),
+    ),
+    (
+        "large body into a published port, by the service's processor time",
+        Aim::Over(100.0),
+    ),
+    (
+        "memory for each idle WebSocket to a published port",
+        Aim::Under(150.0),
+    ),
     ("memory, containers that flood", Aim::Under(100.0)),
     ("deadline spread, 500 in a minute", Aim::Under(10.0)),
     ("PostgreSQL over SQLite", Aim::Over(0.6)),

@@ -13,7 +13,13 @@ pub(super) async fn let_in(store: &Store) {
     }
     assert_eq!(store.ports(&id).await.unwrap().len(), 1);
     assert_eq!(store.ports_of_wallet(&payer).await.unwrap().len(), 1);
-    assert!(store.published_port("a1", 80).await.unwrap().is_some());
+    assert!(
+        store
+            .published_port("a1", Some(80))
+            .await
+            .unwrap()
+            .is_some()
+    );
     assert!(store.lease_by_guest_name("a1").await.unwrap().is_some());
     assert!(store.owner_of_guest_name("a1").await.unwrap().is_some());
     let kept = store.keep_port_ticket("ticket", &id, 80, NOW + 60, NOW);
