@@ -29,7 +29,6 @@ use crate::{
     BenchSize, FAST,
     customer::Customer,
     figures::{durations, figure, skip},
-    process,
     stage::{BenchTestbed, simulator_program},
 };
 
@@ -38,8 +37,8 @@ const ADDED_TO_SSH: &str = "added to a request by the ingress, beyond SSH, media
 const OUT_OF: &str = "large body out of a published port, by the service's processor time";
 const INTO: &str = "large body into a published port, by the service's processor time";
 const MEMORY: &str = "memory for each idle WebSocket to a published port";
-/// Connections of visitors that a lease may have open.
-const PER_LEASE: usize = 20;
+/// Connections that the visitors of one network may have to a lease.
+const PER_LEASE: usize = 16;
 const MB: usize = 1_000_000;
 const PIECE: usize = 64 * 1024;
 
@@ -179,7 +178,7 @@ async fn transfers(stage: &BenchTestbed, lease: &Published, server: SocketAddr, 
     };
     for (name, word, upload) in [(OUT_OF, "out of", None), (INTO, "into", Some(upload))] {
         let mut spent = [Duration::ZERO; 2];
-        let before = process::processor_time(stage.service.pid());
+        let before = stage.service.processor_times();
         for (index, to) in [server, lease.ingress].into_iter().enumerate() {
             let request = upload.as_ref().map_or_else(download, |make| make());
             let start = Instant::now();
@@ -190,9 +189,8 @@ async fn transfers(stage: &BenchTestbed, lease: &Published, server: SocketAddr, 
                 Some(_) => assert!(received > 0),
             }
         }
-        let worked = process::processor_time(stage.service.pid()) - before;
-        // A short run may take less than a tick of the clock.
-        let worked = worked.max(Duration::from_millis(10)).as_secs_f64();
+        let worked = stage.service.processor_times().since(&before);
+        let worked = worked.as_secs_f64();
         let rate = |seconds: f64| bytes as f64 / MB as f64 / seconds;
         figure(name, rate(worked), "MB/s/core");
         let label = format!("the same {word} a published port, by the clock");
