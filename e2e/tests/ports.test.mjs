@@ -55,6 +55,7 @@ inBrowser('the published ports of a container', (stage) => {
     await customer.payButton(await customer.slip(page.locator('.answer').last())).click();
     const answer = page.locator('.answer').last();
     await answer.getByText(/http\.server serves/).waitFor({ timeout: 60_000 });
+    await answer.getByText('Runs in the background', { exact: true }).waitFor();
     const url = await answer.locator('.port-address .link').innerText();
     assert.match(url, /^http:\/\/8080-[0-9a-z]{12}\.localhost:\d+\/$/);
     await answer.locator('.port-address').scrollIntoViewIfNeeded();

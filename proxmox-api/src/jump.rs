@@ -37,7 +37,7 @@ const LONGEST_UNUSED: Duration = Duration::from_secs(600);
 pub fn jump_host(app: &App, config: &JumpHostConfig) -> JumpHost {
     let api = &app.config.public_base_url;
     let help = format!(
-        "This is a jump host: it leads to the machines of your leases, by keys that are added to them.\n\
+        "This is a jump host: it leads to the containers of your leases, by keys that are added to them.\n\
          It has no shell. Use `ssh -J {host} root@NAME`; GET {api}/lease/LEASE/ssh gives the name and a block for ~/.ssh/config.\n\
          A key that is refused here is of no lease that runs, or an RSA key, which this server does not take.\n\
          RSA keys work by `ProxyCommand infra402 proxy LEASE`, or add an Ed25519 key: ssh-keygen -t ed25519.\n",

@@ -8,10 +8,18 @@ use crate::{
 };
 
 /// Words of the service's advice, and the command that does the same.
-const COMMANDS: [(&str, &str); 7] = [
+const COMMANDS: [(&str, &str); 9] = [
     (
         "POST /lease/{ctid}/start, free with a session",
         "infra402 start CONTAINER",
+    ),
+    (
+        "POST /lease/{lease}/access, free with a session",
+        "infra402 call POST /lease/NUMBER/access, with the number that infra402 ls shows",
+    ),
+    (
+        "GET /lease/{lease}/commands/",
+        "infra402 commands logs CONTAINER ",
     ),
     ("renew the lease", "infra402 renew CONTAINER"),
     ("sign in with the wallet and GET /leases", "infra402 ls"),
@@ -100,6 +108,15 @@ mod tests {
             (
                 "or renew the lease, which starts it as well",
                 "or infra402 renew box, which starts it as well",
+            ),
+            (
+                "set SSH up: POST /lease/{lease}/access, free with a session",
+                "set SSH up: infra402 call POST /lease/NUMBER/access, with the number that \
+                 infra402 ls shows",
+            ),
+            (
+                "look for it: GET /lease/{lease}/commands/cmd_1",
+                "look for it: infra402 commands logs box cmd_1",
             ),
             (
                 "PUT /lease/lease_1/ports/80",

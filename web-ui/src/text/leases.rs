@@ -1,6 +1,6 @@
 //! The board of leases, the quick form and the terminal.
 
-use api_types::{LeaseStatus, TrafficStep, TrafficUsage};
+use api_types::{ExecResponse, LeaseStatus, TrafficStep, TrafficUsage};
 
 use crate::format::bytes;
 
@@ -150,6 +150,18 @@ pub fn exit_code(code: i32) -> String {
 }
 /// A command did not end in time.
 pub const TIMED_OUT: &str = "Stopped: out of time";
+/// A command goes on in the container.
+pub const IN_BACKGROUND: &str = "Runs in the background";
+/// Whether the command runs on, or how it ended: the step that gives the pill its colour, and the
+/// words. A command in the background has no exit code, because it has not ended.
+pub fn command_state(response: &ExecResponse) -> (&'static str, String) {
+    match (&response.command_id, response.exit_code) {
+        (Some(_), _) => ("running", IN_BACKGROUND.to_owned()),
+        (None, Some(0)) => ("completed", exit_code(0)),
+        (None, Some(code)) => ("failed", exit_code(code)),
+        (None, None) => ("failed", TIMED_OUT.to_owned()),
+    }
+}
 /// Output is missing.
 pub const TRUNCATED: &str = "Output was cut";
 /// What a command printed.
@@ -313,6 +325,28 @@ pub mod terminal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn state(fields: &serde_json::Value) -> (&'static str, String) {
+        let mut response = serde_json::json!({
+            "ctid": 100, "upid": "", "output": "", "stdout": "", "stderr": "", "exitCode": null,
+            "timedOut": false, "truncated": false,
+        });
+        let given = fields.as_object().unwrap().clone();
+        response.as_object_mut().unwrap().extend(given);
+        command_state(&serde_json::from_value(response).unwrap())
+    }
+
+    #[test]
+    fn a_command_in_the_background_has_not_run_out_of_time() {
+        let begun = state(&serde_json::json!({"commandId": "cmd_1"}));
+        assert_eq!(begun, ("running", "Runs in the background".to_owned()));
+        let ended = state(&serde_json::json!({"exitCode": 0}));
+        assert_eq!(ended, ("completed", "Exit code 0".to_owned()));
+        let failed = state(&serde_json::json!({"exitCode": 2}));
+        assert_eq!(failed, ("failed", "Exit code 2".to_owned()));
+        let late = state(&serde_json::json!({"timedOut": true}));
+        assert_eq!(late, ("failed", "Stopped: out of time".to_owned()));
+    }
 
     #[test]
     fn traffic_is_one_plain_line() {

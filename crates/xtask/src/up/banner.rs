@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 
-use super::services::{AGENT_API, PROXMOX_API, SERVICES, WEB_UI};
+use super::services::{AGENT_API, INGRESS_PORT, PROXMOX_API, SERVICES, SSH_PORT, WEB_UI};
 use super::settings::UpSettings;
 
 /// Prints the table and the commands.
@@ -84,5 +84,42 @@ fn rows(settings: &UpSettings) -> Result<Vec<[String; 4]>> {
         };
         rows.push(words([service.name, &address, model[0], model[1]]));
     }
+    for (part, (variable, default)) in [
+        ("published ports", INGRESS_PORT),
+        ("SSH jump host", SSH_PORT),
+    ] {
+        let port = settings.port(variable, default)?;
+        let address = format!("127.0.0.1:{port}");
+        // 0 switches it off.
+        if port != 0 {
+            rows.push(words([part, &address, "real", "-"]));
+        }
+    }
     Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_says_where_visitors_and_ssh_clients_come_in() {
+        let shown = |pairs: &[(&str, &str)]| {
+            let rows = rows(&UpSettings::from_pairs(pairs)).unwrap();
+            let extra = rows
+                .into_iter()
+                .skip(6)
+                .map(|[part, address, ..]| (part, address));
+            extra.collect::<Vec<_>>()
+        };
+        let pair = |part: &str, address: &str| (part.to_owned(), address.to_owned());
+        assert_eq!(
+            shown(&[("SSH_PORT", "2022")]),
+            [
+                pair("published ports", "127.0.0.1:4080"),
+                pair("SSH jump host", "127.0.0.1:2022"),
+            ]
+        );
+        assert_eq!(shown(&[("INGRESS_PORT", "0"), ("SSH_PORT", "0")]), []);
+    }
 }

@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, TcpListener};
 
 use anyhow::{Result, bail};
 
-use super::services::SERVICES;
+use super::services::{INGRESS_PORT, PROXMOX_API, SERVICES, SSH_PORT};
 use super::settings::UpSettings;
 
 /// Checks every port that a process will listen on.
@@ -15,18 +15,7 @@ use super::settings::UpSettings;
 /// # Errors
 /// A port is taken. The message names its holder, where known, and the variable that changes it.
 pub fn check(settings: &UpSettings) -> Result<()> {
-    let mut wanted = Vec::new();
-    for service in &SERVICES {
-        wanted.push((service.name, service.port_variable, service.port(settings)?));
-    }
-    if settings.simulates_proxmox() {
-        wanted.push((
-            "the simulated Proxmox",
-            "PVE_SIM_PORT",
-            settings.simulator_port()?,
-        ));
-    }
-    let problems: Vec<String> = wanted
+    let problems: Vec<String> = wanted(settings)?
         .into_iter()
         .filter_map(|(part, variable, port)| {
             Some(format!(
@@ -39,6 +28,29 @@ pub fn check(settings: &UpSettings) -> Result<()> {
         bail!("not started:\n  {}", problems.join("\n  "));
     }
     Ok(())
+}
+
+/// The ports that are listened on, each with the part that does and the variable that changes it.
+fn wanted(settings: &UpSettings) -> Result<Vec<(&'static str, &'static str, u16)>> {
+    let mut wanted = Vec::new();
+    for service in &SERVICES {
+        wanted.push((service.name, service.port_variable, service.port(settings)?));
+    }
+    if settings.simulates_proxmox() {
+        wanted.push((
+            "the simulated Proxmox",
+            "PVE_SIM_PORT",
+            settings.simulator_port()?,
+        ));
+    }
+    for (variable, default) in [INGRESS_PORT, SSH_PORT] {
+        let port = settings.port(variable, default)?;
+        // 0 switches it off.
+        if port != 0 {
+            wanted.push((PROXMOX_API.name, variable, port));
+        }
+    }
+    Ok(wanted)
 }
 
 fn port_problem(port: u16) -> Option<String> {
@@ -96,6 +108,28 @@ fn listening_inode(line: &str, port: u16) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_ports_of_visitors_and_ssh_clients_are_looked_at_before_anything_is_built() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port().to_string();
+        for variable in ["INGRESS_PORT", "SSH_PORT"] {
+            let refused = check(&UpSettings::from_pairs(&[(variable, &port)])).unwrap_err();
+            let told = refused.to_string();
+            let line = told.lines().find(|line| line.contains(&port)).unwrap();
+            let end = format!("wanted by proxmox-api: {variable} changes it");
+            assert!(line.ends_with(&end), "{told}");
+        }
+        let off = UpSettings::from_pairs(&[("INGRESS_PORT", "0"), ("SSH_PORT", "0")]);
+        let variables = wanted(&off)
+            .unwrap()
+            .into_iter()
+            .map(|(_, variable, _)| variable);
+        assert_eq!(
+            variables.collect::<Vec<_>>(),
+            ["PORT", "AGENT_PORT", "WEB_PORT", "PVE_SIM_PORT"]
+        );
+    }
 
     #[test]
     fn a_taken_port_is_told_with_its_holder() {

@@ -46,6 +46,10 @@ pub const WEB_UI: ServiceSpec = ServiceSpec {
     default_port: 3000,
     defaults: web_ui_defaults,
 };
+/// The lease API's port for visitors of containers' published ports: its variable and default.
+pub const INGRESS_PORT: (&str, u16) = ("INGRESS_PORT", 4080);
+/// The lease API's port for customers' SSH clients: its variable and default.
+pub const SSH_PORT: (&str, u16) = ("SSH_PORT", 2222);
 /// In the order in which they are started; each may call those before it.
 pub const SERVICES: [ServiceSpec; 3] = [PROXMOX_API, AGENT_API, WEB_UI];
 

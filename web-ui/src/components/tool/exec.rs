@@ -1,4 +1,4 @@
-//! The output of a command, and how it ended.
+//! The output of a command and how it ended, or that it runs in the background.
 
 use api_types::ExecResponse;
 use leptos::prelude::*;
@@ -14,11 +14,11 @@ pub fn ExecOutput(
     /// The lease service's response.
     response: ExecResponse,
 ) -> impl IntoView {
-    let ended = match response.exit_code {
-        Some(code) => leases::exit_code(code),
-        None => leases::TIMED_OUT.to_owned(),
-    };
-    let good = response.exit_code == Some(0);
+    let (step, state) = leases::command_state(&response);
+    if response.command_id.is_some() {
+        return view! { <p class="exec-head"><span class="pill" data-step=step>{state}</span></p> }
+            .into_any();
+    }
     let errors = (!response.stderr.is_empty()).then(|| {
         view! { <p class="eyebrow">{leases::STDERR}</p> <pre class="exec-text" translate="no" tabindex="0">{response.stderr}</pre> }
     });
@@ -33,7 +33,7 @@ pub fn ExecOutput(
     view! {
         <div class="exec">
             <p class="exec-head">
-                <span class="pill" data-step=if good { "completed" } else { "failed" }>{ended}</span>
+                <span class="pill" data-step=step>{state}</span>
                 {response.truncated.then(|| view! { <span class="pill" data-step="waiting">{leases::TRUNCATED}</span> })}
                 <CopyButton text=response.output label=shell::copy(leases::OUTPUT) />
             </p>
@@ -41,4 +41,5 @@ pub fn ExecOutput(
             {errors}
         </div>
     }
+    .into_any()
 }
