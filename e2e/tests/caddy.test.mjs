@@ -22,7 +22,7 @@ const CADDY = spawnSync('caddy', ['version']).error ? 'Caddy is not installed (D
 const VISITOR = '127.0.0.9';
 
 const page = readFileSync(new URL('../../docs/OPERATIONS.md', import.meta.url), 'utf8');
-const blocks = [...page.matchAll(/^```\n(.*?)^```/gms)].map(([, code]) => code);
+const blocks = [...page.matchAll(/^```\w*\n(.*?)^```/gms)].map(([, code]) => code);
 
 /** Tells what it is asked with, streams events, and gives back the bytes of a WebSocket. */
 const SERVER = `
@@ -40,6 +40,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.wfile.write(data)
             self.close_connection = True
         elif self.path == '/events':
+            following.clear()
             self.send_response(200)
             self.send_header('Content-Type', 'text/event-stream')
             self.send_header('Connection', 'close')
@@ -58,7 +59,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 http.server.ThreadingHTTPServer(('127.0.0.1', 8000), Handler).serve_forever()
 `;
 
-describe('Caddy in front of published ports', { skip: CADDY }, () => {
+describe('Caddy in front of published ports', { skip: CADDY, timeout: 240_000 }, () => {
   let simulator, api, ingressPort, token, ctid, url;
   before(async () => {
     simulator = await startSimulator();
@@ -70,7 +71,7 @@ describe('Caddy in front of published ports', { skip: CADDY }, () => {
     assert.equal(lease.status, 200, JSON.stringify(lease.body));
     ({ ctid } = lease.body);
     ({ token } = await signIn(api.url, PAYER));
-    await until('SSH to work', async () => (await own('GET', 'access')).via === 'ssh');
+    await until('SSH to work', async () => (await own('GET', 'access')).via === 'ssh', { timeoutMs: 60_000 });
     await own('PUT', 'files?path=/srv/server.py&parents=true', SERVER);
     const begun = await pay(api.url, PAYER, 'POST', `/management/exec/${ctid}`, { command: 'exec python3 /srv/server.py', background: true });
     assert.equal(begun.status, 200, JSON.stringify(begun.body));
@@ -119,6 +120,7 @@ describe('Caddy in front of published ports', { skip: CADDY }, () => {
     /** A request to a host by HTTPS, with Caddy's certificate checked. */
     const send = (host, path, { headers } = {}) => requestHttps({
       host: '127.0.0.1', port, servername: host, ca, path, localAddress: VISITOR, agent: false, headers: { host, ...headers },
+      signal: AbortSignal.timeout(60_000),
     });
     const visit = async (host, path, options) => {
       const sent = send(host, path, options);
@@ -145,11 +147,11 @@ describe('Caddy in front of published ports', { skip: CADDY }, () => {
     const events = send(host, '/events');
     events.end();
     const [stream] = await once(events, 'response');
-    const [first] = await once(stream, 'data');
-    assert.equal(first.toString(), 'data: 1\n\n', 'an event comes before the next one is made');
+    const pieces = stream[Symbol.asyncIterator]();
+    const piece = async () => (await pieces.next()).value.toString();
+    assert.equal(await piece(), 'data: 1\n\n', 'an event comes before the next one is made');
     await visit(host, '/next');
-    const [second] = await once(stream, 'data');
-    assert.equal(second.toString(), 'data: 2\n\n');
+    assert.equal(await piece(), 'data: 2\n\n');
 
     const opening = send(host, '/ws', {
       headers: { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13', 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==' },
