@@ -7,8 +7,9 @@ use guest::Guest;
 use tokio::process::Command;
 
 use crate::figures::{durations, figure};
+use crate::process::ProcessorTimes;
 use crate::sshd::{Sshd, run};
-use crate::{BenchSize, median, process};
+use crate::{BenchSize, median};
 
 /// Commands that share a connection, of which there may be eight.
 const SHARING: usize = 8;
@@ -18,7 +19,7 @@ pub async fn measure(size: &BenchSize) {
     let guest = sshd.guest();
     guest.probe().await.unwrap();
     warm(&guest, size.commands).await;
-    // More of them, since processor time is counted in hundredths of a second.
+    // More of them, since eight go on at a time.
     throughput(&guest, size.commands * 4).await;
     drop(sshd);
     at_once(size).await;
@@ -48,7 +49,7 @@ async fn warm(guest: &Guest, count: usize) {
 /// Commands that share a connection, per second that a core works for this end of it.
 async fn throughput(guest: &Guest, count: usize) {
     let pid = std::process::id();
-    let (before, start) = (process::processor_time(pid), Instant::now());
+    let (before, start) = (ProcessorTimes::of(pid), Instant::now());
     let workers: Vec<_> = (0..SHARING)
         .map(|_| {
             let guest = guest.clone();
@@ -63,8 +64,7 @@ async fn throughput(guest: &Guest, count: usize) {
         worker.await.unwrap();
     }
     let (count, spent) = ((count / SHARING * SHARING) as f64, start.elapsed());
-    // A short run may take less than a tick of the clock.
-    let worked = (process::processor_time(pid) - before).max(Duration::from_millis(10));
+    let worked = ProcessorTimes::of(pid).since(&before);
     figure(
         "commands over SSH, 8 at a time",
         count / spent.as_secs_f64(),

@@ -11,8 +11,9 @@ use futures_util::stream::{self, Stream};
 use guest::{Guest, WriteOptions};
 
 use crate::figures::figure;
+use crate::process::ProcessorTimes;
 use crate::sshd::Sshd;
-use crate::{BenchSize, median, process};
+use crate::{BenchSize, median};
 
 pub const INTO: &str = "file into a guest";
 pub const OUT_OF: &str = "file out of a guest";
@@ -35,7 +36,7 @@ pub async fn measure(size: &BenchSize) {
         spent[0].push(write_here(&path, &piece, size.file));
         std::fs::remove_file(&path).unwrap();
         for (index, spent) in spent[1..].iter_mut().enumerate() {
-            let before = process::processor_time(std::process::id());
+            let before = ProcessorTimes::of(std::process::id());
             let start = Instant::now();
             if index == 0 {
                 upload(&guest, &path, &piece, size.file).await;
@@ -43,7 +44,7 @@ pub async fn measure(size: &BenchSize) {
                 download(&guest, &path, &piece, size.file).await;
             }
             spent.push(start.elapsed());
-            worked[index] += process::processor_time(std::process::id()) - before;
+            worked[index] += ProcessorTimes::of(std::process::id()).since(&before);
         }
         check(&path, &piece, size.file);
         std::fs::remove_file(&path).unwrap();
@@ -54,8 +55,7 @@ pub async fn measure(size: &BenchSize) {
         figure(name, bytes / median(spent), "MB/s");
     }
     for (name, worked) in [INTO, OUT_OF].into_iter().zip(worked) {
-        // A short run may take less than a tick of the clock.
-        let worked = worked.max(Duration::from_millis(10)).as_secs_f64();
+        let worked = worked.as_secs_f64();
         let name = format!("{name}, by this end's processor time");
         figure(&name, bytes * size.rounds as f64 / worked, "MB/s/core");
     }
