@@ -15,14 +15,11 @@ pub fn ExecOutput(
     response: ExecResponse,
 ) -> impl IntoView {
     let (step, state) = leases::command_state(&response);
-    if response.command_id.is_some() {
-        return view! { <p class="exec-head"><span class="pill" data-step=step>{state}</span></p> }
-            .into_any();
-    }
     let errors = (!response.stderr.is_empty()).then(|| {
         view! { <p class="eyebrow">{leases::STDERR}</p> <pre class="exec-text" translate="no" tabindex="0">{response.stderr}</pre> }
     });
-    let printed = match (response.stdout.is_empty(), errors.is_some()) {
+    let is_quiet = errors.is_some() || response.command_id.is_some();
+    let printed = match (response.stdout.is_empty(), is_quiet) {
         (false, _) => {
             view! { <pre class="exec-text" translate="no" tabindex="0">{response.stdout}</pre> }
                 .into_any()
@@ -41,5 +38,4 @@ pub fn ExecOutput(
             {errors}
         </div>
     }
-    .into_any()
 }
