@@ -147,6 +147,7 @@ describe('Caddy in front of published ports', { skip: CADDY, timeout: 240_000 },
     const events = send(host, '/events');
     events.end();
     const [stream] = await once(events, 'response');
+    assert.equal(stream.statusCode, 200);
     const pieces = stream[Symbol.asyncIterator]();
     const piece = async () => (await pieces.next()).value.toString();
     assert.equal(await piece(), 'data: 1\n\n', 'an event comes before the next one is made');

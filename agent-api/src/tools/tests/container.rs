@@ -230,6 +230,23 @@ fn a_background_command_is_known_by_its_id() {
     );
 }
 
+#[test]
+fn a_way_that_may_come_about_by_itself_is_told_as_such() {
+    let tool = find("get_container_access").unwrap();
+    let reason = "The container's SSH port cannot be reached.";
+    let starting = json!({"via": "terminal", "reason": reason, "temporary": true});
+    assert_eq!(tool.view(&starting)["temporary"], true);
+    assert_eq!(
+        tool.summary(&starting),
+        format!(
+            "The container is reached over its terminal only. {reason} SSH may come about by itself in a moment."
+        )
+    );
+    let lasting = json!({"via": "terminal", "reason": reason, "canSetUp": true});
+    assert_eq!(tool.view(&lasting).get("temporary"), None);
+    assert!(tool.summary(&lasting).ends_with(reason));
+}
+
 fn command(more: Value) -> Value {
     let mut command = json!({
         "commandId": "cmd_1", "command": "sleep 9", "state": "running",
