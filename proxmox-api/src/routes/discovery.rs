@@ -8,7 +8,7 @@ use super::docs::fixed;
 use crate::{
     App,
     config::Config,
-    operations::{self, registry::Registration},
+    operations::registry::{self, Registration},
     payment::PaymentFlow,
     paywall::challenge,
 };
@@ -28,11 +28,8 @@ fn resources(config: &Config) -> Value {
     let base = &config.public_base_url;
     // Crawlers request what is listed, so that a path with a parameter is none of it; the OpenAPI
     // document has those.
-    let concrete = || {
-        operations::ALL
-            .iter()
-            .filter(|operation| !operation.about.path.contains('{'))
-    };
+    let concrete =
+        || registry::sold(config).filter(|operation| !operation.about.path.contains('{'));
     let addresses: Vec<_> = concrete()
         .map(|operation| format!("{base}{}", operation.about.path))
         .collect();
@@ -87,8 +84,7 @@ fn guide(config: &Config) -> String {
     let base = &config.public_base_url;
     let (limits, network) = (&config.limits, config.payments.network);
     let notice = config.payments.play_money_notice();
-    let sold: String = operations::ALL
-        .iter()
+    let sold: String = registry::sold(config)
         .map(|Registration { about, .. }| {
             format!(
                 "- `{} {}`: {}\n",
