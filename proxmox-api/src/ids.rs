@@ -6,5 +6,5 @@ mod text;
 mod wallet;
 
 pub use minutes::Minutes;
-pub use text::{LeaseId, PaymentId};
+pub use text::{KeyId, LeaseId, PaymentId};
 pub use wallet::Wallet;

@@ -22,6 +22,8 @@ pub struct Installation {
 
 /// The name of the key in the store; its value is empty once the key is kept elsewhere.
 const KEY: &str = "key";
+/// The name of the network that the credit in the store is of.
+const CREDIT_NETWORK: &str = "credit_network";
 /// The name of the digest of a key that is kept elsewhere.
 const KEY_DIGEST: &str = "key_digest";
 
@@ -126,6 +128,29 @@ impl Installation {
     }
 }
 
+/// Binds the credit in a store to a network: what was paid in on one is not spent on another.
+///
+/// # Errors
+/// The store failed, or customers have credit of another network.
+pub async fn bind_credit(store: &Store, network: &str) -> anyhow::Result<()> {
+    let known = store
+        .installation_value_or(CREDIT_NETWORK, network.to_owned())
+        .await?;
+    if known == network {
+        return Ok(());
+    }
+    if store.credit_totals().await?.liability > 0 {
+        anyhow::bail!(
+            "CREDIT: customers have credit of {known} in this database, and it would become credit of \
+             {network}; use another DATABASE, or set CREDIT=false"
+        );
+    }
+    store
+        .set_installation_value(CREDIT_NETWORK, network.to_owned())
+        .await?;
+    Ok(())
+}
+
 /// The key in the store, made at the first start.
 async fn stored_key(store: &Store) -> anyhow::Result<String> {
     let key = store
@@ -219,6 +244,27 @@ mod tests {
         assert_eq!(read(Some(&first)).await, Some(first));
         assert_eq!(read(None).await, None);
         assert_eq!(read(Some(&other)).await, None);
+    }
+
+    #[tokio::test]
+    async fn play_money_never_becomes_credit_of_a_real_network() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store")).unwrap();
+        bind_credit(&store, "demo eip155:84532").await.unwrap();
+        bind_credit(&store, "eip155:84532").await.unwrap();
+        let top_up = crate::store::TopUp {
+            payment_id: "pay_1".into(),
+            wallet: "0x00000000000000000000000000000000000000aa"
+                .parse()
+                .unwrap(),
+            amount: 1,
+            network: "eip155:84532".into(),
+            keys: Vec::new(),
+        };
+        store.top_up(top_up, 1).await.unwrap();
+        bind_credit(&store, "eip155:84532").await.unwrap();
+        let refused = bind_credit(&store, "eip155:8453").await.unwrap_err();
+        assert!(refused.to_string().contains("CREDIT"), "{refused}");
     }
 
     #[tokio::test]

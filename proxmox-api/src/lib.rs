@@ -10,7 +10,7 @@
 //! | [`openapi`] | the document of all routes |
 //! | [`console`], [`lease`], [`paywall`] | terminals; containers; the order of checks on a paid request |
 //! | [`payment`] | performs the life of a payment, which [`payment_machine`] decides |
-//! | [`client`], [`sessions`] | who calls |
+//! | [`client`], [`sessions`], [`keys`], [`credit`] | who calls, and what they may pay in |
 //! | [`replicas`] | where replicas reach each other |
 //! | [`state`] | [`App`], which all of the above share |
 //! | [`installation`], [`memory`], [`proxmox`], [`tariffs`], [`locks`], [`shares`] | what [`App`] holds |
@@ -38,6 +38,7 @@ pub mod client;
 pub mod commands;
 pub mod config;
 pub mod console;
+pub mod credit;
 pub mod doctor;
 pub mod error;
 pub mod failed_payments;
@@ -45,6 +46,7 @@ pub mod ids;
 pub mod ingress;
 pub mod installation;
 pub mod jump;
+pub mod keys;
 pub mod lease;
 pub mod locks;
 pub mod memory;

@@ -15,37 +15,37 @@ use axum::{
 use service::{crypto, request_id::RequestId};
 
 use self::message::{SignInMessage, SignInPage};
-use crate::{error::ApiError, ids::Wallet, state::App, store::StoreError, timestamp::timestamp};
+use crate::{
+    error::ApiError,
+    ids::Wallet,
+    keys,
+    state::App,
+    store::{ApiKey, StoreError},
+    timestamp::timestamp,
+};
 
 /// Seconds for which a sign-in text is valid.
 pub const CHALLENGE_SECONDS: u64 = 5 * 60;
 /// Seconds for which a session is valid.
 pub const SESSION_SECONDS: u64 = 24 * 60 * 60;
 
-/// The session of a request. A handler that takes it responds 401 to requests without a valid one.
+/// The session of a request, or an API key that may use the route. A handler that takes it responds
+/// 401 to requests without a valid one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WalletSession {
     /// The wallet.
     pub wallet: Wallet,
     /// The digest of the token.
     pub token_hash: String,
+    /// The key, where it is one.
+    pub key: Option<Box<ApiKey>>,
 }
 
 impl FromRequestParts<App> for WalletSession {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
-        let found = Self::from_headers(app, &parts.headers).await;
-        let session = found.map_err(ApiError::from).and_then(|session| {
-            session.ok_or_else(|| {
-                ApiError::new(
-                    ErrorCode::Unauthorized,
-                    "This needs a session of the wallet: none was sent, or it has ended.",
-                )
-                .advise("POST /session/challenge, sign the text, POST /session")
-            })
-        });
-        session.map_err(|error| {
+        Self::for_route(app, parts).await.map_err(|error| {
             let id = parts.extensions.get::<RequestId>().cloned();
             error.respond(&id.unwrap_or_else(|| RequestId::from_headers(&parts.headers)))
         })
@@ -53,7 +53,29 @@ impl FromRequestParts<App> for WalletSession {
 }
 
 impl WalletSession {
-    /// The session of a request, if it has one that is valid.
+    /// The session of a request, or the key that may use its route.
+    async fn for_route(app: &App, parts: &mut Parts) -> Result<Self, ApiError> {
+        if let Some(token) = bearer(&parts.headers).map(str::to_owned)
+            && let Some(key) = keys::authenticate(app, &token).await?
+        {
+            keys::authorize(app, parts, &key).await?;
+            return Ok(Self {
+                wallet: key.wallet.clone(),
+                token_hash: String::new(),
+                key: Some(Box::new(key)),
+            });
+        }
+        let session = Self::from_headers(app, &parts.headers).await?;
+        session.ok_or_else(|| {
+            ApiError::new(
+                ErrorCode::Unauthorized,
+                "This needs a session of the wallet: none was sent, or it has ended.",
+            )
+            .advise("POST /session/challenge, sign the text, POST /session")
+        })
+    }
+
+    /// The session of a request, if it has one that is valid. An API key is none.
     ///
     /// # Errors
     /// The store failed.
@@ -63,7 +85,11 @@ impl WalletSession {
         };
         let token_hash = crypto::sha256_hex(token);
         let wallet = app.store.session_wallet(&token_hash, app.now()).await?;
-        Ok(wallet.map(|wallet| Self { wallet, token_hash }))
+        Ok(wallet.map(|wallet| Self {
+            wallet,
+            token_hash,
+            key: None,
+        }))
     }
 }
 
@@ -79,7 +105,8 @@ pub async fn wallet_of(app: &App, headers: &HeaderMap) -> Option<Wallet> {
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+/// The bearer token of a request.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())

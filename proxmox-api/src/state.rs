@@ -22,7 +22,7 @@ use x402::facilitator::{
 use crate::{
     config::{Config, FacilitatorChoice, PaymentConfig},
     failed_payments::FailedPayments,
-    installation::Installation,
+    installation::{Installation, bind_credit},
     locks::Locks,
     memory::{
         alarms::Alarms,
@@ -33,6 +33,7 @@ use crate::{
         guest_streams::GuestStreams,
         host_addresses::HostAddresses,
         host_alarms::HostAlarms,
+        key_ends::KeyEnds,
         known_guests::KnownGuests,
         lease_counts::RecentCounts,
         link_waits::LinkWaits,
@@ -127,6 +128,8 @@ pub struct Parts {
     pub transfers: Transfers,
     /// Shells whose console's connection was lost.
     pub parked_shells: ParkedShells,
+    /// Announces API keys that were changed.
+    pub key_ends: KeyEnds,
     /// The open consoles, and the room for more.
     pub consoles: OpenConsoles,
     /// Wakes the expiry worker when a deadline was added or moved.
@@ -186,6 +189,9 @@ impl App {
             .map(|locks| terminals::shared(locks, &shares));
         let proxmox = Proxmox::new(config.proxmox.clone(), terminals, &shares)?;
         let installation = Installation::load(&store, config.installation_key.as_ref()).await?;
+        if config.credit.is_some() {
+            bind_credit(&store, &config.payments.money()).await?;
+        }
         let tariffs = Tariffs::load(&store, &config.tariff, clock.unix_seconds()).await?;
         let payments = &config.payments;
         let witness = payments
@@ -233,6 +239,7 @@ impl App {
             guest_streams: GuestStreams::default(),
             parked_shells: ParkedShells::default(),
             transfers: Transfers::default(),
+            key_ends: KeyEnds::default(),
             consoles,
             deadlines_moved: Notify::new(),
             links_moved: Notify::new(),

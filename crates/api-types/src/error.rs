@@ -145,6 +145,10 @@ error_codes! {
     InvalidPending = "invalid_pending", 400, false;
     /// A wallet session is needed, or it has ended.
     Unauthorized = "unauthorized", 401, false;
+    /// The API key was revoked, or is switched off.
+    KeyRevoked = "key_revoked", 401, false;
+    /// The API key has expired.
+    KeyExpired = "key_expired", 401, false;
     /// The route has a price.
     PaymentRequired = "payment_required", 402, false;
     /// The payment does not fit the price, payee, network or time window.
@@ -153,6 +157,10 @@ error_codes! {
     PaymentRefused = "payment_refused", 402, false;
     /// The lease belongs to another wallet.
     Forbidden = "forbidden", 403, false;
+    /// The API key may not do this.
+    KeyScope = "key_scope", 403, false;
+    /// The API key may not spend so much: in all, today or in one call.
+    KeyLimitExceeded = "key_limit_exceeded", 403, false;
     /// There is nothing at this address.
     NotFound = "not_found", 404, false;
     /// There is no such lease.

@@ -298,6 +298,10 @@ pub struct LeaseView {
     pub destroys_at: Option<Timestamp>,
     /// Everything paid for it so far, renewals included.
     pub paid: Usdc,
+    /// What was given back as credit because its owner ended it early.
+    #[cfg_attr(target_family = "wasm", serde(skip))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credit_returned: Option<Usdc>,
 }
 
 /// The answer of `GET /management/list` and `GET /leases`.

@@ -3,7 +3,7 @@
 //!
 //! Layout: [`money`] and [`time`] are the value types; [`limits`] says what may be asked for and
 //! [`price`] what it costs; [`lease`], [`management`], [`quote`], [`catalog`], [`stats`],
-//! [`usage`], [`session`], [`payment`], [`ports`] and [`ssh`] hold the bodies of the routes,
+//! [`usage`], [`session`], [`payment`], [`credit`], [`ports`] and [`ssh`] hold the bodies of the routes,
 //! [`chat`] those of the agent; [`error`] is what every refusal looks like. Nothing here reads a clock, a file or the
 //! network, so the crate builds for WebAssembly as it is. Fields that the interface does not read
 //! yet are skipped there (`target_family = "wasm"`), because a first visit pays for each. With the
@@ -14,6 +14,7 @@ mod any_json;
 pub mod catalog;
 pub mod chat;
 pub mod commands;
+pub mod credit;
 pub mod demo;
 pub mod error;
 pub mod files;
@@ -38,6 +39,11 @@ pub use chat::{
     PaymentRequest, SuspendedCall, SuspendedLease,
 };
 pub use commands::{CommandList, CommandOutput, CommandSignal, CommandState, CommandView};
+pub use credit::{
+    CreditDirection, CreditEntries, CreditEntry, CreditEntryKind, CreditResponse, CreditShortfall,
+    KeyChange, KeyCreated, KeyList, KeyRequest, KeyScope, KeyView, NewKey, TopUpRequest,
+    TopUpResponse, TopUpTerms,
+};
 pub use demo::{FaucetRequest, FaucetResponse};
 pub use error::{ErrorBody, ErrorCode, ErrorDetails, ErrorEnvelope, FieldError};
 pub use files::{DirectoryView, FileAction, FileChange, FileKind, FileView, WrittenFile};

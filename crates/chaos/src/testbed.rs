@@ -175,6 +175,8 @@ fn variables(options: &CampaignOptions, more: &[(&str, String)]) -> Vec<(String,
         ("HELD_HOURS", "1"),
         ("ORPHAN_KEEP_HOURS", "1"),
         ("MAX_UNPAID_LEASES", "1000"),
+        // What is owed stays a debt, which the checker counts.
+        ("CREDIT", "false"),
         ("FREE_CALLS_PER_MINUTE", "1000000"),
         ("FAILED_PAYMENTS_PER_MINUTE", "1000000"),
         ("TRUSTED_PROXIES", "1"),

@@ -2,6 +2,7 @@
 //! variable's name and an example.
 
 mod console;
+mod credit;
 mod guest;
 mod ingress;
 mod network;
@@ -21,6 +22,7 @@ use service::env::{Env, Problems, Secret};
 use url::Url;
 
 pub use console::ConsoleConfig;
+pub use credit::CreditConfig;
 pub use guest::GuestConfig;
 pub use ingress::{GuestDomain, IngressConfig, JumpHostConfig};
 pub use network::{FencePolicy, NetworkConfig};
@@ -80,6 +82,8 @@ pub struct Config {
     pub limits: Limits,
     /// The payee, the network and the facilitator.
     pub payments: PaymentConfig,
+    /// What customers may pay in ahead; `None` where credit is off.
+    pub credit: Option<CreditConfig>,
     /// The Proxmox host.
     pub proxmox: ProxmoxConfig,
     /// What tenants may do, and which wallets may be tenants.
@@ -123,6 +127,7 @@ impl Config {
         let tariff = offer::tariff(&mut env);
         let limits = offer::limits(&mut env);
         let payments = PaymentConfig::read(&mut env);
+        let credit = CreditConfig::read(&mut env);
         let proxmox = ProxmoxConfig::read(&mut env);
         let tenants = TenantConfig::read(&mut env);
         let console = ConsoleConfig::read(&mut env);
@@ -152,6 +157,7 @@ impl Config {
                 tariff,
                 limits,
                 payments: payments?,
+                credit,
                 proxmox: proxmox?,
                 tenants,
                 console,

@@ -59,6 +59,14 @@ pub enum FacilitatorChoice {
 }
 
 impl PaymentConfig {
+    /// Which money is paid: the network, and whether it is play money of the demo ledger.
+    pub fn money(&self) -> String {
+        match self.facilitator {
+            FacilitatorChoice::Demo => format!("demo {}", self.network.caip2),
+            _ => self.network.caip2.to_owned(),
+        }
+    }
+
     /// The sentence with which documents begin where payments are play money; empty elsewhere.
     pub fn play_money_notice(&self) -> &'static str {
         match self.facilitator {

@@ -6,6 +6,7 @@ use alloy::primitives::Address;
 use service::env::Env;
 
 use super::variables;
+use crate::ids::Wallet;
 
 /// The longest contact for reports of abuse, in characters.
 const LONGEST_CONTACT: usize = 200;
@@ -33,6 +34,12 @@ impl TenantConfig {
             refused_wallets: refused_wallets(env),
             abuse_contact: abuse_contact(env),
         }
+    }
+
+    /// Whether the operator sells nothing to this wallet.
+    pub fn refuses(&self, wallet: &Wallet) -> bool {
+        let mut refused = self.refused_wallets.iter();
+        refused.any(|address| Wallet::from(*address) == *wallet)
     }
 
     /// Where to report abuse, as a sentence for pages; empty where no contact is set.

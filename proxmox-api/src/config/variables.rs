@@ -1,5 +1,6 @@
 //! Every variable of this service.
 
+mod credit;
 mod ingress;
 mod payments;
 mod proxmox;
@@ -8,6 +9,7 @@ mod tenants;
 use service::env::schema::{Gone, Group, Schema, Variable};
 use service::telemetry;
 
+pub(super) use credit::*;
 pub(super) use ingress::*;
 pub(super) use payments::*;
 pub(super) use proxmox::*;
@@ -23,6 +25,7 @@ pub static SCHEMA: Schema = Schema {
         &OPEN_CONSOLES,
         &INGRESS,
         &PRICES,
+        &CREDIT_GROUP,
         &LIMITS,
         &LEASES,
         &TENANTS,

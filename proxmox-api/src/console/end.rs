@@ -26,6 +26,8 @@ pub enum ConsoleEnd {
     BadTicket,
     /// The ticket is another wallet's.
     NotYours,
+    /// The API key that opened it was revoked, switched off or has expired.
+    KeyEnded,
     /// Neither typed nor shown anything for long.
     Idle,
     /// A command has the terminal.
@@ -65,6 +67,11 @@ impl ConsoleEnd {
                 "The ticket is unknown, used or too old.",
             ),
             Self::NotYours => (4403, "not_yours", "The console belongs to another wallet."),
+            Self::KeyEnded => (
+                4403,
+                "key_ended",
+                "The API key that opened the console is not good any more.",
+            ),
             Self::NoTicket => (4408, "no_ticket", "No ticket came within three seconds."),
             Self::Idle => (4408, "idle", "Nothing was typed or shown for too long."),
             Self::InUse => (
@@ -156,7 +163,7 @@ mod tests {
         }
         let all = every_end![
             ShellOver ClientLeft ClientLost NotUnderstood FrameTooLarge Full NoTicket BadTicket
-            NotYours Idle InUse NotRunning LeaseOver TakenOver Restart TooMuch AuthUnsupported
+            NotYours KeyEnded Idle InUse NotRunning LeaseOver TakenOver Restart TooMuch AuthUnsupported
             HostLost StreamOver
         ];
         for end in all {

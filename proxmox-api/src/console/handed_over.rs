@@ -47,9 +47,11 @@ async fn open(app: &App, asked: &HandOver) -> Result<OpenedConsole, ConsoleEnd> 
     let stream = ConsoleStream::from(shell.ok_or(ConsoleEnd::BadTicket)?);
     let (columns, rows) = asked.size;
     stream.writer.resize(columns, rows).await?;
+    let key_id = app.store.console_ticket_key(&asked.ticket_hash).await;
     let ticket = ConsoleTicket {
         lease_id: lease.lease_id.clone(),
         wallet: lease.owner.clone(),
+        key_id: key_id.map_err(|_| ConsoleEnd::HostLost)?,
     };
     Ok(OpenedConsole {
         seat: app.consoles.take_own(&lease.lease_id).await,

@@ -16,6 +16,7 @@ use super::{
     ticket::{self, ResumeTicket},
 };
 use crate::{
+    keys,
     lease::container::locate,
     memory::consoles::Seat,
     state::App,
@@ -63,9 +64,11 @@ pub(super) async fn serve(
         .await;
     let meter = Meter::new(app);
     let mut shell = app.parked_shells.open(&resume.hash);
+    let key_id = console.ticket.key_id.clone();
     let end = tokio::select! {
         end = show_and_carry(app, &mut console, &resume, clients, &meter) => end,
         () = shell.wanted() => ConsoleEnd::TakenOver,
+        () = keys::ended(app, key_id.as_ref()) => ConsoleEnd::KeyEnded,
     };
     // The container's terminal is free again from here on.
     let OpenedConsole { lease, stream, .. } = console;

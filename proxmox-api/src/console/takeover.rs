@@ -6,9 +6,12 @@ use std::time::Duration;
 use pve::{ConsoleUse, TerminalError, terminal::ConsoleSession};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::{ids::LeaseId, memory::locations::ContainerLocation, state::App, store::AdvisoryLocks};
+use crate::{
+    ids::LeaseId, keys, memory::locations::ContainerLocation, state::App, store::AdvisoryLocks,
+};
 
 const GIVE_UP_MESSAGE: &str = "console ";
+const KEY_MESSAGE: &str = keys::MESSAGE;
 /// How long a command that has the terminal is waited for.
 const TERMINAL_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the service's own reading of host keys is waited for: it ends by itself, or its terminal
@@ -70,6 +73,8 @@ pub async fn listen(app: App, locks: AdvisoryLocks) {
             Ok(words) => {
                 if let Some(lease_id) = words.strip_prefix(GIVE_UP_MESSAGE) {
                     app.consoles.give_up(&lease_id.into());
+                } else if let Some(key_id) = words.strip_prefix(KEY_MESSAGE) {
+                    app.key_ends.announce(&key_id.into());
                 }
             }
             // A console whose message was missed stays until its connection ends.

@@ -22,6 +22,7 @@ use super::{
 use crate::{
     error::ApiError,
     ids::Wallet,
+    keys,
     lease::{container::locate, guest::connect},
     memory::{locations::ContainerLocation, parked_shells::ParkedShell},
     state::App,
@@ -79,7 +80,11 @@ async fn serve_admitted(
         match relay::reach(app, &hand_over).await {
             Reached::Shell(relay) => {
                 let seat = app.consoles.take_own(lease_id).await;
-                return relay.carry(app, seat, (to_client, from_client)).await;
+                let key_id = entrance.ticket.key_id.clone();
+                return tokio::select! {
+                    end = relay.carry(app, seat, (to_client, from_client)) => end,
+                    () = keys::ended(app, key_id.as_ref()) => RelayEnd::Here(ConsoleEnd::KeyEnded),
+                };
             }
             Reached::Full => return RelayEnd::Here(full(app, &entrance.token).await),
             Reached::Nothing => {}
@@ -126,6 +131,11 @@ async fn enter(
     let lease = lease.ok_or(ConsoleEnd::LeaseOver)?;
     if stranger || lease.owner != ticket.wallet {
         return Err(ConsoleEnd::NotYours);
+    }
+    if let Some(key_id) = &ticket.key_id
+        && !keys::is_good(app, key_id).await.map_err(unreadable)?
+    {
+        return Err(ConsoleEnd::KeyEnded);
     }
     let expires_at = expiry(app, &lease.lease_id)
         .await

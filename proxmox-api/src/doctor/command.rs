@@ -16,7 +16,7 @@ use service::{clock::Clock, env::Env};
 use super::{
     Depth, Finding, Severity, browsers, chain, configuration,
     configuration::PartialConfig,
-    fence, guest, hypervisor, payments, port,
+    credit, fence, guest, hypervisor, payments, port,
     probe::{self, ProbeScope},
     report, setup, store, tenants,
 };
@@ -123,6 +123,7 @@ pub async fn examine_all(env: &Env, clock: Arc<dyn Clock>) -> Vec<Finding> {
     }
     if reading.knows(&["DATABASE", "DATABASE_FILE"]) {
         findings.push(store::examine(&config.database).await);
+        findings.extend(credit::examine(config).await);
     }
     let network = [
         "PVE_NETWORK",

@@ -15,6 +15,7 @@ pub mod command;
 mod configuration;
 mod connection;
 mod console;
+mod credit;
 pub mod fence;
 mod guest;
 mod hypervisor;

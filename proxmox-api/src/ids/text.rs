@@ -74,3 +74,7 @@ text_id! {
     /// made, 16 random ones follow; ids of older releases have random digits only.
     PaymentId
 }
+text_id! {
+    /// The public id of an API key: its first 8 hexadecimal digits.
+    KeyId
+}

@@ -11,6 +11,7 @@ pub mod guest_routes;
 pub mod guest_streams;
 pub mod host_addresses;
 pub mod host_alarms;
+pub mod key_ends;
 pub mod known_guests;
 pub mod lease_counts;
 pub mod link_waits;

@@ -4,6 +4,7 @@
 //! whole, `limits` puts the operator's limits into it, and `payment` describes the 402 of both
 //! protocol versions.
 
+mod credit;
 mod document;
 mod endpoints;
 mod entrances;
@@ -26,7 +27,11 @@ pub fn document(
     config: &Config,
     sold: impl Iterator<Item = (&'static OperationInfo, Documentation)>,
 ) -> Value {
-    let paid = sold.map(|(about, documentation)| paid::endpoint(about, documentation));
-    let all: Vec<_> = paid.chain(endpoints::free()).collect();
+    let has_credit = config.credit.is_some();
+    let paid = sold.map(|(about, documentation)| paid::endpoint(about, documentation, has_credit));
+    let mut all: Vec<_> = paid.chain(endpoints::free()).collect();
+    if has_credit {
+        all.extend(credit::endpoints());
+    }
     document::write(&all, config)
 }

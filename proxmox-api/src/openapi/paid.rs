@@ -6,7 +6,7 @@ use serde_json::json;
 use service::openapi::{Content, DocumentedResponse, Endpoint};
 
 use super::{
-    examples, payment,
+    credit, examples, payment,
     route_parts::{ABOUT_LEASE, CTID, ctid},
 };
 use crate::payment::{OperationInfo, PaymentFlow};
@@ -47,7 +47,11 @@ pub trait Documented {
 pub const ABOUT_TERMINAL: &[ErrorCode] = &[ConsoleInUse, ConsoleAuthUnsupported, Timeout];
 
 /// The route of a paid operation.
-pub(super) fn endpoint(about: &OperationInfo, documentation: Documentation) -> Endpoint {
+pub(super) fn endpoint(
+    about: &OperationInfo,
+    documentation: Documentation,
+    has_credit: bool,
+) -> Endpoint {
     let money_moves = match about.flow {
         PaymentFlow::DeliverThenSettle => "after delivery",
         PaymentFlow::SettleThenDeliver => "before delivery",
@@ -89,13 +93,17 @@ pub(super) fn endpoint(about: &OperationInfo, documentation: Documentation) -> E
     let (what, content) = documentation
         .held
         .unwrap_or_else(|| (ADMITTED, Content::json(&examples::accepted())));
+    if has_credit {
+        endpoint = credit::of_paid(endpoint);
+    }
+    let performed = response(200, documentation.answered, documentation.response);
+    let performed = match has_credit {
+        true => performed.with_headers(credit::headers_beside(payment::receipt_headers())),
+        false => performed,
+    };
     endpoint
         .with_parameters(payment::parameters())
-        .responds_as(response(
-            200,
-            documentation.answered,
-            documentation.response,
-        ))
+        .responds_as(performed)
         .responds_as(response(202, what, content))
         .responds_as(payment::required())
         .refuses(documentation.refusals)

@@ -39,6 +39,11 @@ impl WalletSession for Endpoint {
     }
 }
 
+/// A route that takes an API key of the wallet as well.
+pub(super) fn with_key(endpoint: Endpoint) -> Endpoint {
+    endpoint.member("x-takes-api-key", json!(true))
+}
+
 /// The schemes that the routes refer to, for the components.
 pub(super) fn security_schemes() -> Value {
     json!({

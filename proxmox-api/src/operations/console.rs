@@ -1,7 +1,7 @@
 //! `POST /management/console/{ctid}`: a ticket that opens the container's terminal once, on our own
 //! WebSocket. The ticket contains nothing of Proxmox.
 
-use api_types::{ConsoleResponse, ConsoleType, Price, Secret, Tariff, Timestamp};
+use api_types::{ConsoleResponse, ConsoleType, KeyScope, Price, Secret, Tariff, Timestamp};
 use axum::http::Method;
 use serde_json::json;
 
@@ -36,6 +36,7 @@ impl Operation for Console {
     const FLOW: PaymentFlow = PaymentFlow::SettleThenDeliver;
     const PRICE_VARIES: bool = false;
     const RETRY: RetryPolicy = RetryPolicy::ForPayer;
+    const KEY_SCOPE: Option<KeyScope> = Some(KeyScope::Exec);
 
     async fn read(app: &App, call: OperationRequest<'_>) -> Result<Self, ApiError> {
         body::none(call.body)?;
@@ -82,6 +83,7 @@ impl Operation for Console {
         let for_whom = ConsoleTicket {
             lease_id: self.lease.lease_id.clone(),
             wallet: job.payer.clone(),
+            key_id: job.key_id.clone(),
         };
         let token = app.installation.console_ticket(&job.payment_id);
         let (kept, expires_at) = ticket::keep_ticket(app, &token, for_whom);

@@ -1,7 +1,7 @@
 //! `GET /management/list`: the payer's leases with the live state of their containers, for programs
 //! that have no session.
 
-use api_types::{Price, Tariff};
+use api_types::{KeyScope, Price, Tariff};
 use axum::http::Method;
 
 use super::{answer, call_price};
@@ -32,6 +32,7 @@ impl Operation for List {
     const FLOW: PaymentFlow = PaymentFlow::SettleThenDeliver;
     const PRICE_VARIES: bool = false;
     const RETRY: RetryPolicy = RetryPolicy::ForPayer;
+    const KEY_SCOPE: Option<KeyScope> = Some(KeyScope::Read);
 
     async fn read(_app: &App, call: OperationRequest<'_>) -> Result<Self, ApiError> {
         body::none(call.body)?;

@@ -10,6 +10,7 @@ pub mod list;
 pub mod registry;
 pub mod renew_lease;
 pub mod sweep;
+pub mod top_up;
 
 use api_types::{ErrorCode, FieldError, Price, Tariff, price};
 use pve::Vmid;
@@ -29,6 +30,7 @@ registry::operations! {
     exec::Exec,
     console::Console,
     list::List,
+    top_up::TopUp,
 }
 
 /// The container's number in the path.

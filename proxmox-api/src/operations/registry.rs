@@ -8,6 +8,7 @@ use futures_util::future::BoxFuture;
 
 use super::ALL;
 use crate::{
+    config::Config,
     error::ApiError,
     openapi::{Documentation, Documented},
     payment::{Operation, OperationInfo, driver::follow},
@@ -42,6 +43,13 @@ impl Registration {
             recover: |app, payment, late| Box::pin(follow::recover::<O>(app, payment, late)),
         }
     }
+}
+
+/// The operations that are sold with this configuration.
+pub fn sold(config: &Config) -> impl Iterator<Item = &'static Registration> {
+    let has_credit = config.credit.is_some();
+    ALL.iter()
+        .filter(move |operation| has_credit || !operation.about.is_of_credit)
 }
 
 /// The operation with this name in the store; none where another release wrote it.

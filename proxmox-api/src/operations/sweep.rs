@@ -8,7 +8,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use crate::{
     locks::Duty,
     operations::{lease_container::LeaseContainer, registry},
-    payment::{Operation, payment_locks, recheck},
+    payment::{Operation, payment_locks, recheck, returns},
     payment_machine::PaymentState,
     paywall::idempotency_key,
     state::App,
@@ -90,6 +90,7 @@ async fn sweep_shared(app: &App) -> Result<(), StoreError> {
 /// The part of one replica for all: others would only repeat its questions to the chain.
 async fn sweep_once(app: &App) -> Result<(), StoreError> {
     let parts = [
+        returns::credit_debts(app).await,
         recheck::refusals(app).await,
         recheck::transfers(app).await,
         forget(app).await,
@@ -204,5 +205,8 @@ async fn measure(app: &App) -> Result<(), StoreError> {
         metrics::gauge!("payments_due_atomic").set(due as f64);
         metrics::gauge!("payments_unresolved").set(unresolved as f64);
     }
+    let credit = app.store.credit_totals().await?;
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a floating number")]
+    metrics::gauge!("credit_liability_atomic").set(credit.liability as f64);
     Ok(())
 }

@@ -1,15 +1,16 @@
 //! The payment of a paid request, from its reservation to its answer.
 //! [`payment_machine`](crate::payment_machine) decides what is done next; [`driver`] alone performs
-//! it. A request ([`purchase`]), a copy of a request, the task that follows an unknown outcome
+//! it. A request ([`purchase`], or [`from_credit`]), a copy of a request, the task that follows an unknown outcome
 //! ([`driver::follow`]) and the sweep all call the driver. `store_transition` stores each
 //! transition with the rows that belong to it, and `queries` calls the facilitator and the chain.
-//! [`operation`] is the trait of a paid operation; [`recheck`] looks at the chain again for
+//! [`operation`] is the trait of a paid operation; [`returns`] makes credit of debts, [`recheck`] looks at the chain again for
 //! payments that have ended, [`resolve`] stores an operator's decision, [`owed`] writes the errors
 //! about debts, and [`payment_locks`] takes a payment's locks. Nothing here reads or writes HTTP,
 //! or knows what a container is.
 
 pub mod digest;
 pub mod driver;
+pub mod from_credit;
 pub mod operation;
 pub mod outcome;
 pub mod owed;
@@ -18,6 +19,7 @@ pub mod purchase;
 mod queries;
 pub mod recheck;
 pub mod resolve;
+pub mod returns;
 mod store_transition;
 
 pub use operation::{

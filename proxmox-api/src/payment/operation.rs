@@ -3,16 +3,16 @@
 
 use std::{future::Future, net::IpAddr};
 
-use api_types::{Price, Tariff};
+use api_types::{KeyScope, Price, Tariff};
 use axum::http::Method;
 use serde_json::{Value, json};
 
 use super::Right;
 use crate::{
     error::ApiError,
-    ids::{LeaseId, PaymentId, Wallet},
+    ids::{KeyId, LeaseId, PaymentId, Wallet},
     locks::LockGuard,
-    payment_machine::{NewState, StoredAnswer, Transition},
+    payment_machine::{Funding, NewState, StoredAnswer, Transition},
     state::App,
     store::{Change, Payment, StoreError},
 };
@@ -46,6 +46,8 @@ pub struct OperationInfo {
     pub price_varies: bool,
     /// Whether it buys time, with which traffic is included.
     pub buys_time: bool,
+    /// Whether it is sold only where customers may have credit.
+    pub is_of_credit: bool,
 }
 
 impl OperationInfo {
@@ -60,6 +62,7 @@ impl OperationInfo {
             retry: O::RETRY,
             price_varies: O::PRICE_VARIES,
             buys_time: O::BUYS_TIME,
+            is_of_credit: O::IS_OF_CREDIT,
         }
     }
 }
@@ -85,8 +88,12 @@ pub struct PaymentJob {
     pub payer: Wallet,
     /// The client's address, if it is known; unknown after a restart.
     pub client: Option<IpAddr>,
-    /// The price that was signed.
+    /// The API key that pays.
+    pub key_id: Option<KeyId>,
+    /// The price that was signed, or held.
     pub price: Price,
+    /// What moves, in atomic units: version 1 may sign for more than the price.
+    pub amount: u64,
     /// Unix seconds at which the payment was first seen.
     pub first_seen: i64,
     /// Unix seconds after which the authorization is invalid.
@@ -112,7 +119,9 @@ impl PaymentJob {
             payment_id: row.payment_id.clone(),
             payer: row.payer.clone(),
             client: None,
+            key_id: row.key_id(),
             price,
+            amount: row.amount,
             first_seen: row.created_at,
             valid_before: row.valid_before,
             progress: Progress::default(),
@@ -141,8 +150,10 @@ impl PaymentJob {
 pub struct SettledPayment {
     /// The transaction's hash.
     pub transaction: String,
-    /// CAIP-2 id.
+    /// CAIP-2 id; `credit` where it is from credit.
     pub network: String,
+    /// Where the money comes from. From credit nothing has moved yet: it is taken with the answer.
+    pub funding: Funding,
     /// The operation was begun, in the commit of the settlement or by an earlier attempt.
     pub begun: bool,
 }
@@ -196,6 +207,10 @@ pub trait Operation: Registered + Sized + Send + Sync + 'static {
     const NEEDS_BODY: bool = false;
     /// Whether it buys time on a container, with which traffic is included.
     const BUYS_TIME: bool = false;
+    /// What an API key has to be allowed to do; `None` where credit cannot pay for it.
+    const KEY_SCOPE: Option<KeyScope>;
+    /// Whether it is sold only where customers may have credit.
+    const IS_OF_CREDIT: bool = false;
     /// Seconds of a payment's window that must be left when it arrives.
     const MIN_SECONDS_LEFT: u64 = 20;
 
@@ -235,6 +250,18 @@ pub trait Operation: Registered + Sized + Send + Sync + 'static {
     /// What [`Operation::resume`] needs besides the rows; no secrets.
     fn arguments(&self) -> Value {
         json!({})
+    }
+
+    /// Checks what can be said of a payer before a challenge. [`Operation::admit`] checks it again.
+    ///
+    /// # Errors
+    /// The payer cannot have this now.
+    fn check_payer(
+        &self,
+        _app: &App,
+        _payer: &Wallet,
+    ) -> impl Future<Output = Result<(), ApiError>> + Send {
+        async { Ok(()) }
     }
 
     /// Checks what must hold before money moves: owner, state, capacity. Nothing is charged on an

@@ -19,6 +19,25 @@ pub fn is_final(error: &ApiError) -> bool {
 
 /// The error that tells the payer of a debt, now and at every replay.
 pub fn owed_error(row: &Row, why: &str) -> ApiError {
+    let told = |sentence: &str| {
+        let amount = Usdc(row.amount);
+        format!("{sentence} {amount} is owed to the payer. Do not pay again.")
+    };
+    debt(row, why, told).advise("see GET /payments, or ask the operator, naming the paymentId")
+}
+
+/// The same once the debt became credit of the payer.
+pub fn credited_error(row: &Row, why: &str, amount: u64) -> ApiError {
+    let told = |sentence: &str| {
+        let amount = Usdc(amount);
+        format!("{sentence} {amount} was added to the payer's credit. Do not pay again.")
+    };
+    debt(row, why, told)
+        .with("state", "credited")
+        .advise("spend it: GET /credit")
+}
+
+fn debt(row: &Row, why: &str, told: impl FnOnce(&str) -> String) -> ApiError {
     let reason = DebtReason::ALL
         .into_iter()
         .find(|reason| reason.as_str() == why);
@@ -30,15 +49,10 @@ pub fn owed_error(row: &Row, why: &str) -> ApiError {
         Some(DebtReason::MovedAfterRefusal) => "The payment was refused, but the money moved.",
         Some(DebtReason::Undelivered) | None => "What it paid for could not be delivered.",
     };
-    let message = format!(
-        "{sentence} {} is owed to the payer. Do not pay again.",
-        Usdc(row.amount)
-    );
-    let mut error = ApiError::new(ErrorCode::PaymentOwed, message)
+    let mut error = ApiError::new(ErrorCode::PaymentOwed, told(sentence))
         .with("paymentId", row.payment_id.as_str())
         .with("amount", row.amount.to_string())
-        .with("reason", why)
-        .advise("see GET /payments, or ask the operator, naming the paymentId");
+        .with("reason", why);
     if let Some(transaction) = row.transaction.as_deref().filter(|text| !text.is_empty()) {
         error = error.with("transaction", transaction);
     }
@@ -59,6 +73,7 @@ pub async fn debt_error(app: &App, row: &Row) -> Result<Option<ApiError>, StoreE
     let whole = debts.iter().find(|debt| debt.amount == row.amount);
     Ok(whole.map(|debt| match debt.state.as_str() {
         "due" => owed_error(row, &debt.reason),
+        "credited" => credited_error(row, &debt.reason, debt.amount),
         _ => given_back(row, debt.transaction.as_deref()),
     }))
 }

@@ -57,7 +57,7 @@ impl PaymentLocks {
 /// A new id. The time comes first, so that new rows are neighbours in each index that begins with
 /// the id: a commit then writes the same few pages however many payments there are. 64 random bits
 /// follow.
-fn fresh_id(now: u64) -> PaymentId {
+pub(super) fn fresh_id(now: u64) -> PaymentId {
     format!("pay_{now:08x}{}", crypto::random_hex(8)).into()
 }
 

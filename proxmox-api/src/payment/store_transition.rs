@@ -4,8 +4,10 @@
 use serde_json::json;
 
 use super::{Right, owed};
-use crate::payment_machine::{DebtReason, NewState, PaymentState, StoredAnswer, Transition};
-use crate::store::{Change, Payment, Store, StoreError};
+use crate::payment_machine::{
+    DebtReason, Funding, NewState, PaymentState, StoredAnswer, Transition,
+};
+use crate::store::{Change, HeldCredit, Payment, Store, StoreError};
 
 /// The result of storing a transition.
 #[derive(Debug)]
@@ -41,6 +43,8 @@ pub(super) async fn store(
         return TransitionResult::Overtaken(row.state);
     };
     let logged = changes.clone();
+    let mut changes = changes;
+    changes.extend(of_hold(row, &target));
     match store.move_payment(wanted, changes, now).await {
         Ok(true) => {
             logged.iter().for_each(Change::log);
@@ -59,6 +63,24 @@ pub(super) async fn store(
         Err(StoreError::ChangeRefused) => TransitionResult::Refused,
         Err(StoreError::EvidenceTaken) => TransitionResult::EvidenceTaken,
         Err(error) => TransitionResult::Failed(error),
+    }
+}
+
+/// What becomes of the credit that a payment holds: taken with its answer, given back with its
+/// release.
+fn of_hold(row: &Payment, target: &NewState) -> Option<Change> {
+    if row.funding() == Funding::X402 {
+        return None;
+    }
+    let held = HeldCredit {
+        wallet: row.payer.clone(),
+        key_id: row.key_id(),
+        amount: row.amount,
+    };
+    match target {
+        NewState::Answered(_) => Some(Change::Capture(held)),
+        NewState::Released(_) => Some(Change::Release(held)),
+        _ => None,
     }
 }
 

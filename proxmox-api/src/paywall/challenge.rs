@@ -1,5 +1,6 @@
 //! The challenge (HTTP 402): version 2's in a header, version 1's in the body of the same response.
 
+use api_types::CreditShortfall;
 use axum::{
     Json,
     http::{HeaderName, HeaderValue, StatusCode, header},
@@ -97,6 +98,20 @@ fn challenge(offer: &Offer, error: &str, message: &str) -> Response {
         &mut response,
         wire::PAYMENT_REQUIRED,
         &offer.v2_header(error),
+    );
+    no_store(&mut response);
+    response
+}
+
+/// A challenge to a caller who has credit or could have it, with the member `credit`.
+pub fn required_beside_credit(offer: &Offer, message: &str, credit: &CreditShortfall) -> Response {
+    let mut body = body(offer, "Payment required", message);
+    body.rest.insert("credit".to_owned(), json!(credit));
+    let mut response = (StatusCode::PAYMENT_REQUIRED, Json(body)).into_response();
+    set(
+        &mut response,
+        wire::PAYMENT_REQUIRED,
+        &offer.v2_header("Payment required"),
     );
     no_store(&mut response);
     response

@@ -8,7 +8,7 @@
 
 use std::{collections::HashMap, net::IpAddr};
 
-use api_types::{ErrorCode, FieldError, Price};
+use api_types::{CreditShortfall, ErrorCode, FieldError, Price};
 use axum::{
     Extension, Router,
     body::Bytes,
@@ -19,11 +19,18 @@ use axum::{
 };
 use service::request_id::RequestId;
 use x402::{
-    check, network::Network, offer::Offer, payment::Payment, reason::Reason, wire::header as wire,
+    check,
+    network::Network,
+    offer::Offer,
+    payment::{Payment, Version},
+    reason::Reason,
+    wire::header as wire,
 };
 
 use super::{
-    body, challenge, idempotency_key,
+    body, challenge,
+    from_credit::{self, CreditRequest},
+    idempotency_key,
     payer_proof::{self, ProofError},
     presented_payment::{PresentedPayment, conflict, in_progress},
     process::{PaidRequest, process},
@@ -104,6 +111,20 @@ async fn serve<O: Operation>(
             let work = move |progress| async move { process(&app, *entry, progress).await };
             respond::respond(context, mode, &public, work).await
         }
+        Ok(PaymentLookup::FromCredit(request, offer)) => {
+            let context = ReplyContext {
+                version: Version::V2,
+                offer: *offer,
+                id,
+            };
+            let can_ask_again = request.can_ask_again();
+            let mode = ResponseMode::for_client(&incoming.headers, can_ask_again);
+            let public = app.config.public_base_url.clone();
+            let work =
+                move |progress| async move { from_credit::process(&app, *request, progress).await };
+            respond::respond(context, mode, &public, work).await
+        }
+        Err(GateRefusal::Credit(offer, told)) => from_credit::required(&offer, &told),
         Err(GateRefusal::Challenge(offer, None)) => challenge::required(&offer, "Payment required"),
         Err(GateRefusal::Challenge(offer, Some(reason))) => challenge::refused(&offer, &reason),
         Err(GateRefusal::Error(error)) => error.respond(&id),
@@ -145,10 +166,14 @@ enum PaymentLookup<O> {
     Known(Box<PresentedPayment>, Box<Row>),
     /// The payment was not seen before.
     New(Box<PaidRequest<O>>),
+    /// There is no payment, and the caller pays from credit.
+    FromCredit(Box<CreditRequest<O>>, Box<Offer>),
 }
 
 /// A response without any work: a challenge or an error.
 enum GateRefusal {
+    /// A challenge to a caller who has credit or could have it.
+    Credit(Box<Offer>, Box<CreditShortfall>),
     Challenge(Box<Offer>, Option<Reason>),
     Error(ApiError),
 }
@@ -168,7 +193,7 @@ async fn decide<O: Operation>(
     let key = idempotency_key::from_header(&incoming.headers)?;
     let payment = match incoming.payment() {
         Ok(Some(payment)) => payment,
-        Ok(None) => return Err(challenged::<O>(app, incoming, |_| None).await),
+        Ok(None) => return without_payment(app, incoming, key).await,
         Err(reason) => return Err(challenged::<O>(app, incoming, |_| Some(reason)).await),
     };
     let identifier = match payment.payment_identifier() {
@@ -234,6 +259,43 @@ async fn decide<O: Operation>(
     }
 }
 
+/// A request without a payment: it is paid from credit, or challenged.
+async fn without_payment<O: Operation>(
+    app: &App,
+    incoming: &IncomingRequest,
+    key: Option<String>,
+) -> Result<PaymentLookup<O>, GateRefusal> {
+    let Some(caller) = from_credit::caller(app, &incoming.headers).await? else {
+        return Err(challenged::<O>(app, incoming, |_| None).await);
+    };
+    let request = incoming.operation_request();
+    // The answer to HEAD has no body.
+    let pays = caller.pays && incoming.method != Method::HEAD;
+    if let (true, Some(rules), Some(scope)) = (pays, &app.config.credit, O::KEY_SCOPE) {
+        let (operation, price) = from_credit::read(app, (rules, scope), &caller, request).await?;
+        let (offer, _) = offered(app, &operation, app.tariff(), &incoming.path)?;
+        let (method, path) = (incoming.method.as_str(), incoming.path.as_str());
+        return Ok(PaymentLookup::FromCredit(
+            Box::new(CreditRequest {
+                key: caller.own(key),
+                caller,
+                operation,
+                price,
+                digest: digest::request_digest(method, path, &incoming.body),
+                client: incoming.client,
+            }),
+            Box::new(offer),
+        ));
+    }
+    let operation = O::read(app, request).await?;
+    operation.check_payer(app, &caller.wallet).await?;
+    let (offer, _) = offered(app, &operation, app.tariff(), &incoming.path)?;
+    Err(match from_credit::told(app, &caller, &operation).await? {
+        Some(told) => GateRefusal::Credit(Box::new(offer), Box::new(told)),
+        None => GateRefusal::Challenge(Box::new(offer), None),
+    })
+}
+
 /// Whether a row blocks its payment; a released one does not.
 fn is_taken(row: &Row) -> bool {
     row.state != PaymentState::Released
@@ -261,7 +323,7 @@ async fn replay_known<O: Operation>(
     match price_and_check::<O>(&app, &presented).await {
         Ok(fitting) => process(&app, *fitting.with(presented), progress).await,
         Err(GateRefusal::Challenge(_, Some(reason))) => PaymentReply::NotTaken(reason),
-        Err(GateRefusal::Challenge(_, None)) => in_progress().into(),
+        Err(GateRefusal::Challenge(_, None) | GateRefusal::Credit(..)) => in_progress().into(),
         Err(GateRefusal::Error(error)) => error.into(),
     }
 }

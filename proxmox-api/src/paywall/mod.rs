@@ -6,6 +6,7 @@
 
 pub mod body;
 pub mod challenge;
+mod from_credit;
 pub mod gate;
 pub mod idempotency_key;
 pub mod payer_proof;

@@ -96,16 +96,21 @@ fn count_failure(app: &App, presented: &PresentedPayment, reply: &PaymentReply) 
             let refused = (400..500).contains(&error.code.status()) && error.retry_after.is_none();
             refused || error.code == ErrorCode::PaymentUnresolved
         }
-        PaymentReply::Done { .. } | PaymentReply::Failed { .. } => false,
+        PaymentReply::Done { .. }
+        | PaymentReply::FromCredit { .. }
+        | PaymentReply::NoCredit(_)
+        | PaymentReply::Failed { .. } => false,
     };
     if is_failure {
         app.failed_payments.count(presented.client);
     }
 }
 
-fn count<O: Operation>(reply: &PaymentReply) {
+pub(super) fn count<O: Operation>(reply: &PaymentReply) {
     let outcome = match reply {
         PaymentReply::Done { .. } => "done",
+        PaymentReply::FromCredit { .. } => "done_from_credit",
+        PaymentReply::NoCredit(_) => "no_credit",
         PaymentReply::Held(_) => "held",
         PaymentReply::NotTaken(_) => "not_taken",
         PaymentReply::NotSettled(_) => "not_settled",

@@ -2,9 +2,10 @@
 
 use std::convert::Infallible;
 
+use api_types::{CreditShortfall, Usdc};
 use axum::{
     body::{Body, Bytes},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     response::{
         IntoResponse, Response, Sse,
         sse::{Event, KeepAlive},
@@ -16,8 +17,12 @@ use service::request_id::RequestId;
 use tokio::sync::oneshot;
 use x402::{offer::Offer, payment::Version, reason::Reason, wire::receipt::Receipt};
 
-use super::challenge;
+use super::{challenge, from_credit};
 use crate::{error::ApiError, progress::ProgressEvents, store::StoredAnswer};
+
+/// What a call from credit has cost, and what is left, in atomic units.
+const CREDIT_CHARGED: HeaderName = HeaderName::from_static("credit-charged");
+const CREDIT_AVAILABLE: HeaderName = HeaderName::from_static("credit-available");
 
 /// The reply to a payment.
 #[derive(Debug)]
@@ -29,6 +34,17 @@ pub enum PaymentReply {
         /// How it was paid.
         receipt: Receipt,
     },
+    /// Paid from credit and done, now or earlier.
+    FromCredit {
+        /// The stored answer.
+        answer: StoredAnswer,
+        /// What it has cost, in atomic units.
+        charged: u64,
+        /// What the wallet can spend besides.
+        available: u64,
+    },
+    /// There is too little credit; nothing was charged.
+    NoCredit(Box<CreditShortfall>),
     /// It is not known yet whether the money moved; an answer with what there is to show.
     Held(StoredAnswer),
     /// The payment cannot be taken; nothing was charged.
@@ -73,6 +89,20 @@ impl ReplyContext {
                 challenge::attach_receipt(&mut response, self.version, receipt);
                 response
             }
+            PaymentReply::FromCredit {
+                answer,
+                charged,
+                available,
+            } => {
+                let mut response = plain(answer);
+                let headers = response.headers_mut();
+                headers.insert(CREDIT_CHARGED, HeaderValue::from(*charged));
+                headers.insert(CREDIT_AVAILABLE, HeaderValue::from(*available));
+                let value = HeaderValue::from_static("private, no-store");
+                headers.insert(header::CACHE_CONTROL, value);
+                response
+            }
+            PaymentReply::NoCredit(told) => from_credit::required(&self.offer, told),
             PaymentReply::Held(answer) => {
                 let mut response = plain(answer);
                 let headers = response.headers_mut();
@@ -138,6 +168,20 @@ impl ReplyContext {
         match reply {
             PaymentReply::Done { answer, receipt } => {
                 json!({"status": answer.status, "body": body(&answer.body), "receipt": receipt})
+            }
+            PaymentReply::FromCredit {
+                answer,
+                charged,
+                available,
+            } => json!({
+                "status": answer.status, "body": body(&answer.body),
+                "credit": {"charged": Usdc(*charged), "available": Usdc(*available)},
+            }),
+            PaymentReply::NoCredit(told) => {
+                let message = from_credit::sentence(told);
+                let mut body = challenge::body(&self.offer, "Payment required", &message);
+                body.rest.insert("credit".to_owned(), json!(told));
+                json!({"status": 402, "body": body})
             }
             PaymentReply::Held(answer) => {
                 json!({"status": answer.status, "body": body(&answer.body)})

@@ -33,6 +33,11 @@ impl ResponseMode {
     pub(super) fn from_headers(headers: &HeaderMap, presented: &PresentedPayment) -> Self {
         let session = presented.wallet == Some(presented.payer());
         let can_ask_again = session || idempotency_key::is_secret(presented.key.as_deref());
+        Self::for_client(headers, can_ask_again)
+    }
+
+    /// The same for a client of whom it is known whether it can get the answer later.
+    pub(super) fn for_client(headers: &HeaderMap, can_ask_again: bool) -> Self {
         match respond_async::preference(headers).filter(|_| can_ask_again) {
             Some(preference) => Self::Early(preference),
             None if accept::prefers_events(headers) => Self::Stream,

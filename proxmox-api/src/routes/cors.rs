@@ -20,7 +20,13 @@ pub fn layer(config: &Config) -> CorsLayer {
     };
     CorsLayer::new()
         .allow_origin(origins)
-        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
+        .allow_methods([
+            Method::GET,
+            Method::POST,
+            Method::PUT,
+            Method::PATCH,
+            Method::DELETE,
+        ])
         .allow_headers([
             header::CONTENT_TYPE,
             header::AUTHORIZATION,
@@ -29,6 +35,7 @@ pub fn layer(config: &Config) -> CorsLayer {
             name(wire::X_PAYMENT),
             name("sign-in-with-x"),
             name("idempotency-key"),
+            name("credit"),
             name("prefer"),
             name("x-request-id"),
         ])
@@ -40,6 +47,8 @@ pub fn layer(config: &Config) -> CorsLayer {
             header::RETRY_AFTER,
             header::LOCATION,
             name("preference-applied"),
+            name("credit-charged"),
+            name("credit-available"),
             // A page whose device has a wrong clock signs by this one.
             header::DATE,
         ])

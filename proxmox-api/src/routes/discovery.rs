@@ -8,7 +8,7 @@ use super::docs::fixed;
 use crate::{
     App,
     config::Config,
-    operations::{self, registry::Registration},
+    operations::registry::{self, Registration},
     payment::PaymentFlow,
     paywall::challenge,
 };
@@ -28,11 +28,8 @@ fn resources(config: &Config) -> Value {
     let base = &config.public_base_url;
     // Crawlers request what is listed, so that a path with a parameter is none of it; the OpenAPI
     // document has those.
-    let concrete = || {
-        operations::ALL
-            .iter()
-            .filter(|operation| !operation.about.path.contains('{'))
-    };
+    let concrete =
+        || registry::sold(config).filter(|operation| !operation.about.path.contains('{'));
     let addresses: Vec<_> = concrete()
         .map(|operation| format!("{base}{}", operation.about.path))
         .collect();
@@ -74,6 +71,21 @@ fn item(config: &Config, operation: &Registration) -> Value {
     })
 }
 
+fn credit(config: &Config) -> String {
+    let Some(rules) = &config.credit else {
+        return String::new();
+    };
+    format!(
+        "\n## Credit\n\n\
+         `POST /credit/top-up` with `{{\"amount\": \"1000000\", \"key\": {{\"name\": \"agent\"}}}}` pays in a dollar and answers an API key. Requests with \
+         `Authorization: Bearer <key>` are then paid without a signature each; a call costs {} from credit. 402 with the member `credit`: \
+         top up. 403 `key_limit_exceeded`: the key's own limit; do not pay around it.\n\n\
+         - `GET /credit`, `GET /credit/entries`: what is left, and every movement\n\
+         - `GET /keys/current`: what the key may spend\n",
+        rules.call_fee
+    )
+}
+
 fn abuse(config: &Config) -> String {
     let notice = config.tenants.abuse_notice();
     if notice.is_empty() {
@@ -87,8 +99,7 @@ fn guide(config: &Config) -> String {
     let base = &config.public_base_url;
     let (limits, network) = (&config.limits, config.payments.network);
     let notice = config.payments.play_money_notice();
-    let sold: String = operations::ALL
-        .iter()
+    let sold: String = registry::sold(config)
         .map(|Registration { about, .. }| {
             format!(
                 "- `{} {}`: {}\n",
@@ -128,7 +139,7 @@ fn guide(config: &Config) -> String {
          ## Documents\n\n\
          - [OpenAPI]({base}/openapi.json): every route, body and error code\n\
          - [Catalogue]({base}/catalog): rates, limits, templates\n\
-         - [x402 resources]({base}/.well-known/x402): what each paid route asks for\n{abuse}",
+         - [x402 resources]({base}/.well-known/x402): what each paid route asks for\n{credit}{abuse}",
         limits.cores.min,
         limits.cores.max,
         limits.memory_mb.min,
@@ -137,6 +148,7 @@ fn guide(config: &Config) -> String {
         limits.disk_gb.max,
         limits.runtime_minutes.min,
         limits.runtime_minutes.max,
+        credit = credit(config),
         abuse = abuse(config),
         grace = config.grace_seconds.div_ceil(60),
         network = network.display_name,

@@ -18,7 +18,7 @@ const POLICY: &str =
 
 /// The routes.
 pub fn router(app: &App) -> Router<App> {
-    let sold = operations::ALL.iter();
+    let sold = operations::registry::sold(&app.config);
     let sold = sold.map(|operation| (&operation.about, (operation.documentation)()));
     let document = openapi::document(&app.config, sold);
     let page = fixed("text/html; charset=utf-8", page::of(&document));

@@ -71,13 +71,18 @@ async fn list(
     Extension(id): Extension<RequestId>,
     Query(query): Query<LeaseQuery>,
 ) -> Response {
-    private(&id, list_of_wallet(&app, &session.wallet, &query).await)
+    let only = session.key.and_then(|key| key.lease_id);
+    private(
+        &id,
+        list_of_wallet(&app, &session.wallet, &query, only).await,
+    )
 }
 
 async fn list_of_wallet(
     app: &App,
     wallet: &Wallet,
     query: &LeaseQuery,
+    only: Option<LeaseId>,
 ) -> Result<ListResponse, ApiError> {
     let ended = query.ended()?;
     let ListResponse { mut leases, next } =
@@ -86,6 +91,9 @@ async fn list_of_wallet(
         Some(status) => lease.status == status,
         None => query.all || lease.status != LeaseStatus::Destroyed,
     });
+    if let Some(only) = only {
+        leases.retain(|lease| only == *lease.lease_id);
+    }
     // The order within a rank stays: the youngest first.
     leases.sort_by_key(|lease| rank(lease.status));
     Ok(ListResponse { leases, next })

@@ -6,11 +6,13 @@ pub mod catalog;
 pub mod commands;
 pub mod console;
 pub mod cors;
+pub mod credit;
 pub mod demo;
 pub mod destroy;
 pub mod discovery;
 pub mod docs;
 pub mod files;
+pub mod keys;
 mod lease_selector;
 pub mod leases;
 pub mod limited;
@@ -39,17 +41,20 @@ use crate::{App, error::ApiError, operations, paywall::body};
 
 /// Every route of the API itself.
 pub fn router(app: &App) -> Router<App> {
-    let paid = operations::ALL.iter().map(|operation| (operation.route)());
+    let sold = operations::registry::sold(&app.config);
+    let paid = sold.map(|operation| (operation.route)());
     paid.fold(Router::new(), Router::merge)
         .merge(access::router(app))
         .merge(catalog::router())
         .merge(commands::router(app))
         .merge(console::router(app))
+        .merge(credit::router(app))
         .merge(demo::router(app))
         .merge(destroy::router())
         .merge(discovery::router(app))
         .merge(docs::router(app))
         .merge(files::router(app))
+        .merge(keys::router(app))
         .merge(leases::router())
         .merge(payments::router())
         .merge(ports::router(app))

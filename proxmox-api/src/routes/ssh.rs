@@ -25,6 +25,8 @@ use super::{Body, Query, commands::active_lease, lease_selector, limited, no_sto
 use crate::{
     App,
     error::ApiError,
+    ids::KeyId,
+    keys as api_keys,
     lease::{
         guest::{
             connect,
@@ -148,7 +150,10 @@ async fn proxy(
         Ok((upgrade, stream)) => upgrade
             .max_message_size(MAX_MESSAGE)
             .max_frame_size(MAX_MESSAGE)
-            .on_upgrade(|socket| carry(socket, stream).in_current_span()),
+            .on_upgrade(move |socket| {
+                let key_id = session.key.map(|key| key.key_id);
+                carry(app, socket, stream, key_id).in_current_span()
+            }),
         Err(error) => error.respond(&id),
     }
 }
@@ -169,8 +174,9 @@ fn no_stream(refused: NoStream) -> ApiError {
     }
 }
 
-/// Carries bytes both ways until either side ends, or the connection is cut.
-async fn carry(socket: WebSocket, stream: WatchedStream) {
+/// Carries bytes both ways until either side ends, the connection is cut, or the API key that
+/// opened it is not good any more.
+async fn carry(app: App, socket: WebSocket, stream: WatchedStream, key_id: Option<KeyId>) {
     let (mut to_client, mut from_client) = socket.split();
     // A client that reads nothing keeps the other direction from noticing it.
     let over = stream.over();
@@ -211,6 +217,7 @@ async fn carry(socket: WebSocket, stream: WatchedStream) {
         () = inward => (close_code::NORMAL, ""),
         told = outward => told,
         () = over => CUT,
+        () = api_keys::ended(&app, key_id.as_ref()) => (close_code::POLICY, "the API key has ended"),
     };
     let reason = reason.into();
     // The client may be gone.

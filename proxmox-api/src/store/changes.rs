@@ -5,12 +5,12 @@ use serde_json::Value;
 use super::{
     ConsoleTicket, Db, StoreError,
     change_lock::ChangeLock,
-    console_tickets, debts,
+    console_tickets, credit, debts,
     events::NewEvent,
-    leases,
+    leases::{self, Renewal},
     sql::{Step, StepRefusal, StepTable, owned_values},
 };
-use crate::ids::{LeaseId, PaymentId};
+use crate::ids::{KeyId, LeaseId, PaymentId, Wallet};
 
 /// One such change.
 #[derive(Debug, Clone)]
@@ -25,6 +25,18 @@ pub enum Change {
         reason: &'static str,
         /// Atomic units.
         amount: u64,
+    },
+    /// Takes what the payment holds of its wallet's credit.
+    Capture(HeldCredit),
+    /// Gives back what the payment holds of its wallet's credit.
+    Release(HeldCredit),
+    /// Extends a lease. Refused unless it can be renewed.
+    Renew {
+        /// The renewal.
+        renewal: Renewal,
+        /// The moment from which a lease that is over is extended, as its customer is told: Unix
+        /// seconds.
+        renewed_at: i64,
     },
     /// The paid time of a lease begins. Refused unless the lease is made and waits for this
     /// payment.
@@ -47,6 +59,28 @@ pub enum Change {
     },
 }
 
+/// What a payment holds of a wallet's credit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldCredit {
+    /// The wallet.
+    pub wallet: Wallet,
+    /// The API key that spends it.
+    pub key_id: Option<KeyId>,
+    /// Atomic units.
+    pub amount: u64,
+}
+
+impl HeldCredit {
+    fn of<'a>(&'a self, payment_id: &'a PaymentId) -> credit::holds::Held<'a> {
+        credit::holds::Held {
+            payment_id,
+            wallet: &self.wallet,
+            key_id: self.key_id.as_ref(),
+            amount: self.amount,
+        }
+    }
+}
+
 impl Change {
     /// An event of the audit trail.
     pub fn event(subject: &str, kind: &'static str, data: Value) -> Self {
@@ -60,13 +94,13 @@ impl Change {
         }
     }
 
-    /// The change as a step; `None` if it has to read before it writes.
-    pub(super) fn step(
+    /// The change as steps; `None` if it has to read before it writes.
+    pub(super) fn steps(
         &self,
         payment_id: &PaymentId,
         now: i64,
-    ) -> Result<Option<Step>, StoreError> {
-        Ok(Some(match self {
+    ) -> Result<Option<Vec<Step>>, StoreError> {
+        Ok(Some(vec![match self {
             Self::Event(event) => event.step(now),
             Self::Begin => {
                 let sql = "UPDATE payments SET performed_at = ?2 WHERE payment_id = ?1 AND performed_at IS NULL";
@@ -79,14 +113,21 @@ impl Change {
                 .or(StepRefusal::ChangeRefused)
             }
             Self::Debt { reason, amount } => debts::owe(payment_id, reason, *amount, now)?,
-            Self::ActivateLease { .. } | Self::KeepTicket { .. } => return Ok(None),
-        }))
+            Self::Capture(held) => {
+                return credit::holds::capture(&held.of(payment_id), now).map(Some);
+            }
+            Self::Release(held) => return credit::holds::release(&held.of(payment_id)).map(Some),
+            Self::ActivateLease { .. } | Self::KeepTicket { .. } | Self::Renew { .. } => {
+                return Ok(None);
+            }
+        }]))
     }
 
     /// The lock that it needs.
     pub(super) fn lock(&self) -> ChangeLock {
         match self {
             Self::ActivateLease { lease_id, .. } => ChangeLock::Lease(lease_id.clone()),
+            Self::Renew { renewal, .. } => ChangeLock::Lease(renewal.lease_id.clone()),
             _ => ChangeLock::None,
         }
     }
@@ -97,8 +138,8 @@ impl Change {
         payment_id: &PaymentId,
         now: i64,
     ) -> Result<(), StoreError> {
-        if let Some(step) = self.step(payment_id, now)? {
-            return db.make(&step);
+        if let Some(steps) = self.steps(payment_id, now)? {
+            return steps.iter().try_for_each(|step| db.make(step));
         }
         match self {
             Self::ActivateLease {
@@ -121,7 +162,15 @@ impl Change {
                 ticket,
                 expires_at,
             } => console_tickets::keep(db, hash, ticket, *expires_at, now),
-            Self::Event(_) | Self::Begin | Self::Debt { .. } => Ok(()),
+            Self::Renew {
+                renewal,
+                renewed_at,
+            } => fits(leases::renewed(db, renewal, *renewed_at)?),
+            Self::Event(_)
+            | Self::Begin
+            | Self::Debt { .. }
+            | Self::Capture(_)
+            | Self::Release(_) => Ok(()),
         }
     }
 }

@@ -2,7 +2,7 @@
 //! console.
 
 use super::{Db, Store, StoreError, change_lock::ChangeLock, values};
-use crate::ids::{LeaseId, Wallet};
+use crate::ids::{KeyId, LeaseId, Wallet};
 
 /// What a ticket opens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub struct ConsoleTicket {
     pub lease_id: LeaseId,
     /// The wallet it was given to.
     pub wallet: Wallet,
+    /// The API key that it was bought with.
+    pub key_id: Option<KeyId>,
 }
 
 pub(super) fn keep(
@@ -25,9 +27,15 @@ pub(super) fn keep(
         values![now],
     )?;
     db.execute(
-        "INSERT INTO console_tickets (ticket_hash, lease_id, wallet, expires_at) VALUES (?1, ?2, ?3, ?4)
+        "INSERT INTO console_tickets (ticket_hash, lease_id, wallet, expires_at, key_id) VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT (ticket_hash) DO UPDATE SET expires_at = excluded.expires_at WHERE console_tickets.used_at IS NULL",
-        values![hash, ticket.lease_id, ticket.wallet, expires_at],
+        values![
+            hash,
+            ticket.lease_id,
+            ticket.wallet,
+            expires_at,
+            ticket.key_id
+        ],
     )?;
     Ok(())
 }
@@ -64,15 +72,30 @@ impl Store {
         self.write(ChangeLock::None, move |db| {
             db.optional(
                 "UPDATE console_tickets SET used_at = ?2
-                 WHERE ticket_hash = ?1 AND used_at IS NULL AND expires_at > ?2 RETURNING lease_id, wallet",
+                 WHERE ticket_hash = ?1 AND used_at IS NULL AND expires_at > ?2 RETURNING lease_id, wallet, key_id",
                 values![hash, now],
                 |row| {
                     Ok(ConsoleTicket {
                         lease_id: row.get("lease_id")?,
                         wallet: row.get("wallet")?,
+                        key_id: row.get("key_id")?,
                     })
                 },
             )
+        })
+        .await
+    }
+
+    /// The API key that a ticket was bought with, used or not.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn console_ticket_key(&self, hash: &str) -> Result<Option<KeyId>, StoreError> {
+        let hash = hash.to_owned();
+        self.read(move |db| {
+            let sql = "SELECT key_id FROM console_tickets WHERE ticket_hash = ?1";
+            let found = db.optional(sql, values![hash], |row| row.get("key_id"))?;
+            Ok(found.flatten())
         })
         .await
     }

@@ -11,6 +11,7 @@ mod change_lock;
 mod changes;
 mod claims;
 mod console_tickets;
+mod credit;
 mod database;
 mod db;
 mod debts;
@@ -40,8 +41,12 @@ use std::{borrow::Cow, path::Path};
 use api_types::ErrorCode;
 
 pub use crate::payment_machine::{PaymentState, StoredAnswer};
-pub use changes::Change;
+pub use changes::{Change, HeldCredit};
 pub use console_tickets::ConsoleTicket;
+pub use credit::{
+    ApiKey, Credit, CreditFault, CreditReservation, CreditTotals, EarlyEnd, HoldRefusal, KeyEdit,
+    KeyLimit, LedgerEntry, NewApiKey, ReturnRules, TopUp, TopUpOutcome,
+};
 pub use database::Database;
 pub use debts::{Debt, OpenAccounts};
 pub use demo::{DemoLedger, Transfer, TransferOutcome};
@@ -49,14 +54,16 @@ pub use events::{AuditEvent, EventSubject, NewEvent, log_event};
 pub use guest_names::GuestName;
 pub use lease_state::LeaseState;
 pub use leases::{
-    AddressPool, Claim, ClaimLimits, ClaimOutcome, DueEnd, HeldContainer, HeldPower, Lease,
-    MadeContainer, PaidLease, ProbeClaim, Renewal, RenewalOutcome, WarnedLease,
+    AddressPool, Claim, ClaimLimits, ClaimOutcome, DueEnd, HeldContainer, HeldPower, LOST, Lease,
+    MadeContainer, PaidLease, ProbeClaim, Renewal, RenewalOutcome, WarnedLease, end_after,
 };
 pub use maintenance::{
     Backup, BackupError, CopyError, CopyStep, Observer, TableFigures, backup, copy,
     database_condition,
 };
-pub use payments::{NewPayment, Payment, PaymentSummary, Reservation, SignedRequest};
+pub use payments::{
+    CREDIT_NETWORK, NewPayment, Payment, PaymentSummary, Reservation, SignedRequest,
+};
 pub use ports::{NamedPorts, Port, PublishOutcome, PublishedPort};
 pub use postgres::{AdvisoryLockGuard, AdvisoryLocks, Replicas, Server, ServerError};
 pub use schema::DatabaseCondition;

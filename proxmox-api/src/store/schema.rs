@@ -54,7 +54,7 @@ impl SchemaStep {
 }
 
 /// The steps of the schema.
-pub(super) const STEPS: [SchemaStep; 16] = [
+pub(super) const STEPS: [SchemaStep; 17] = [
     SchemaStep::of_each(
         include_str!("../../migrations/0001_initial.sql"),
         include_str!("../../migrations/postgres/0001_initial.sql"),
@@ -103,5 +103,9 @@ pub(super) const STEPS: [SchemaStep; 16] = [
     SchemaStep::of_each(
         include_str!("../../migrations/0016_ports.sql"),
         include_str!("../../migrations/postgres/0016_ports.sql"),
+    ),
+    SchemaStep::of_each(
+        include_str!("../../migrations/0017_credit.sql"),
+        include_str!("../../migrations/postgres/0017_credit.sql"),
     ),
 ];

@@ -19,6 +19,7 @@ use crate::{
 };
 
 const ROUTES: &str = "
+    DELETE /keys/{id}
     DELETE /lease/{ctid}
     DELETE /lease/{lease}/commands/{id}
     DELETE /lease/{lease}/files
@@ -30,9 +31,14 @@ const ROUTES: &str = "
     GET /console
     GET /console/ws
     GET /console/{version}/{file}
+    GET /credit
+    GET /credit/entries
     GET /demo/balance
     GET /docs
     GET /health
+    GET /keys
+    GET /keys/current
+    GET /keys/{id}
     GET /lease/{lease}/access
     GET /lease/{lease}/commands
     GET /lease/{lease}/commands/{id}
@@ -52,7 +58,10 @@ const ROUTES: &str = "
     GET /ready
     GET /stats/lxc
     GET /stats/node
+    PATCH /keys/{id}
+    POST /credit/top-up
     POST /demo/faucet
+    POST /keys
     POST /lease/container
     POST /lease/quote
     POST /lease/{lease}/access
@@ -78,19 +87,21 @@ const ERROR_CODES: &str = "
     unsupported_media_type rate_limited headers_too_large internal provisioning_failed
     hypervisor_error console_auth_unsupported model_error hypervisor_unavailable
     facilitator_unavailable payment_unresolved capacity_exhausted unavailable timeout
+    key_revoked key_expired key_scope key_limit_exceeded
     command_not_found disk_full file_conflict file_not_found ssh_unavailable
 ";
 
 const VARIABLES: &str = "
     ABUSE_CONTACT ADDRESS ALLOWED_ORIGINS ANNOUNCE_UPFRONT BIND CDP_API_KEY_ID
-    CDP_API_KEY_SECRET CONFIRMATIONS CONSOLE_IDLE_MINUTES CONSOLE_MAX_MIB DATABASE FACILITATOR
+    CDP_API_KEY_SECRET CONFIRMATIONS CONSOLE_IDLE_MINUTES CONSOLE_MAX_MIB CREDIT CREDIT_MAX CREDIT_MAX_DAY
+    CREDIT_MIN_TOP_UP DATABASE FACILITATOR
     FACILITATOR_TIMEOUT_SECONDS FAILED_PAYMENTS_PER_MINUTE FREE_CALLS_PER_MINUTE GAS_COIN_USD
     GAS_KEY GAS_LIMIT_CONTRACT GAS_LIMIT_ORDINARY GAS_MAX_FEE_GWEI GUEST_DOMAIN GUEST_PROXY GUEST_SSH
     GUEST_SSH_SOURCE HELD_HOURS INGRESS_PORT INSTALLATION_KEY
     LEASES_IN_FLIGHT_PER_ADDRESS LEASES_IN_FLIGHT_PER_WALLET LEASES_PER_WALLET
     LEASE_GRACE_MINUTES LOG_FORMAT MAX_CORES MAX_DISK_GB MAX_MEMORY_MB MAX_RESERVED_PER_WALLET
-    MAX_RUNTIME_MINUTES MAX_UNPAID_LEASES MIN_DEPLOY_PRICE NETWORK ORPHAN_KEEP_HOURS PORT
-    PRICE_BASE PRICE_CALL PRICE_CORE_HOUR PRICE_DISK_GIB_HOUR PRICE_MEMORY_GIB_HOUR
+    MAX_RUNTIME_MINUTES MAX_UNPAID_LEASES MIN_BILLED_MINUTES MIN_DEPLOY_PRICE NETWORK ORPHAN_KEEP_HOURS PORT
+    PRICE_BASE PRICE_CALL PRICE_CALL_CREDIT PRICE_CORE_HOUR PRICE_DISK_GIB_HOUR PRICE_MEMORY_GIB_HOUR
     PUBLIC_BASE_URL PVE_BRIDGE PVE_CA_FILE PVE_CONSOLE_PASSWORD PVE_CONSOLE_USER
     PVE_CREATES_PER_NODE PVE_ENDS_PER_NODE PVE_FENCE PVE_FINGERPRINT PVE_GATEWAY PVE_HOST
     PVE_NAMESERVERS PVE_NETWORK PVE_NODE PVE_OS_TEMPLATE PVE_POOL PVE_RATE_MBIT_PER_CORE
@@ -103,7 +114,7 @@ const VARIABLES: &str = "
 const METRICS: &str = "
     commands_total connections_refused_total consoles_closed_total consoles_open containers_foreign
     containers_moved_total containers_orphaned containers_started_after_boot_total
-    containers_starting_again containers_under_pressure gas_key_gaps_total guest_connections
+    containers_starting_again containers_under_pressure credit_liability_atomic gas_key_gaps_total guest_connections
     held_machines_total
     http_request_duration_seconds http_requests_total ingress_requests_total
     lease_end_lateness_seconds lease_ends_in_hand lease_ends_slow lease_ends_waiting leases
@@ -117,13 +128,13 @@ const METRICS: &str = "
 /// Kinds of rows in the table `events`.
 const EVENT_KINDS: &str = "
     activated claimed command_run console_closed console_opened console_ticket container_lost
-    container_moved destroy_requested destroyed expires_soon fence_closed fence_open
-    held_given_up held_stopped marker_written name_put_back name_taken_down orphan_found orphan_removed
+    container_moved debt_credited destroy_requested destroyed expires_soon fence_closed fence_open
+    held_given_up held_stopped key_made key_revoked marker_written name_put_back name_taken_down orphan_found orphan_removed
     payment_evidence_replaced payment_found_refused payment_found_settled payment_owed
     payment_refused payment_unknown payment_unresolved payment_without_transfer
     port_closed port_published powered_off_inside renewed resolved_by_operator ssh_key_added
     ssh_key_removed ssh_set_up started_after_boot stopped switched_off
-    switched_on traffic_cut traffic_restored traffic_slowed traffic_stopped
+    switched_on traffic_cut topped_up traffic_restored traffic_slowed traffic_stopped
 ";
 
 /// The column `state` of the table `payments`.

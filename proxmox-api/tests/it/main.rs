@@ -13,6 +13,7 @@ mod console;
 mod contract;
 mod copies;
 mod crashes;
+mod credit;
 mod doctor;
 mod ends;
 mod exec;

@@ -4,8 +4,9 @@ use serde_json::json;
 
 use crate::{
     memory::alarms::Trouble,
+    payment::returns,
     state::App,
-    store::{Lease, StoreError},
+    store::{LOST, Lease, StoreError},
 };
 
 /// Ends a paid lease whose container is gone since `since`; false if the lease is over already.
@@ -25,6 +26,12 @@ pub async fn end_lost_lease(
     };
     app.alarms.clear(id, &[]);
     app.deadlines_moved.notify_one();
+    for (payment, _) in &owed {
+        // What cannot be credited now is credited by the sweep.
+        if let Err(error) = returns::credit_debt(app, payment, LOST).await {
+            tracing::warn!(%error, payment.id = payment.as_str(), "a debt could not be credited yet");
+        }
+    }
     let owed: Vec<_> = owed
         .into_iter()
         .map(|(payment, amount)| json!({ "paymentId": payment, "amount": amount.to_string() }))

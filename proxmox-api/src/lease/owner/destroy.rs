@@ -1,4 +1,5 @@
-//! Ends a lease early for its owner. Nothing is refunded.
+//! Ends a lease early for its owner. Where there is credit, the whole minutes that were not used
+//! are given back as such; else nothing is.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::{
     ids::LeaseId,
     lease::ending::remove,
     state::App,
-    store::{Lease, LeaseState, StoreError},
+    store::{EarlyEnd, Lease, LeaseState, ReturnRules, StoreError},
 };
 
 /// How long the owner waits for the container to be gone; the worker goes on with it.
@@ -56,21 +57,38 @@ pub async fn destroy(app: &App, lease: Lease) -> Result<DestroyOutcome, ApiError
     })
 }
 
+/// Moves a lease on to its end and gives back what was not used; `None` if it is over already.
+async fn begin(app: &App, lease: &Lease) -> Result<Option<EarlyEnd>, StoreError> {
+    let (id, now) = (&lease.lease_id, app.now());
+    match &app.config.credit {
+        Some(rules) => {
+            let rules = ReturnRules {
+                min_billed: rules.min_billed,
+            };
+            app.store.end_early(id, lease.state, rules, now).await
+        }
+        None => {
+            let moved = app
+                .store
+                .move_lease(id, lease.state, LeaseState::Destroying, now);
+            Ok(moved.await?.then(EarlyEnd::default))
+        }
+    }
+}
+
 async fn end(app: App, lease_id: LeaseId) -> Result<(), StoreError> {
     // Waits for a stop, a start or a renewal that is under way.
     let _lock = app.leases_in_work.take(&lease_id).await?;
     let Some(mut lease) = app.store.lease(&lease_id).await? else {
         return Ok(());
     };
-    let (now, destroying) = (app.now(), LeaseState::Destroying);
-    if app
-        .store
-        .move_lease(&lease_id, lease.state, destroying, now)
-        .await?
-    {
-        let data = json!({ "by": "owner", "expiresAt": lease.expires_at });
+    if let Some(returned) = begin(&app, &lease).await? {
+        let data = json!({
+            "by": "owner", "expiresAt": lease.expires_at, "unusedMinutes": returned.minutes,
+            "returned": returned.returned.to_string(),
+        });
         app.record_event(&lease_id, "destroy_requested", data).await;
-        lease.state = destroying;
+        lease.state = LeaseState::Destroying;
     }
     if matches!(lease.state, LeaseState::Destroying | LeaseState::Undoing)
         && let Err(error) = remove::remove(&app, &lease).await

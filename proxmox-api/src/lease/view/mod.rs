@@ -87,6 +87,7 @@ pub fn view(lease: &Lease, live: LiveState, paid: u64) -> LeaseView {
         expires_at: lease.expires_at.map(timestamp),
         destroys_at: lease.destroy_at.filter(|_| kept).map(timestamp),
         paid: Usdc(paid),
+        credit_returned: None,
     }
 }
 
@@ -221,7 +222,16 @@ pub async fn show_lease(app: &App, lease: &Lease) -> Result<LeaseView, ApiError>
         ports: ports::of_lease(app, lease).await?,
         ..live_state(app, lease, seen, traffic.as_ref())
     };
-    Ok(view(lease, live, paid))
+    let returned = match lease.state {
+        LeaseState::Destroying | LeaseState::Destroyed if app.config.credit.is_some() => {
+            app.store.returned_for(&lease.lease_id).await?
+        }
+        _ => None,
+    };
+    Ok(LeaseView {
+        credit_returned: returned.map(Usdc),
+        ..view(lease, live, paid)
+    })
 }
 
 /// The state of a container by Proxmox, and when it was asked for.

@@ -8,7 +8,9 @@ mod words;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use api_types::{ErrorCode, ExecRequest, ExecResponse, FieldError, GuestRoute, Price, Tariff};
+use api_types::{
+    ErrorCode, ExecRequest, ExecResponse, FieldError, GuestRoute, KeyScope, Price, Tariff,
+};
 use axum::http::Method;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use pve::{ExecOutcome, OutputSink};
@@ -29,6 +31,7 @@ use crate::{
     payment::{
         Delivery, Operation, OperationRequest, PaymentFlow, PaymentJob, RetryPolicy, SettledPayment,
     },
+    payment_machine::Funding,
     paywall::body,
     state::App,
     store::{Change, Lease, Payment, StoreError, StoredAnswer},
@@ -63,6 +66,7 @@ impl Operation for Exec {
     const FLOW: PaymentFlow = PaymentFlow::SettleThenDeliver;
     const PRICE_VARIES: bool = false;
     const RETRY: RetryPolicy = RetryPolicy::Once;
+    const KEY_SCOPE: Option<KeyScope> = Some(KeyScope::Exec);
     const NEEDS_BODY: bool = true;
     const MIN_SECONDS_LEFT: u64 = 60;
 
@@ -168,7 +172,9 @@ impl Operation for Exec {
         };
         let sink = (job.progress.is_listened() && !self.background)
             .then(|| text::sink(job.progress.clone()));
-        let begins = paid.begun || app.store.begin_performance(id, app.now()).await?;
+        let begins = paid.begun
+            || paid.funding == Funding::Credit
+            || app.store.begin_performance(id, app.now()).await?;
         if !begins && !self.background {
             return Err(begun_before());
         }

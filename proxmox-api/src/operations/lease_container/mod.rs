@@ -10,7 +10,8 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use api_types::{
-    ErrorCode, LeaseRequest, LeaseResponse, LeaseStatus, PaymentReceipt, Price, Secret, Tariff,
+    ErrorCode, KeyScope, LeaseRequest, LeaseResponse, LeaseStatus, PaymentReceipt, Price, Secret,
+    Tariff,
 };
 use axum::http::Method;
 use pve::Vmid;
@@ -75,6 +76,7 @@ impl Operation for LeaseContainer {
     const FLOW: PaymentFlow = PaymentFlow::DeliverThenSettle;
     const PRICE_VARIES: bool = true;
     const RETRY: RetryPolicy = RetryPolicy::Resumed;
+    const KEY_SCOPE: Option<KeyScope> = Some(KeyScope::Lease);
     const NEEDS_BODY: bool = true;
     const BUYS_TIME: bool = true;
     const MIN_SECONDS_LEFT: u64 = 60;

@@ -14,8 +14,8 @@ use super::{
 };
 use crate::{
     payment_machine::{
-        self, Funding, PaymentContext, PaymentEffect, PaymentEvent, PaymentState, PaymentWindow,
-        Requester, RetryPolicy, SettlementResult,
+        self, PaymentContext, PaymentEffect, PaymentEvent, PaymentState, PaymentWindow, Requester,
+        RetryPolicy, SettlementResult,
     },
     state::App,
     store::Payment,
@@ -62,6 +62,19 @@ impl<O: Operation> PaymentDriver<O> {
             operation,
             job,
             request: Some(request),
+            delivered: None,
+            is_followed: false,
+            outcome: PaymentOutcome::Elsewhere,
+        }
+    }
+
+    /// A payment whose row was just inserted, with its price held from credit.
+    pub(super) fn from_credit(row: Payment, operation: O, job: PaymentJob) -> Self {
+        Self {
+            row,
+            operation: Some(operation),
+            job,
+            request: None,
             delivered: None,
             is_followed: false,
             outcome: PaymentOutcome::Elsewhere,
@@ -118,7 +131,7 @@ impl<O: Operation> PaymentDriver<O> {
     /// Gives the state machine an event and performs its effects, until there are none left.
     pub(super) async fn run(&mut self, app: &App, first: PaymentEvent) -> PaymentOutcome {
         let terms = PaymentContext {
-            funding: Funding::X402,
+            funding: self.row.funding(),
             retry: self.retry(),
             has_chain: app.witness.is_some(),
             is_simulated: app.facilitator.describe().simulated,

@@ -11,7 +11,7 @@ use crate::{
         outcome::PaymentOutcome,
         store_transition::{self, TransitionResult},
     },
-    payment_machine::{NewState, PaymentEvent, PaymentState, RetryPolicy},
+    payment_machine::{Funding, NewState, PaymentEvent, PaymentState, RetryPolicy},
     state::App,
     store::{Change, StoreError},
 };
@@ -66,8 +66,11 @@ impl<O: Operation> PaymentDriver<O> {
                 AfterEffect::Event(PaymentEvent::Overtaken { by: state, moved })
             }
             TransitionResult::Refused => {
-                let message = "What was paid for is gone.";
-                self.undelivered(ApiError::new(ErrorCode::LeaseEnded, message));
+                let error = ApiError::new(ErrorCode::LeaseEnded, "What was paid for is gone.");
+                match self.row.funding() {
+                    Funding::Credit => self.outcome = PaymentOutcome::Failed(error),
+                    Funding::X402 => self.undelivered(error),
+                }
                 AfterEffect::Event(self.not_delivered(app, true))
             }
             TransitionResult::EvidenceTaken => {

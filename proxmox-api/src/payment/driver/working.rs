@@ -8,10 +8,10 @@ use crate::{
     payment::{
         operation::{Operation, PaymentFlow, SettledPayment},
         outcome::PaymentOutcome,
-        owed, queries,
+        owed, queries, returns,
         store_transition::{self, TransitionResult},
     },
-    payment_machine::{DebtReason, PaymentEvent, PaymentState, RetryPolicy},
+    payment_machine::{DebtReason, Funding, PaymentEvent, PaymentState, RetryPolicy},
     state::App,
     store::{Payment, StoreError},
 };
@@ -75,6 +75,7 @@ impl<O: Operation> PaymentDriver<O> {
         let paid = SettledPayment {
             transaction: self.transaction(),
             network: self.row.network.clone(),
+            funding: self.row.funding(),
             begun: self.row.performed_at.is_some(),
         };
         let result = match operation_of(app, &mut self.operation, &self.row).await {
@@ -96,6 +97,11 @@ impl<O: Operation> PaymentDriver<O> {
                 if self.is_followed {
                     let code = error.code;
                     tracing::error!(payment.id = self.row.payment_id.as_str(), %code, "a paid operation could not be delivered yet");
+                }
+                // What is not answered is not charged.
+                if self.row.funding() == Funding::Credit {
+                    self.outcome = PaymentOutcome::Failed(error);
+                    return self.not_delivered(app, for_good);
                 }
                 if O::RETRY == RetryPolicy::Once {
                     self.read_begun(app).await;
@@ -150,6 +156,16 @@ impl<O: Operation> PaymentDriver<O> {
         let error = owed::owed_error(&self.row, reason.as_str());
         match store_transition::owe(&app.store, &mut self.row, reason, app.now()).await {
             TransitionResult::Stored => {
+                let id = &self.row.payment_id;
+                let credited = returns::credit_debt(app, id, reason.as_str()).await;
+                let error = match credited {
+                    Ok(Some(amount)) => owed::credited_error(&self.row, reason.as_str(), amount),
+                    Ok(None) => error,
+                    Err(failed) => {
+                        tracing::error!(error = %failed, payment.id = id.as_str(), "a debt could not be credited yet");
+                        error
+                    }
+                };
                 self.outcome = PaymentOutcome::Undelivered {
                     error,
                     transaction: self.transaction(),

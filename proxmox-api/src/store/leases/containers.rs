@@ -13,7 +13,7 @@ use crate::ids::{LeaseId, Minutes, PaymentId};
 use crate::store::lease_state::LeaseState;
 
 /// The reason of the debt for the unused part of a lease.
-const LOST: &str = "container_lost";
+pub const LOST: &str = "container_lost";
 
 /// What is known of a container that was just made.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -26,7 +26,7 @@ use super::{
 use crate::ids::{LeaseId, Minutes, PaymentId, Wallet};
 pub use addresses::ProbeClaim;
 pub(super) use addresses::free_address;
-pub use containers::MadeContainer;
+pub use containers::{LOST, MadeContainer};
 pub(super) use counts::EndedLeases;
 pub use ends::{DueEnd, WarnedLease};
 pub use held::{HeldContainer, HeldPower};
@@ -251,7 +251,7 @@ pub(super) fn activate(
     Ok(activated == 1)
 }
 
-fn move_lease(
+pub(super) fn move_lease(
     db: Db<'_>,
     id: &LeaseId,
     from: LeaseState,
@@ -265,6 +265,17 @@ fn move_lease(
         record_use(db, id)?;
     }
     Ok(moved == 1)
+}
+
+/// Extends a lease; false if it cannot be renewed any more.
+pub(super) fn renewed(db: Db<'_>, renewal: &Renewal, now: i64) -> Result<bool, StoreError> {
+    let outcome = renew(db, renewal, now)?;
+    Ok(matches!(outcome, RenewalOutcome::Renewed { .. }))
+}
+
+/// The end of a lease once it is renewed at `now`, Unix seconds.
+pub fn end_after(old_end: i64, minutes: Minutes, now: i64) -> i64 {
+    old_end.max(now) + minutes.seconds()
 }
 
 fn renew(db: Db<'_>, renewal: &Renewal, now: i64) -> Result<RenewalOutcome, StoreError> {
@@ -298,7 +309,7 @@ fn renew(db: Db<'_>, renewal: &Renewal, now: i64) -> Result<RenewalOutcome, Stor
     if !was.is_renewable() {
         return Ok(RenewalOutcome::NotRenewable);
     }
-    let expires_at = old_end.max(now) + renewal.minutes.seconds();
+    let expires_at = end_after(old_end, renewal.minutes, now);
     let (minutes, most) = (renewal.minutes, renewal.grace_seconds);
     let destroy_at = grace::destroy_at(old_destroy_at, expires_at, minutes, most);
     db.execute(

@@ -2,7 +2,7 @@
 //! by a [`Transition`] only.
 
 mod record;
-mod reserve;
+pub(super) mod reserve;
 mod retention;
 mod transfers;
 mod waiting;
@@ -22,7 +22,7 @@ use crate::{
 };
 pub(super) use record::SUMMARY;
 use record::{COLUMNS, read_payment, read_summary};
-pub use record::{NewPayment, Payment, PaymentSummary, Reservation, SignedRequest};
+pub use record::{CREDIT_NETWORK, NewPayment, Payment, PaymentSummary, Reservation, SignedRequest};
 use reserve::reserve;
 
 impl Store {
@@ -64,8 +64,9 @@ impl Store {
         let id = wanted.payment_id();
         let steps: Option<Vec<Step>> = changes
             .iter()
-            .map(|change| change.step(id, now))
-            .collect::<Result<_, _>>()?;
+            .map(|change| change.steps(id, now))
+            .collect::<Result<Option<Vec<Vec<Step>>>, _>>()?
+            .map(|of_each| of_each.into_iter().flatten().collect());
         if let Some(more) = steps {
             let mut steps = vec![step(&wanted, now)?];
             steps.extend(more);

@@ -4,9 +4,12 @@ use std::fmt;
 
 use super::super::{StoreError, sql::Row};
 use crate::{
-    ids::{LeaseId, PaymentId, Wallet},
-    payment_machine::{PaymentState, StoredAnswer},
+    ids::{KeyId, LeaseId, PaymentId, Wallet},
+    payment_machine::{Funding, PaymentState, StoredAnswer},
 };
+
+/// The network in the row of a payment from credit.
+pub const CREDIT_NETWORK: &str = "credit";
 
 /// The request to the facilitator as JSON, stored so that it can be sent again unchanged. It holds
 /// a signature, which is worth its amount until it is settled, so `Debug` hides it.
@@ -112,6 +115,30 @@ pub struct Payment {
     pub checked_at: Option<i64>,
     pub created_at: i64,
     pub updated_at: i64,
+}
+
+impl Payment {
+    /// Where its money comes from.
+    pub fn funding(&self) -> Funding {
+        match self.network == CREDIT_NETWORK {
+            true => Funding::Credit,
+            false => Funding::X402,
+        }
+    }
+
+    /// The API key that spends it, where one does.
+    pub fn key_id(&self) -> Option<KeyId> {
+        #[derive(serde::Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Arguments {
+            key_id: Option<KeyId>,
+        }
+        if self.funding() != Funding::Credit {
+            return None;
+        }
+        let arguments = serde_json::from_str::<Arguments>(&self.arguments);
+        arguments.ok().and_then(|arguments| arguments.key_id)
+    }
 }
 
 /// The outcome of a reservation.

@@ -49,7 +49,7 @@ fn lowered(new: &NewPayment) -> [String; 2] {
 }
 
 /// Reserves a new nonce under a new key.
-pub(super) fn fresh(new: &NewPayment, now: i64) -> Result<Step, StoreError> {
+pub(in crate::store) fn fresh(new: &NewPayment, now: i64) -> Result<Step, StoreError> {
     // A key that is used again must not be an error, which would roll back the other changes of the
     // transaction.
     let or = "ON CONFLICT DO NOTHING";
@@ -68,17 +68,8 @@ pub(super) fn reserve(db: Db<'_>, new: &NewPayment, now: i64) -> Result<Reservat
     }
     // A client that signs again under the same key gets the first outcome; its new signature is
     // never settled.
-    let by_key = format!(
-        "SELECT {COLUMNS} FROM payments
-         WHERE payer = ?1 AND idempotency_key = ?2 AND state NOT IN ('released', 'refused')"
-    );
-    let same_key = db.optional(
-        &by_key,
-        values![new.payer, new.idempotency_key],
-        read_payment,
-    )?;
-    if let Some(same_key) = same_key {
-        return Ok(outcome(&same_key, new));
+    if let Some(same_key) = same_key(db, new)? {
+        return Ok(same_key);
     }
     let payment_id = known.map_or(new.payment_id.clone(), |released| released.payment_id);
     let reserved = with_row(new, &payment_id, now, |row| {
@@ -104,6 +95,22 @@ pub(super) fn reserve(db: Db<'_>, new: &NewPayment, now: i64) -> Result<Reservat
         },
         _ => Ok(Reservation::Reserved { payment_id }),
     }
+}
+
+/// What the payment is for that has the new one's key, if there is one.
+pub(in crate::store) fn same_key(
+    db: Db<'_>,
+    new: &NewPayment,
+) -> Result<Option<Reservation>, StoreError> {
+    let Some(key) = &new.idempotency_key else {
+        return Ok(None);
+    };
+    let by_key = format!(
+        "SELECT {COLUMNS} FROM payments
+         WHERE payer = ?1 AND idempotency_key = ?2 AND state NOT IN ('released', 'refused')"
+    );
+    let found = db.optional(&by_key, values![new.payer, *key], read_payment)?;
+    Ok(found.map(|found| outcome(&found, new)))
 }
 
 /// One payment by network, asset, payer and nonce, all hexadecimal in lower case.

@@ -35,6 +35,7 @@ impl Store {
                 db.all(&sql, values![before, AT_A_TIME], |row| row.get("payment_id"))?;
             for id in &ids {
                 db.execute("DELETE FROM leases WHERE payment_id = ?1", values![id])?;
+                db.execute("DELETE FROM holds WHERE payment_id = ?1", values![id])?;
                 db.execute("DELETE FROM payments WHERE payment_id = ?1", values![id])?;
             }
             Ok(ids.len())

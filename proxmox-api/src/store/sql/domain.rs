@@ -10,7 +10,7 @@ use super::{
     value::{ToValue, Value},
 };
 use crate::{
-    ids::{LeaseId, Minutes, PaymentId, Wallet},
+    ids::{KeyId, LeaseId, Minutes, PaymentId, Wallet},
     payment_machine::PaymentState,
     store::lease_state::LeaseState,
 };
@@ -43,6 +43,7 @@ macro_rules! text {
         }
     };
 }
+text!(KeyId, |text: &str| Some(text.into()));
 text!(LeaseId, |text: &str| Some(text.into()));
 text!(PaymentId, |text: &str| Some(text.into()));
 text!(NodeName, |text: &str| text.parse().ok());

@@ -19,6 +19,10 @@ pub(in crate::store) use owned_values;
 pub(in crate::store) enum StepTable {
     Payments,
     Debts,
+    Credit,
+    ApiKeys,
+    Holds,
+    Ledger,
     DemoTransfers,
     DemoBalances,
     Events,

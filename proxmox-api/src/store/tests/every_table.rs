@@ -77,6 +77,10 @@ fn fill(db: Db<'_>) {
                  1)",
             "INSERT INTO port_tickets (ticket_hash, lease_id, port, expires_at) VALUES (?1, ?2, 80, ?3)",
             "INSERT INTO ssh_keys (lease_id, fingerprint, line, added_at) VALUES (?2, ?1, 'line', ?3)",
+            "INSERT INTO holds (payment_id, wallet, key_id, amount, state, day, at) VALUES (?1, '0xaa', ?2, 1 + ?3, 'held', 1,
+                 2)",
+            "INSERT INTO ledger (at, amount, from_account, to_account, kind, ref, lease_id) VALUES (?3, 5, 'sales',
+                 'wallet:' || lower(?1), 'goodwill', ?1, ?2)",
             "INSERT INTO demo_balances (network, asset, account, balance) VALUES (?1, '0xa', ?2,
                  ?3)",
         ] {
@@ -85,6 +89,9 @@ fn fill(db: Db<'_>) {
         for sql in [
             "INSERT INTO installation (name, value) VALUES (?1, ?2)",
             "INSERT INTO challenges (digest, expires_at) VALUES (?1, length(?2))",
+            "INSERT INTO credit (wallet, balance, held) VALUES (lower(?1), 7 + length(?2), 3)",
+            "INSERT INTO api_keys (key_id, key_hash, test, wallet, name, scopes, spent, held, day, day_spent,
+                 disabled, created_at) VALUES (?1, ?1, 0, '0xaa', ?2, 'read', 1, 2, 3, 4, 0, 5)",
             "INSERT INTO sessions (token_hash, wallet, expires_at) VALUES (?1, '0xaa', length(?2))",
             "INSERT INTO brakes (subject, name, unpaid, blocked_until,
                  updated_at) VALUES ('client', ?1, 1, length(?2), 3)",

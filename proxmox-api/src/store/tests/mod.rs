@@ -4,6 +4,7 @@ mod backup;
 mod bounded;
 mod brakes;
 mod copying;
+mod credit;
 mod debts;
 mod ends;
 mod every_table;
@@ -33,7 +34,7 @@ use x402::facilitator::TransferEvidence;
 
 use super::{schema::STEPS, *};
 use crate::{
-    ids::{LeaseId, Minutes, PaymentId, Wallet},
+    ids::{KeyId, LeaseId, Minutes, PaymentId, Wallet},
     store::LeaseState,
 };
 

@@ -7,7 +7,7 @@ use super::super::*;
 const NUMBERS: &str = "WITH RECURSIVE n(i) AS (SELECT CAST(?3 AS BIGINT) + 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1 AND ?2 <> '')";
 
 /// Rows of each table, from a number `i`.
-const ROWS: [(&str, &str); 17] = [
+const ROWS: [(&str, &str); 21] = [
     (
         "payments (payment_id, network, asset, payer, nonce, digest, idempotency_key, state, amount, pay_to, valid_before,
              operation, lease_id, transaction_hash, log_index, block, answer_status, checked_at, created_at, updated_at,
@@ -83,6 +83,23 @@ const ROWS: [(&str, &str); 17] = [
     (
         "brakes (subject, name, unpaid, blocked_until, updated_at)",
         "SELECT 'client', 'old-' || i, 1, 1, 1000000 FROM n",
+    ),
+    (
+        "ledger (at, amount, from_account, to_account, kind, ref)",
+        "SELECT i, 1000, 'wallet:' || ?2, 'sales', 'charge', 'old-' || i FROM n",
+    ),
+    (
+        "credit (wallet, balance, held)",
+        "SELECT '0xold' || i, 0, 0 FROM n",
+    ),
+    (
+        "holds (payment_id, wallet, key_id, amount, state, day, at)",
+        "SELECT 'old-' || i, ?2, 'old-key-' || i, 1000, 'captured', 0, i FROM n",
+    ),
+    (
+        "api_keys (key_id, key_hash, test, wallet, name, scopes, spent, held, day, day_spent, disabled, created_at,
+             revoked_at)",
+        "SELECT 'old-key-' || i, 'old-' || i, 1, ?2, '', 'read', 1000, 0, 0, 1000, 0, i, i FROM n",
     ),
 ];
 

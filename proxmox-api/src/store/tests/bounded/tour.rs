@@ -7,6 +7,7 @@ use x402::facilitator::onchain::{PaymentKey, Sent, SentStore as _};
 
 use super::super::*;
 
+mod credit;
 mod money;
 mod visitors;
 
@@ -23,6 +24,7 @@ pub(super) async fn take(store: &Store) {
     renew_and_end(store).await;
     sweep(store).await;
     money::keep_books(store).await;
+    credit::spend(store).await;
 }
 
 async fn sign_in(store: &Store) {

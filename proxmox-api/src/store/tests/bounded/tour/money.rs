@@ -29,6 +29,7 @@ pub(super) async fn pay(store: &Store) {
     let ticket = ConsoleTicket {
         lease_id: "lease-1".into(),
         wallet: wallet(PAYER),
+        key_id: None,
     };
     let changes = vec![
         Change::Begin,
@@ -50,6 +51,7 @@ pub(super) async fn pay(store: &Store) {
     kept.await.unwrap();
     let used = store.use_console_ticket("ticket", NOW).await.unwrap();
     assert!(used.is_some());
+    assert!(store.console_ticket_key("ticket").await.unwrap().is_none());
     let restored = store.restore_console_ticket("ticket", NOW + 60);
     restored.await.unwrap();
     store.end_console_ticket("ticket", NOW).await.unwrap();

@@ -1,11 +1,14 @@
 //! `POST /lease/{ctid}/renew`: more time, priced by the container's real size. A stopped container
 //! is started again.
 
-use std::time::Duration;
+mod documentation;
+mod from_credit;
+
+use std::{sync::atomic::AtomicBool, time::Duration};
 
 use api_types::{
-    ErrorCode, FieldError, LeaseRequest, LeaseStatus, PaymentReceipt, Price, RenewRequest,
-    RenewResponse, Size, Tariff, Timestamp, price,
+    ErrorCode, FieldError, KeyScope, LeaseRequest, PaymentReceipt, Price, RenewRequest,
+    RenewResponse, Size, Tariff, price,
 };
 use axum::http::Method;
 use serde_json::{Value, json};
@@ -23,11 +26,11 @@ use crate::{
         view::status_alone,
     },
     memory::locations::ContainerLocation,
-    openapi::{Content, Documentation, Documented, examples},
     payment::{
         Delivery, Operation, OperationRequest, PaymentFlow, PaymentJob, RetryPolicy,
         SettledPayment, owed,
     },
+    payment_machine::Funding,
     paywall::body,
     proxmox::first_contact,
     state::App,
@@ -45,6 +48,8 @@ const TRY_TO_START: i64 = 3600;
 pub struct RenewLease {
     lease: Lease,
     minutes: Minutes,
+    /// Whether time was added that was paid from credit, so that the rest is to be done.
+    renewed: AtomicBool,
 }
 
 impl Operation for RenewLease {
@@ -55,6 +60,7 @@ impl Operation for RenewLease {
     const FLOW: PaymentFlow = PaymentFlow::SettleThenDeliver;
     const PRICE_VARIES: bool = true;
     const RETRY: RetryPolicy = RetryPolicy::Resumed;
+    const KEY_SCOPE: Option<KeyScope> = Some(KeyScope::Renew);
     const NEEDS_BODY: bool = true;
     const BUYS_TIME: bool = true;
 
@@ -65,6 +71,7 @@ impl Operation for RenewLease {
         Ok(Self {
             lease: lease_in_path(app, call).await?,
             minutes: Minutes(request.runtime_minutes),
+            renewed: AtomicBool::default(),
         })
     }
 
@@ -107,6 +114,9 @@ impl Operation for RenewLease {
         job: &PaymentJob,
         paid: &SettledPayment,
     ) -> Result<Delivery, ApiError> {
+        if paid.funding == Funding::Credit {
+            return self.deliver_from_credit(app, job, paid).await;
+        }
         // Waits for a stop that is under way; what is stopped is then started again.
         let _lock = app.leases_in_work.take(&self.lease.lease_id).await?;
         // What is owed back is not added: looked for before the time is, unless that was added by
@@ -159,22 +169,15 @@ impl Operation for RenewLease {
         }
         let data = json!({"minutes": self.minutes, "paymentId": job.payment_id, "transaction": paid.transaction});
         let event = Change::event(&self.lease.lease_id, "renewed", data);
-        let response = RenewResponse {
-            lease_id: self.lease.lease_id.to_string(),
-            status: status_alone(state),
-            ctid: self.lease.vmid.get(),
-            expires_at: timestamp(expires_at),
-            message,
-            price: job.price.clone(),
-            payment: PaymentReceipt {
-                transaction: paid.transaction.clone(),
-                network: paid.network.clone(),
-            },
-        };
+        let response = self.response(job, paid, (expires_at, state), message);
         Ok(Delivery {
             changes: vec![event],
             ..answer(200, &response)?.into()
         })
+    }
+
+    async fn delivered(&self, app: &App) {
+        from_credit::after(self, app).await;
     }
 
     async fn resume(app: &App, payment: &Payment) -> Result<Option<Self>, StoreError> {
@@ -188,6 +191,7 @@ impl Operation for RenewLease {
             (Some(lease), Some(Ok(minutes))) => Some(Self {
                 lease,
                 minutes: Minutes(minutes),
+                renewed: AtomicBool::default(),
             }),
             _ => None,
         })
@@ -202,6 +206,28 @@ fn price_of(tariff: &Tariff, size: Size, minutes: Minutes) -> Result<Price, ApiE
 }
 
 impl RenewLease {
+    /// The answer, once the lease ends at the end of `is` and is in its state.
+    fn response(
+        &self,
+        job: &PaymentJob,
+        paid: &SettledPayment,
+        is: (i64, LeaseState),
+        message: String,
+    ) -> RenewResponse {
+        RenewResponse {
+            lease_id: self.lease.lease_id.to_string(),
+            status: status_alone(is.1),
+            ctid: self.lease.vmid.get(),
+            expires_at: timestamp(is.0),
+            message,
+            price: job.price.clone(),
+            payment: PaymentReceipt {
+                transaction: paid.transaction.clone(),
+                network: paid.network.clone(),
+            },
+        }
+    }
+
     /// Asked of Proxmox and not of the store: the owner may have shut it down.
     async fn make_sure_it_runs(
         &self,
@@ -237,31 +263,5 @@ impl RenewLease {
         // Its owner may have switched it off before: from now on it is started after a reboot.
         let ids = vec![self.lease.lease_id.clone()];
         Ok(app.store.saw_running(ids, asked).await?)
-    }
-}
-
-impl Documented for RenewLease {
-    fn documentation() -> Documentation {
-        Documentation {
-            id: "renewLease",
-            tag: "Leases",
-            details: "Priced by the container's real size. A container that was stopped is started \
-                again.",
-            request: Some(Content::json(&RenewRequest {
-                runtime_minutes: 30,
-            })),
-            answered: "The time was added.",
-            response: Content::json(&RenewResponse {
-                lease_id: examples::LEASE.into(),
-                status: LeaseStatus::Active,
-                ctid: 40200,
-                expires_at: Timestamp(examples::NOW + 5400),
-                message: "box has 30 minutes more.".into(),
-                price: examples::price_of(30),
-                payment: examples::receipt(),
-            }),
-            held: None,
-            refusals: &[ErrorCode::ProvisioningFailed, ErrorCode::Timeout],
-        }
     }
 }
