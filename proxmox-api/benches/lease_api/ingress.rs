@@ -136,12 +136,6 @@ async fn ssh(stage: &BenchTestbed, ctid: u32, token: &str) -> Guest {
         .json(&body);
     let added = added.send().await.unwrap();
     assert!(added.status().is_success(), "{:?}", added.text().await);
-    let told = stage.http.get(at("ssh")).bearer_auth(token);
-    let told: Value = told.send().await.unwrap().json().await.unwrap();
-    let known = told["knownHosts"].as_array().unwrap().iter();
-    // Without the name before the key.
-    let keys = known.filter_map(|line| line.as_str()?.split_once(' '));
-    let keys: Vec<&str> = keys.map(|(_, key)| key).collect();
     let dialer: Dialer = format!("socks5h://{}", stage.sim.guest_proxy())
         .parse()
         .unwrap();
@@ -150,9 +144,17 @@ async fn ssh(stage: &BenchTestbed, ctid: u32, token: &str) -> Guest {
         address: address(stage, ctid, token).await,
         port: 22,
         key,
-        host_keys: HostKeys::from_public_keys(&keys.join("\n")),
+        host_keys: host_keys(stage, ctid),
     };
     GuestConnections::new(dialer, Limits::default()).guest(target)
+}
+
+/// The container's host keys as the service pinned them.
+fn host_keys(stage: &BenchTestbed, ctid: u32) -> HostKeys {
+    let store = rusqlite::Connection::open(stage.database()).unwrap();
+    let sql = "SELECT host_keys FROM leases WHERE vmid = ?1";
+    let text: String = store.query_row(sql, [ctid], |row| row.get(0)).unwrap();
+    HostKeys::parse(&text).unwrap()
 }
 
 async fn address(stage: &BenchTestbed, ctid: u32, token: &str) -> IpAddr {
