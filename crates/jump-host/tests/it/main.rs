@@ -1,5 +1,7 @@
 //! A client that has logged in, and asks for more than it may have.
 
+#![allow(clippy::unwrap_used)]
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
