@@ -1,6 +1,6 @@
 //! The challenge (HTTP 402): version 2's in a header, version 1's in the body of the same response.
 
-use api_types::CreditShortfall;
+use api_types::{CreditShortfall, Usdc};
 use axum::{
     Json,
     http::{HeaderName, HeaderValue, StatusCode, header},
@@ -103,11 +103,10 @@ fn challenge(offer: &Offer, error: &str, message: &str) -> Response {
     response
 }
 
-/// A challenge to a caller who has credit or could have it, with the member `credit`.
-pub fn required_beside_credit(offer: &Offer, message: &str, credit: &CreditShortfall) -> Response {
-    let mut body = body(offer, "Payment required", message);
-    body.rest.insert("credit".to_owned(), json!(credit));
-    let mut response = (StatusCode::PAYMENT_REQUIRED, Json(body)).into_response();
+/// A challenge to a caller who has credit or could have it: a wallet can still pay for this call.
+pub fn required_beside_credit(offer: &Offer, credit: &CreditShortfall) -> Response {
+    let body = Json(body_beside_credit(offer, credit));
+    let mut response = (StatusCode::PAYMENT_REQUIRED, body).into_response();
     set(
         &mut response,
         wire::PAYMENT_REQUIRED,
@@ -115,6 +114,21 @@ pub fn required_beside_credit(offer: &Offer, message: &str, credit: &CreditShort
     );
     no_store(&mut response);
     response
+}
+
+/// Its body, with the member `credit`.
+pub fn body_beside_credit(offer: &Offer, credit: &CreditShortfall) -> PaymentRequirementsResponse {
+    let message = if credit.shortfall == Usdc::ZERO {
+        "Pay one of the ways in `accepts`, or send `Credit: use` to pay from credit.".to_owned()
+    } else {
+        format!(
+            "The credit is {}, and this costs {} from it: top up, or pay one of the ways in `accepts`.",
+            credit.available, credit.required
+        )
+    };
+    let mut body = body(offer, "Payment required", &message);
+    body.rest.insert("credit".to_owned(), json!(credit));
+    body
 }
 
 /// The body of a 402: what version 1 reads, and a sentence for people beside the code.

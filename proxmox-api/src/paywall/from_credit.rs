@@ -8,10 +8,8 @@ use api_types::{CreditShortfall, ErrorCode, FieldError, KeyScope, Price, Tariff,
 use axum::http::{HeaderMap, HeaderName};
 use serde_json::json;
 use tokio::time::timeout;
-use x402::offer::Offer;
 
 use super::{
-    challenge,
     presented_payment::{COPY_TIMEOUT, conflict, in_progress},
     process::count,
     reply::PaymentReply,
@@ -323,21 +321,4 @@ pub(super) async fn read<O: Operation>(
     }
     let price = price_of(&operation, app.tariff(), rules)?;
     Ok((operation, price))
-}
-
-/// The 402 about too little credit, with the challenge by which a wallet can pay for this call.
-pub(super) fn required(offer: &Offer, told: &CreditShortfall) -> axum::response::Response {
-    challenge::required_beside_credit(offer, &sentence(told), told)
-}
-
-/// What is said of it in a sentence.
-pub(super) fn sentence(told: &CreditShortfall) -> String {
-    if told.shortfall == Usdc::ZERO {
-        return "Pay one of the ways in `accepts`, or send `Credit: use` to pay from credit."
-            .to_owned();
-    }
-    format!(
-        "The credit is {}, and this costs {} from it: top up, or pay one of the ways in `accepts`.",
-        told.available, told.required
-    )
 }

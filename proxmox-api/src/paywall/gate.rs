@@ -124,7 +124,7 @@ async fn serve<O: Operation>(
                 move |progress| async move { from_credit::process(&app, *request, progress).await };
             respond::respond(context, mode, &public, work).await
         }
-        Err(GateRefusal::Credit(offer, told)) => from_credit::required(&offer, &told),
+        Err(GateRefusal::Credit(offer, told)) => challenge::required_beside_credit(&offer, &told),
         Err(GateRefusal::Challenge(offer, None)) => challenge::required(&offer, "Payment required"),
         Err(GateRefusal::Challenge(offer, Some(reason))) => challenge::refused(&offer, &reason),
         Err(GateRefusal::Error(error)) => error.respond(&id),

@@ -17,7 +17,7 @@ use service::request_id::RequestId;
 use tokio::sync::oneshot;
 use x402::{offer::Offer, payment::Version, reason::Reason, wire::receipt::Receipt};
 
-use super::{challenge, from_credit};
+use super::challenge;
 use crate::{error::ApiError, progress::ProgressEvents, store::StoredAnswer};
 
 /// What a call from credit has cost, and what is left, in atomic units.
@@ -102,7 +102,7 @@ impl ReplyContext {
                 headers.insert(header::CACHE_CONTROL, value);
                 response
             }
-            PaymentReply::NoCredit(told) => from_credit::required(&self.offer, told),
+            PaymentReply::NoCredit(told) => challenge::required_beside_credit(&self.offer, told),
             PaymentReply::Held(answer) => {
                 let mut response = plain(answer);
                 let headers = response.headers_mut();
@@ -178,9 +178,7 @@ impl ReplyContext {
                 "credit": {"charged": Usdc(*charged), "available": Usdc(*available)},
             }),
             PaymentReply::NoCredit(told) => {
-                let message = from_credit::sentence(told);
-                let mut body = challenge::body(&self.offer, "Payment required", &message);
-                body.rest.insert("credit".to_owned(), json!(told));
+                let body = challenge::body_beside_credit(&self.offer, told);
                 json!({"status": 402, "body": body})
             }
             PaymentReply::Held(answer) => {

@@ -5,8 +5,9 @@ use serde_json::Value;
 use super::{
     ConsoleTicket, Db, StoreError,
     change_lock::ChangeLock,
-    console_tickets, credit, debts,
+    console_tickets, debts,
     events::NewEvent,
+    holds,
     leases::{self, Renewal},
     sql::{Step, StepRefusal, StepTable, owned_values},
 };
@@ -71,8 +72,8 @@ pub struct HeldCredit {
 }
 
 impl HeldCredit {
-    fn of<'a>(&'a self, payment_id: &'a PaymentId) -> credit::holds::Held<'a> {
-        credit::holds::Held {
+    fn of<'a>(&'a self, payment_id: &'a PaymentId) -> holds::Held<'a> {
+        holds::Held {
             payment_id,
             wallet: &self.wallet,
             key_id: self.key_id.as_ref(),
@@ -114,9 +115,9 @@ impl Change {
             }
             Self::Debt { reason, amount } => debts::owe(payment_id, reason, *amount, now)?,
             Self::Capture(held) => {
-                return credit::holds::capture(&held.of(payment_id), now).map(Some);
+                return holds::capture(&held.of(payment_id), now).map(Some);
             }
-            Self::Release(held) => return credit::holds::release(&held.of(payment_id)).map(Some),
+            Self::Release(held) => return holds::release(&held.of(payment_id)).map(Some),
             Self::ActivateLease { .. } | Self::KeepTicket { .. } | Self::Renew { .. } => {
                 return Ok(None);
             }

@@ -6,6 +6,7 @@
 //! them, `postgres` and `sqlite` are the two databases, `maintenance` is what an operator does with
 //! a whole database.
 
+mod accounts;
 mod brakes;
 mod change_lock;
 mod changes;
@@ -18,6 +19,7 @@ mod debts;
 mod demo;
 mod events;
 mod guest_names;
+mod holds;
 mod installation;
 mod lease_state;
 mod leases;

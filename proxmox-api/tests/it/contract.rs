@@ -171,7 +171,7 @@ fn assert_names(what: &str, agreed: &str, actual: impl IntoIterator<Item = impl 
 
 #[tokio::test]
 async fn paths_and_methods_stay() {
-    let app = TestApp::start().await;
+    let app = TestApp::with_credit().await;
     let agreed: BTreeSet<String> = ROUTES
         .trim()
         .lines()
@@ -186,7 +186,7 @@ async fn paths_and_methods_stay() {
 
 #[tokio::test]
 async fn states_in_responses_stay() {
-    let app = TestApp::start().await;
+    let app = TestApp::with_credit().await;
     let document = document(&app).await;
     let names = |schema: &str| {
         let values = document["components"]["schemas"][schema]["oneOf"].as_array();

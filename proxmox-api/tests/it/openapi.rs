@@ -66,7 +66,7 @@ pub async fn mounted_routes(app: &TestApp) -> BTreeSet<(String, String)> {
 
 #[tokio::test]
 async fn every_mounted_route_is_documented_and_no_other() {
-    let app = TestApp::start().await;
+    let app = TestApp::with_credit().await;
     let mounted = mounted_routes(&app).await;
     assert!(mounted.contains(&("/lease/container".into(), "POST".into())));
     assert!(mounted.contains(&("/session".into(), "DELETE".into())));
@@ -76,7 +76,7 @@ async fn every_mounted_route_is_documented_and_no_other() {
 /// One snapshot for each path, schema and shared response, and one for the rest of the document.
 #[tokio::test]
 async fn the_document_stays_as_it_was_agreed() {
-    let app = TestApp::start().await;
+    let app = TestApp::with_credit().await;
     let mut document = document(&app).await;
     for (folder, pointer) in [
         ("paths", "/paths"),
@@ -119,7 +119,7 @@ fn snapshots_in(folder: &str) -> BTreeSet<String> {
 /// Every reference has a target.
 #[tokio::test]
 async fn no_reference_is_broken() {
-    let app = TestApp::start().await;
+    let app = TestApp::with_credit().await;
     let document = document(&app).await;
     let found = service::openapi::references(&document);
     assert!(found.len() > 50, "{}", found.len());
@@ -131,7 +131,7 @@ async fn no_reference_is_broken() {
 
 #[tokio::test]
 async fn the_challenge_has_the_members_that_the_document_requires() {
-    let app = TestApp::start().await;
+    let app = TestApp::with_credit().await;
     let document = document(&app).await;
     let answer = call(&app, &Method::POST, "/lease/container", None, &[]).await;
     assert_eq!(answer.status, 402);
@@ -209,7 +209,7 @@ async fn the_operators_limits_and_address_are_in_the_document() {
 
 #[tokio::test]
 async fn people_get_a_page_that_loads_nothing() {
-    let app = TestApp::start().await;
+    let app = TestApp::with_credit().await;
     let page = call(&app, &Method::GET, "/docs", None, &[]).await;
     assert_eq!(page.headers["content-type"], "text/html; charset=utf-8");
     let policy = page.headers["content-security-policy"].to_str().unwrap();
@@ -231,7 +231,7 @@ async fn people_get_a_page_that_loads_nothing() {
 
 #[tokio::test]
 async fn what_is_sold_is_listed_with_what_it_asks_for() {
-    let app = TestApp::start().await;
+    let app = TestApp::with_credit().await;
     let listed = call(&app, &Method::GET, "/.well-known/x402", None, &[])
         .await
         .body;

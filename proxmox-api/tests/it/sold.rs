@@ -51,7 +51,7 @@ fn the_readme_lists_what_is_sold_and_nothing_else() {
 
 #[tokio::test]
 async fn the_catalogues_list_what_is_sold_and_nothing_else() {
-    let app = TestApp::start().await;
+    let app = TestApp::with_credit().await;
     let read = async |path: &str| call(&app, &Method::GET, path, None, &[]).await.body;
 
     let document = read("/openapi.json").await;
@@ -97,7 +97,7 @@ fn paid_in(document: &Value) -> BTreeSet<String> {
 /// A later release, which was then rolled back, may have prepared something that only it can undo.
 #[tokio::test]
 async fn a_payment_for_an_unknown_operation_waits_for_a_release_that_knows_it() {
-    let app = TestApp::start().await;
+    let app = TestApp::with_credit().await;
     let (store, now) = (&app.app.store, app.app.now());
     for (id, operation) in [("pay_1", "list"), ("pay_2", "of_a_later_release")] {
         let row = NewPayment {

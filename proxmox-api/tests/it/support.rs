@@ -56,6 +56,11 @@ impl TestApp {
         Self::with(&[]).await
     }
 
+    /// A service that sells all there is.
+    pub async fn with_credit() -> Self {
+        Self::with(&[("CREDIT", "on")]).await
+    }
+
     /// A service with these additional settings.
     pub async fn with(more: &[(&str, &str)]) -> Self {
         let config = SimConfig {
@@ -83,6 +88,8 @@ impl TestApp {
             ("PVE_TOKEN_SECRET", sim.token_secret()),
             ("PVE_FINGERPRINT", sim.fingerprint()),
             ("PVE_NODE", sim.node()),
+            // Debts stay with the operator, where most tests look for them.
+            ("CREDIT", "off".to_owned()),
             // The simulated containers of most tests have no SSH server.
             ("GUEST_SSH", "false".to_owned()),
         ]

@@ -6,14 +6,24 @@ use super::{
     super::{
         Store, StoreError, cells,
         change_lock::ChangeLock,
+        holds::{USE_INTERVAL, day_of},
         signed,
         sql::{Row, owned_values},
     },
-    Db,
-    holds::{KeyLimit, USE_INTERVAL, day_of},
-    values,
+    Db, values,
 };
 use crate::ids::{KeyId, LeaseId, Wallet};
+
+/// Which limit of a key a call exceeds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyLimit {
+    /// What it may spend in all.
+    Total,
+    /// What it may spend in a day of UTC.
+    Day,
+    /// What a single call may cost.
+    Call,
+}
 
 /// A key that is about to be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use api_types::CreditEntryKind;
 use super::{
     super::{
         Store, StoreError,
+        accounts::account_of,
         change_lock::ChangeLock,
         signed,
         sql::{Row, owned_values},
@@ -14,14 +15,6 @@ use super::{
     values,
 };
 use crate::ids::{KeyId, LeaseId, PaymentId, Wallet};
-
-/// The account of what was sold.
-pub(super) const SALES: &str = "sales";
-
-/// The account of a wallet.
-pub(super) fn account_of(wallet: &Wallet) -> String {
-    format!("wallet:{wallet}")
-}
 
 /// A movement as its wallet sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,12 +1,12 @@
 //! Credit: what wallets paid in ahead. The [`ledger`] has every movement of it, the table `credit`
-//! what each wallet has by the ledger. [`holds`] sets credit aside for a call, and captures or
-//! releases it with the call's payment; [`keys`] are the API keys that may spend it; [`returns`] gives
+//! what each wallet has by the ledger. [`reserving`] holds the price of a call with its
+//! payment (`holds` has the statements); [`keys`] are the API keys that may spend it; [`returns`] gives
 //! back what was paid and not used; [`check`] compares all of it.
 
 mod check;
-pub(super) mod holds;
 mod keys;
 mod ledger;
+mod reserving;
 pub(super) mod returns;
 
 use super::{
@@ -16,9 +16,9 @@ use super::{
 };
 use crate::ids::Wallet;
 pub use check::{CreditFault, CreditTotals};
-pub use holds::{CreditReservation, HoldRefusal, KeyLimit};
-pub use keys::{ApiKey, KeyEdit, NewApiKey};
+pub use keys::{ApiKey, KeyEdit, KeyLimit, NewApiKey};
 pub use ledger::{LedgerEntry, TopUp, TopUpOutcome};
+pub use reserving::{CreditReservation, HoldRefusal};
 pub use returns::{EarlyEnd, ReturnRules};
 
 /// What a wallet has.

@@ -6,11 +6,11 @@ use serde::Deserialize;
 
 use super::{
     super::{
-        LISTED, Store, StoreError, change_lock::ChangeLock, lease_state::LeaseState, leases,
-        sql::owned_values,
+        LISTED, Store, StoreError, accounts::SALES, change_lock::ChangeLock,
+        lease_state::LeaseState, leases, sql::owned_values,
     },
     Db,
-    ledger::{Gift, SALES, give},
+    ledger::{Gift, give},
     values,
 };
 use crate::{
