@@ -80,7 +80,7 @@ fn leases() -> Vec<Endpoint> {
             .refuses(&[ProvisioningFailed]),
         Endpoint::new("DELETE", "/lease/{ctid}", "Ends a lease early").named("Leases", "endLease")
             .details(
-                "The container and its data are removed; what was paid is not given back. Asked again, it answers the same. Numbers \
+                "The container and its data are removed. Where there is credit, whole minutes that were not used come back as such (`creditReturned`); else nothing does. Asked again, it answers the same. Numbers \
                  are used again: whoever repeats a request names the lease by `leaseId`.",
             )
             .in_path("ctid", ctid(), CTID)

@@ -6,31 +6,25 @@
 //! window. Everything here is cheap and inserts no row; `process` and `replay` do the rest in a
 //! task of their own.
 
-use std::{collections::HashMap, net::IpAddr};
+use std::collections::HashMap;
 
 use api_types::{CreditShortfall, ErrorCode, FieldError, Price};
 use axum::{
     Extension, Router,
     body::Bytes,
     extract::{OriginalUri, Path, State, rejection::BytesRejection},
-    http::{HeaderMap, HeaderValue, Method, header},
+    http::{HeaderMap, Method},
     response::Response,
     routing::{MethodFilter, on},
 };
 use service::request_id::RequestId;
-use x402::{
-    check,
-    network::Network,
-    offer::Offer,
-    payment::{Payment, Version},
-    reason::Reason,
-    wire::header as wire,
-};
+use x402::{check, network::Network, offer::Offer, payment::Version, reason::Reason};
 
 use super::{
     body, challenge,
     from_credit::{self, CreditRequest},
     idempotency_key,
+    incoming::{IncomingRequest, has_payment, head_takes_no_payment, lease_id_of},
     payer_proof::{self, ProofError},
     presented_payment::{PresentedPayment, conflict, in_progress},
     process::{PaidRequest, process},
@@ -41,9 +35,8 @@ use super::{
 use crate::{
     client::ClientAddress,
     error::ApiError,
-    ids::LeaseId,
     payment::{
-        Operation, OperationRequest, digest,
+        Operation, digest,
         payment_locks::{PaymentLocks, signature_name},
     },
     payment_machine::PaymentState,
@@ -128,35 +121,6 @@ async fn serve<O: Operation>(
         Err(GateRefusal::Challenge(offer, None)) => challenge::required(&offer, "Payment required"),
         Err(GateRefusal::Challenge(offer, Some(reason))) => challenge::refused(&offer, &reason),
         Err(GateRefusal::Error(error)) => error.respond(&id),
-    }
-}
-
-/// A request as it came in.
-struct IncomingRequest {
-    client: Option<IpAddr>,
-    ctid: Option<String>,
-    lease_id: Option<LeaseId>,
-    path: String,
-    method: Method,
-    headers: HeaderMap,
-    body: Bytes,
-}
-
-impl IncomingRequest {
-    fn operation_request(&self) -> OperationRequest<'_> {
-        OperationRequest {
-            ctid: self.ctid.as_deref(),
-            lease_id: self.lease_id.as_ref(),
-            body: &self.body,
-        }
-    }
-
-    fn payment(&self) -> Result<Option<Payment>, Reason> {
-        let values = |name| -> Vec<&[u8]> {
-            let values = self.headers.get_all(name).iter();
-            values.map(|value| value.as_bytes()).collect()
-        };
-        Payment::from_headers(&values(wire::PAYMENT_SIGNATURE), &values(wire::X_PAYMENT))
     }
 }
 
@@ -421,25 +385,4 @@ fn offered<O: Operation>(
 ) -> Result<(Offer, Price), ApiError> {
     let price = operation.price(tariff)?;
     Ok((challenge::offer::<O>(app, path, price.total.0), price))
-}
-
-/// The `leaseId` of a query; other parameters are ignored.
-fn lease_id_of(query: Option<&str>) -> Option<LeaseId> {
-    url::form_urlencoded::parse(query.unwrap_or_default().as_bytes())
-        .find(|(name, _)| name == "leaseId")
-        .map(|(_, value)| value.into_owned().into())
-}
-
-fn has_payment(headers: &HeaderMap) -> bool {
-    headers.contains_key(wire::PAYMENT_SIGNATURE) || headers.contains_key(wire::X_PAYMENT)
-}
-
-fn head_takes_no_payment(id: &RequestId) -> Response {
-    let message = "HEAD takes no payment, since its answer has no body; nothing was charged.";
-    let mut response = ApiError::new(ErrorCode::MethodNotAllowed, message)
-        .advise("send the same payment with GET")
-        .respond(id);
-    let headers = response.headers_mut();
-    headers.insert(header::ALLOW, HeaderValue::from_static("GET"));
-    response
 }

@@ -9,6 +9,7 @@ pub mod challenge;
 mod from_credit;
 pub mod gate;
 pub mod idempotency_key;
+mod incoming;
 pub mod payer_proof;
 mod presented_payment;
 pub mod process;

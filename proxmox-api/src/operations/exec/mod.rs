@@ -1,6 +1,5 @@
-//! `POST /management/exec/{ctid}`: a command in a leased container. The way into the container is
-//! opened before the payment is settled, so that a terminal in use or a stopped container costs
-//! nothing.
+//! `POST /management/exec/{ctid}`: a command in a container. The way into it is opened before the
+//! payment is settled, so that a terminal in use or a stopped container costs nothing.
 
 mod documentation;
 mod words;
@@ -50,8 +49,7 @@ pub struct Exec {
     command: GuestCommand,
     /// It goes on in the container after the answer.
     background: bool,
-    /// Read from the payment's row, which has no command: all that can be done is to look whether
-    /// the container has it.
+    /// Read from the payment's row, which has no command: only whether it was begun can be found.
     restored: bool,
     force: bool,
     /// Opened before the money moved; used once.
