@@ -77,6 +77,13 @@ pub(super) fn apply(schemas: &mut Map<String, Value>, config: &Config) {
         "RenewRequest",
         [("runtimeMinutes", within(limits.runtime_minutes))],
     );
+    let name = json!({"maxLength": 64, "pattern": PRINTABLE});
+    narrow(
+        schemas,
+        "KeyRequest",
+        [("name", name.clone()), ("scopes", json!({"minItems": 1}))],
+    );
+    narrow(schemas, "KeyChange", [("name", name)]);
     for name in ["SessionChallengeRequest", "FaucetRequest"] {
         narrow(
             schemas,

@@ -44,6 +44,38 @@ pub(super) struct CreditCaller {
     pub(super) pays: bool,
 }
 
+/// What a caller says of paying from credit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum CreditWish {
+    Use,
+    Never,
+}
+
+fn wish(headers: &HeaderMap) -> Result<Option<CreditWish>, ApiError> {
+    let Some(value) = headers.get(CREDIT) else {
+        return Ok(None);
+    };
+    match value.as_bytes().to_ascii_lowercase().as_slice() {
+        b"use" => Ok(Some(CreditWish::Use)),
+        b"never" => Ok(Some(CreditWish::Never)),
+        _ => {
+            let field = FieldError::new("Credit", "has to be use or never");
+            Err(ApiError::invalid(vec![field]))
+        }
+    }
+}
+
+/// Checks what a request says of credit, whoever sends it and however it is paid.
+///
+/// # Errors
+/// Its header cannot be read.
+pub(super) fn check_header(app: &App, headers: &HeaderMap) -> Result<(), ApiError> {
+    match app.config.credit {
+        Some(_) => wish(headers).map(drop),
+        None => Ok(()),
+    }
+}
+
 /// The caller of a request, where it says who it is.
 ///
 /// # Errors
@@ -55,23 +87,12 @@ pub(super) async fn caller(
     let Some(token) = sessions::bearer(headers) else {
         return Ok(None);
     };
-    let wish = headers
-        .get(CREDIT)
-        .map(|wish| wish.as_bytes().to_ascii_lowercase());
-    let (uses, never) = match wish.as_deref() {
-        None => (false, false),
-        Some(b"use") => (true, false),
-        Some(b"never") => (false, true),
-        Some(_) => {
-            let field = FieldError::new("Credit", "has to be use or never");
-            return Err(ApiError::invalid(vec![field]));
-        }
-    };
+    let wish = wish(headers)?;
     if let Some(key) = keys::authenticate(app, token).await? {
         return Ok(Some(CreditCaller {
             wallet: key.wallet.clone(),
             key: Some(key),
-            pays: !never,
+            pays: wish != Some(CreditWish::Never),
         }));
     }
     if app.config.credit.is_none() {
@@ -81,7 +102,7 @@ pub(super) async fn caller(
     Ok(session.map(|session| CreditCaller {
         wallet: session.wallet,
         key: None,
-        pays: uses,
+        pays: wish == Some(CreditWish::Use),
     }))
 }
 

@@ -152,8 +152,9 @@ async fn decide<O: Operation>(
     app: &App,
     incoming: &IncomingRequest,
 ) -> Result<PaymentLookup<O>, GateRefusal> {
-    // First, also for requests without a payment: an invalid key is refused before the customer
+    // First, also for requests without a payment: an invalid header is refused before the customer
     // signs.
+    from_credit::check_header(app, &incoming.headers)?;
     let key = idempotency_key::from_header(&incoming.headers)?;
     let payment = match incoming.payment() {
         Ok(Some(payment)) => payment,

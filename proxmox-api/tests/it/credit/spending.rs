@@ -163,6 +163,9 @@ async fn a_payment_is_used_before_credit_and_credit_only_where_it_is_wanted() {
         .send(&app, Method::GET, path, None, &[("credit", "maybe")])
         .await;
     assert_eq!(refusal(&odd), (400, "invalid_request"));
+    let stranger = [("credit", "maybe".to_owned())];
+    let odd = call(&app, &Method::GET, path, None, &stranger).await;
+    assert_eq!(refusal(&odd), (400, "invalid_request"));
     let mut signed = buyer.sign(&app, Method::GET, path, None).await;
     signed.headers = keyed.headers(&[]);
     assert!(signed.send(&app).await.receipt().is_some());
