@@ -1,5 +1,5 @@
 //! API keys: bearer tokens that spend a wallet's credit and act for it, within their limits and
-//! scopes. [`format`] is their form, [`scopes`] what the free routes ask of them; the paywall asks for
+//! scopes. [`mod@format`] is their form, [`scopes`] what the free routes ask of them; the paywall asks for
 //! the scope of its operation. A key is stored as a digest only, so that a stolen database spends
 //! nothing.
 
