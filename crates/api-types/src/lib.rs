@@ -3,8 +3,8 @@
 //!
 //! Layout: [`money`] and [`time`] are the value types; [`limits`] says what may be asked for and
 //! [`price`] what it costs; [`lease`], [`management`], [`quote`], [`catalog`], [`stats`],
-//! [`usage`], [`session`], [`payment`], [`credit`], [`ports`] and [`ssh`] hold the bodies of the routes,
-//! [`chat`] those of the agent; [`error`] is what every refusal looks like. Nothing here reads a clock, a file or the
+//! [`usage`], [`session`], [`payment`], [`credit`], [`keys`], [`ports`] and [`ssh`] hold the
+//! bodies of the routes, [`chat`] those of the agent; [`error`] is what every refusal looks like. Nothing here reads a clock, a file or the
 //! network, so the crate builds for WebAssembly as it is. Fields that the interface does not read
 //! yet are skipped there (`target_family = "wasm"`), because a first visit pays for each. With the
 //! feature `schema` every type also describes itself as a JSON Schema.
@@ -18,6 +18,7 @@ pub mod credit;
 pub mod demo;
 pub mod error;
 pub mod files;
+pub mod keys;
 pub mod lease;
 pub mod limits;
 pub mod management;
@@ -41,12 +42,12 @@ pub use chat::{
 pub use commands::{CommandList, CommandOutput, CommandSignal, CommandState, CommandView};
 pub use credit::{
     CreditDirection, CreditEntries, CreditEntry, CreditEntryKind, CreditResponse, CreditShortfall,
-    KeyChange, KeyCreated, KeyList, KeyRequest, KeyScope, KeyView, NewKey, TopUpRequest,
-    TopUpResponse, TopUpTerms,
+    TopUpRequest, TopUpResponse, TopUpTerms,
 };
 pub use demo::{FaucetRequest, FaucetResponse};
 pub use error::{ErrorBody, ErrorCode, ErrorDetails, ErrorEnvelope, FieldError};
 pub use files::{DirectoryView, FileAction, FileChange, FileKind, FileView, WrittenFile};
+pub use keys::{KeyChange, KeyCreated, KeyList, KeyRequest, KeyScope, KeyView, NewKey};
 pub use lease::{
     GuestAccess, LeaseRequest, LeaseResponse, LeaseStatus, LeaseView, ListResponse, PaymentReceipt,
     RenewRequest, RenewResponse,

@@ -18,8 +18,8 @@ use crate::{JumpPolicy, JumpRefusal, Machine};
 
 /// Channels of one client at a time.
 const MOST_CHANNELS: usize = 8;
-/// Channels of one client that the help is said to, in all: each of them is kept until the client
-/// closes it, and nobody needs a second one.
+/// Sessions that one client may open in all. Each is shown the help and kept until the client closes
+/// it, so that an unbounded number would fill the memory.
 const MOST_SESSIONS: usize = 8;
 
 /// Whether the client has logged in; shared with the connection's task.
@@ -91,10 +91,10 @@ pub(crate) struct Connection {
     /// The fingerprint of the key that the client has proved.
     fingerprint: Option<Arc<str>>,
     channels: Arc<AtomicUsize>,
-    /// How many channels for a shell or a command were opened, and those to which the help was not
-    /// said yet.
+    /// How many channels for a shell or a command were opened, and those that were not shown the
+    /// help yet.
     sessions: usize,
-    untold: HashSet<ChannelId>,
+    awaiting_help: HashSet<ChannelId>,
 }
 
 /// A channel among those of its client, until this is dropped.
@@ -121,7 +121,7 @@ impl Connection {
             fingerprint: None,
             channels: Arc::default(),
             sessions: 0,
-            untold: HashSet::new(),
+            awaiting_help: HashSet::new(),
         }
     }
 
@@ -135,7 +135,7 @@ impl Connection {
     /// Says what this server is for, and ends the channel as a command that failed. Once: a client
     /// that reads nothing would have each text kept for it.
     fn say_help(&mut self, channel: ChannelId, session: &mut Session) -> Result<(), russh::Error> {
-        if !self.untold.remove(&channel) {
+        if !self.awaiting_help.remove(&channel) {
             return session.channel_failure(channel);
         }
         session.channel_success(channel)?;
@@ -248,7 +248,7 @@ impl Handler for Connection {
             return Ok(());
         }
         self.sessions += 1;
-        self.untold.insert(channel.id());
+        self.awaiting_help.insert(channel.id());
         reply.accept().await;
         Ok(())
     }

@@ -6,8 +6,9 @@ use axum::http::{HeaderMap, HeaderName, Method, Uri, header};
 
 use super::host::{self, RequestTarget};
 
-/// Whether a cookie of ours may open the container `name` for this request: nobody's page had it
-/// sent, or a page of this container, or a person followed a link. Programs say nothing of pages.
+/// Whether a cookie of ours may open the container `name` for this request: it was sent by a page of
+/// this container, by a person who followed a link or typed the address, or by a program, which names
+/// no page. Other pages may not use their visitor's cookie.
 pub(super) fn may_use_cookie(
     headers: &HeaderMap,
     method: &Method,

@@ -1,6 +1,6 @@
 //! Keys as their owners see them, and as they are asked for.
 
-use api_types::{FieldError, KeyChange, KeyRequest, KeyScope, KeyView, Usdc, credit::MAX_KEY_NAME};
+use api_types::{FieldError, KeyChange, KeyRequest, KeyScope, KeyView, Usdc, keys::MAX_KEY_NAME};
 
 use super::format::{self, KeyDigits};
 use crate::{

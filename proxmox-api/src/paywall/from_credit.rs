@@ -65,7 +65,7 @@ fn wish(headers: &HeaderMap) -> Result<Option<CreditWish>, ApiError> {
     }
 }
 
-/// Checks what a request says of credit, whoever sends it and however it is paid.
+/// Checks the header `Credit` of a request, also of one without a key and of one with a payment.
 ///
 /// # Errors
 /// Its header cannot be read.

@@ -93,8 +93,8 @@ async fn a_paid_call_asks_the_database_a_few_times() {
     for _ in 0..15 {
         counts.push(list().await);
     }
-    // The least, because the service's own periodic reads are counted too, and on a busy machine
-    // what comes through the proxy in pieces.
+    // The least, because the service's own periodic reads are counted too, and on a busy machine a
+    // request that reaches the proxy in several reads is counted for each of them.
     let least = counts.iter().min();
     assert!(least.is_some_and(|least| *least <= QUESTIONS), "{counts:?}");
 }

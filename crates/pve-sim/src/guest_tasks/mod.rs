@@ -97,9 +97,9 @@ pub(crate) async fn come_up(worker: &Worker, vmid: u32) -> Result<(), WorkerFail
 
 /// Whether the container halts by itself within the time.
 pub(crate) async fn ask_to_halt(worker: &Worker, vmid: u32, timeout: Duration) -> bool {
-    let stubborn = with(worker, vmid, |container| Ok(container.ignores_shutdown)).unwrap_or(false);
+    let ignores = with(worker, vmid, |container| Ok(container.ignores_shutdown)).unwrap_or(false);
     let takes = Duration::from_millis(3000);
-    if stubborn || timeout < takes {
+    if ignores || timeout < takes {
         worker.sleep(timeout).await;
         return false;
     }

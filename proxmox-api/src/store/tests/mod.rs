@@ -19,6 +19,7 @@ mod races;
 mod read_only;
 mod replicas;
 mod retention;
+mod returns;
 mod sent_transactions;
 mod texts;
 mod traffic;
