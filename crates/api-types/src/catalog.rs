@@ -50,11 +50,11 @@ pub struct Catalog {
     pub isolation_notice: Option<String>,
     /// GiB that a container may send for each hour that was bought; it is slowed beyond, and cut
     /// off at twice as much. Absent where there is no limit.
-    #[cfg_attr(target_family = "wasm", serde(skip))]
+    #[cfg(not(target_family = "wasm"))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traffic_gib_per_hour: Option<u32>,
     /// Where to report what leased containers do to others.
-    #[cfg_attr(target_family = "wasm", serde(skip))]
+    #[cfg(not(target_family = "wasm"))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub abuse_contact: Option<String>,
     /// The parts of this deployment that are simulated, such as `proxmox` or `payments`.

@@ -6,10 +6,11 @@ use secret::Secret;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+#[cfg(not(target_family = "wasm"))]
+use crate::ports::PortView;
 use crate::{
     management::GuestRoute,
     money::Usdc,
-    ports::PortView,
     price::{Price, Size},
     time::Timestamp,
 };
@@ -167,7 +168,7 @@ pub struct LeaseResponse {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip: Option<String>,
     /// From when its network can be used, where that is not at once; the paid time begins then.
-    #[cfg_attr(target_family = "wasm", serde(skip))]
+    #[cfg(not(target_family = "wasm"))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network_ready_at: Option<Timestamp>,
     /// The password of root, once, if the server made it.
@@ -258,7 +259,7 @@ pub struct LeaseView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access: Option<GuestAccess>,
     /// The ports that are published, with their addresses; absent where there are none.
-    #[cfg_attr(target_family = "wasm", serde(skip))]
+    #[cfg(not(target_family = "wasm"))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<PortView>,
     /// The container's number on Proxmox (VMID).
@@ -271,7 +272,7 @@ pub struct LeaseView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip: Option<String>,
     /// From when its network can be used, where that was not from the start.
-    #[cfg_attr(target_family = "wasm", serde(skip))]
+    #[cfg(not(target_family = "wasm"))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network_ready_at: Option<Timestamp>,
     /// The label it was asked for with.
@@ -299,7 +300,7 @@ pub struct LeaseView {
     /// Everything paid for it so far, renewals included.
     pub paid: Usdc,
     /// What was given back as credit because its owner ended it early.
-    #[cfg_attr(target_family = "wasm", serde(skip))]
+    #[cfg(not(target_family = "wasm"))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credit_returned: Option<Usdc>,
 }

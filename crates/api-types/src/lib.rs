@@ -6,7 +6,7 @@
 //! [`usage`], [`session`], [`payment`], [`credit`], [`keys`], [`ports`] and [`ssh`] hold the
 //! bodies of the routes, [`chat`] those of the agent; [`error`] is what every refusal looks like. Nothing here reads a clock, a file or the
 //! network, so the crate builds for WebAssembly as it is. Fields that the interface does not read
-//! yet are skipped there (`target_family = "wasm"`), because a first visit pays for each. With the
+//! yet are left out there (`target_family = "wasm"`), because a first visit pays for each. With the
 //! feature `schema` every type also describes itself as a JSON Schema.
 
 #[cfg(feature = "schema")]

@@ -98,7 +98,7 @@ pub struct ExecResponse {
     /// Whether output was left out because there was too much of it.
     pub truncated: bool,
     /// From when the container's network can be used, where that is not yet.
-    #[cfg_attr(target_family = "wasm", serde(skip))]
+    #[cfg(not(target_family = "wasm"))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network_ready_at: Option<Timestamp>,
 }

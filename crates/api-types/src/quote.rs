@@ -26,7 +26,7 @@ pub struct QuoteResponse {
     /// Until when this price is honoured.
     pub valid_until: Timestamp,
     /// Bytes that the container may send in that time; absent where there is no limit.
-    #[cfg_attr(target_family = "wasm", serde(skip))]
+    #[cfg(not(target_family = "wasm"))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub included_traffic: Option<u64>,
     /// Every field that would be refused.

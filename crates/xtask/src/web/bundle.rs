@@ -8,7 +8,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use wasm_bindgen_cli_support::Bindgen;
 use wasm_split_cli_support::{Options, transform};
 
-use super::module;
+use super::{module, short_names};
 use crate::workspace::Profile;
 
 /// The name under which the parts' loader imports the application's script.
@@ -70,9 +70,19 @@ impl Bundle {
             chunks.push((name.into_owned(), part));
         }
         chunks.sort();
+        let mut script = output.js().to_owned();
+        let module = output.wasm_mut();
+        if release {
+            let of_script = |module: &str| module != format!("./{PARTS}");
+            let imports = module.imports.iter_mut();
+            let imports = imports.filter(|import| of_script(&import.module));
+            let imports = imports.map(|import| &mut import.name).collect();
+            let exports = module.exports.iter_mut().map(|export| &mut export.name);
+            script = short_names::shorten(&script, imports, exports.collect())?;
+        }
         Ok(Self {
-            script: output.js().to_owned(),
-            wasm: output.wasm_mut().emit_wasm(),
+            script,
+            wasm: module.emit_wasm(),
             loader,
             chunks,
         })

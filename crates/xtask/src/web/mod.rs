@@ -8,6 +8,7 @@ mod bundle;
 mod module;
 mod page;
 mod script;
+mod short_names;
 mod size;
 mod stamp;
 mod target;
