@@ -39,6 +39,7 @@ use crate::{
         link_waits::LinkWaits,
         locations::RecentLocations,
         parked_shells::ParkedShells,
+        public_host_keys::PublicHostKeys,
         replica::Replica,
         seen_off::SeenOff,
         transfers::Transfers,
@@ -120,6 +121,8 @@ pub struct Parts {
     pub guests: GuestConnections,
     /// What was found out about SSH into containers.
     pub guest_routes: GuestRoutes,
+    /// The public SSH host keys of containers.
+    pub public_host_keys: PublicHostKeys,
     /// The addresses of hosts that are no containers.
     pub host_addresses: HostAddresses,
     /// Connections of visitors and SSH clients into containers.
@@ -235,6 +238,7 @@ impl App {
             fence: RecentFence::default(),
             guests: GuestConnections::new(config.guest.dialer.clone(), ::guest::Limits::default()),
             guest_routes: GuestRoutes::default(),
+            public_host_keys: PublicHostKeys::default(),
             host_addresses: HostAddresses::default(),
             guest_streams: GuestStreams::default(),
             parked_shells: ParkedShells::default(),

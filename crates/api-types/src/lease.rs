@@ -12,6 +12,7 @@ use crate::{
     management::GuestRoute,
     money::Usdc,
     price::{Price, Size},
+    ssh::SshAccess,
     time::Timestamp,
 };
 
@@ -182,6 +183,11 @@ pub struct LeaseResponse {
     pub price: Price,
     /// How it was paid.
     pub payment: PaymentReceipt,
+    /// How an SSH client gets into it; absent where its SSH server does not answer yet, and later
+    /// in the lease's view and in `GET /lease/{lease}/ssh`.
+    #[cfg_attr(target_family = "wasm", serde(skip))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssh: Option<SshAccess>,
 }
 
 /// The body of `POST /lease/{ctid}/renew`.
@@ -262,6 +268,11 @@ pub struct LeaseView {
     #[cfg(not(target_family = "wasm"))]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<PortView>,
+    /// How an SSH client gets into it, in the view of one lease; absent until the service has
+    /// reached its SSH server.
+    #[cfg_attr(target_family = "wasm", serde(skip))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssh: Option<SshAccess>,
     /// The container's number on Proxmox (VMID).
     pub ctid: u32,
     /// The name of the container.

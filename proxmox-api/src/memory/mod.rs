@@ -17,6 +17,7 @@ pub mod lease_counts;
 pub mod link_waits;
 pub mod locations;
 pub mod parked_shells;
+pub mod public_host_keys;
 pub mod replica;
 pub mod seen_off;
 pub mod transfers;

@@ -26,5 +26,6 @@ impl App {
     pub fn drop_guest(&self, id: &LeaseId) {
         self.forget_guest(id);
         self.guest_routes.remove(id);
+        self.public_host_keys.remove(id);
     }
 }

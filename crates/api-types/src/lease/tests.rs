@@ -72,6 +72,7 @@ fn a_lease_is_answered_with_the_documented_names() {
             transaction: "0x1".to_owned(),
             network: "base-sepolia".to_owned(),
         },
+        ssh: None,
     };
     let mut expected = json!({
         "leaseId": "l-1", "status": "active", "ctid": 900_001, "expiresAt": "2001-09-09T01:46:40Z",

@@ -4,8 +4,12 @@
 
 pub mod keys;
 
-use ::guest::{CommandRequest, HostKeys};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::guest::{CommandRequest, Guest, HostKeys};
 use api_types::{SshAccess, SshJumpHost};
+use tokio::time::timeout;
 
 use crate::{
     error::ApiError,
@@ -21,6 +25,9 @@ use crate::{
     store::{Lease, StoreError},
 };
 
+/// How long the view of a lease may wait for the container's public host keys.
+const VIEW_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// How to reach a lease's container with an SSH client.
 ///
 /// # Errors
@@ -34,8 +41,36 @@ pub async fn describe(app: &App, lease: &Lease) -> Result<SshAccess, ApiError> {
     if named.taken_down.is_some() {
         return Err(name::taken_down());
     }
-    let host = named.name;
-    let keys = public_host_keys(app, lease).await?;
+    let guest = connect::ssh_only(app, lease).await?;
+    let keys = public_host_keys(app, lease, &guest).await?;
+    Ok(description(app, lease, named.name, &keys))
+}
+
+/// The same for the view and the answer of a lease, as far as it is known without a new connection
+/// to the container. A failure is logged; the owner can ask for it.
+pub async fn in_view(app: &App, lease: &Lease) -> Option<SshAccess> {
+    let id = &lease.lease_id;
+    let keys = match read_before(app, lease) {
+        Some(keys) => keys,
+        None => {
+            let guest = connect::ssh_connected(app, lease)?;
+            let reading = public_host_keys(app, lease, &guest);
+            timeout(VIEW_TIMEOUT, reading).await.ok()?.ok()?
+        }
+    };
+    let named = app.store.guest_name_or(id, &name::fresh(), app.now()).await;
+    match named {
+        Ok(named) if named.taken_down.is_some() => None,
+        Ok(named) => Some(description(app, lease, named.name, &keys)),
+        Err(error) => {
+            tracing::error!(%error, lease.id = id.as_str(), "the name of a container cannot be read");
+            None
+        }
+    }
+}
+
+fn description(app: &App, lease: &Lease, host: String, keys: &[String]) -> SshAccess {
+    let id = &lease.lease_id;
     let mut known_hosts: Vec<String> = keys.iter().map(|key| format!("{host} {key}")).collect();
     let jump_host = app.config.jump_host.as_ref().map(|config| SshJumpHost {
         host: config.host.clone(),
@@ -56,7 +91,7 @@ pub async fn describe(app: &App, lease: &Lease) -> Result<SshAccess, ApiError> {
         }
         None => config += &format!("    ProxyCommand {proxy_command}\n"),
     }
-    Ok(SshAccess {
+    SshAccess {
         host,
         user: "root".into(),
         jump_host,
@@ -64,7 +99,7 @@ pub async fn describe(app: &App, lease: &Lease) -> Result<SshAccess, ApiError> {
         proxy_command,
         config,
         known_hosts,
-    })
+    }
 }
 
 /// Whether the operator has taken down the name of the lease's container, and with it the owner's
@@ -91,12 +126,30 @@ pub fn still_allowed(app: &App, id: &LeaseId) -> StillAllowed {
 }
 
 /// The public host keys that the container has in its files, as far as they are the known ones.
-async fn public_host_keys(app: &App, lease: &Lease) -> Result<Vec<String>, ApiError> {
-    let guest = connect::ssh_only(app, lease).await?;
-    let known = lease.host_keys.as_deref().map(HostKeys::parse);
-    let known = known.and_then(Result::ok).unwrap_or_default();
-    let shown = script::run(&guest, CommandRequest::new(host_keys::SHOW_KEYS)).await?;
-    Ok(known.known_public_keys(&String::from_utf8_lossy(&shown.stdout)))
+async fn public_host_keys(
+    app: &App,
+    lease: &Lease,
+    guest: &Guest,
+) -> Result<Arc<[String]>, ApiError> {
+    if let Some(keys) = read_before(app, lease) {
+        return Ok(keys);
+    }
+    let fingerprints = lease.host_keys.as_deref().unwrap_or_default();
+    let known = HostKeys::parse(fingerprints).unwrap_or_default();
+    let shown = script::run(guest, CommandRequest::new(host_keys::SHOW_KEYS)).await?;
+    let shown = known.known_public_keys(&String::from_utf8_lossy(&shown.stdout));
+    let keys: Arc<[String]> = shown.into();
+    // A server that shows none may do so later.
+    if !keys.is_empty() {
+        let id = &lease.lease_id;
+        app.public_host_keys.keep(id, fingerprints, keys.clone());
+    }
+    Ok(keys)
+}
+
+fn read_before(app: &App, lease: &Lease) -> Option<Arc<[String]>> {
+    let fingerprints = lease.host_keys.as_deref()?;
+    app.public_host_keys.of(&lease.lease_id, fingerprints)
 }
 
 /// The address of the WebSocket that carries a connection to the container's SSH server.

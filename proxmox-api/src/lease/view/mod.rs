@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Instant};
 use crate::{
     error::ApiError,
     ids::{LeaseId, Wallet},
-    lease::{container::lock, guest::connect, network::traffic, ports},
+    lease::{container::lock, guest::connect, network::traffic, ports, ssh},
     memory::alarms::Trouble,
     payment_machine::PaymentState,
     proxmox::{ContainerUsage, RecentUsage},
@@ -16,7 +16,9 @@ use crate::{
     store::{Lease, LeaseState, PaidLease, StoreError, Traffic},
     timestamp::timestamp,
 };
-use api_types::{GuestAccess, LeaseStatus, LeaseView, ListResponse, PortView, Usdc};
+use api_types::{
+    GuestAccess, GuestRoute, LeaseStatus, LeaseView, ListResponse, PortView, SshAccess, Usdc,
+};
 use pve::Vmid;
 
 /// The state of a lease and of its payment in the contract's words.
@@ -60,6 +62,8 @@ pub struct LiveState {
     notice: Option<String>,
     /// Its published ports.
     ports: Vec<PortView>,
+    /// How an SSH client gets into it.
+    ssh: Option<SshAccess>,
 }
 
 /// One lease; `paid` in atomic USDC.
@@ -72,6 +76,7 @@ pub fn view(lease: &Lease, live: LiveState, paid: u64) -> LeaseView {
         notice: live.notice,
         access: live.access,
         ports: live.ports,
+        ssh: live.ssh,
         ctid: lease.vmid.get(),
         hostname: lease.hostname.clone(),
         node: live.node.unwrap_or_else(|| lease.node.to_string()),
@@ -218,9 +223,15 @@ pub async fn show_lease(app: &App, lease: &Lease) -> Result<LeaseView, ApiError>
         usage: usage.as_ref(),
         at: Instant::now(),
     });
+    let live = live_state(app, lease, seen, traffic.as_ref());
+    let by_ssh = live.access.as_ref().map(|access| access.via) == Some(GuestRoute::Ssh);
     let live = LiveState {
         ports: ports::of_lease(app, lease).await?,
-        ..live_state(app, lease, seen, traffic.as_ref())
+        ssh: match by_ssh {
+            true => ssh::in_view(app, lease).await,
+            false => None,
+        },
+        ..live
     };
     let returned = match lease.state {
         LeaseState::Destroying | LeaseState::Destroyed if app.config.credit.is_some() => {
@@ -281,7 +292,7 @@ fn live_state(
         notice: notice(trouble, lock.as_deref(), found.is_some())
             .or_else(|| awaited(lease, app.now()))
             .or_else(limited),
-        ports: Vec::new(),
+        ..LiveState::default()
     }
 }
 

@@ -53,6 +53,7 @@ fn response() -> LeaseResponse {
         password: Some(Secret::new("made-once-and-shown-once")),
         price: examples::price_of(60),
         payment: examples::receipt(),
+        ssh: None,
     }
 }
 

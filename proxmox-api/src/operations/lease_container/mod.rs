@@ -235,6 +235,7 @@ impl Operation for LeaseContainer {
                 transaction: paid.transaction.clone(),
                 network: paid.network.clone(),
             },
+            ssh: ssh::in_view(app, &lease).await,
         };
         let activation = Change::ActivateLease {
             lease_id: self.lease_id.clone(),

@@ -68,3 +68,40 @@ async fn the_owner_gets_to_the_containers_ssh_server_until_the_lease_ends() {
         }
     }
 }
+
+#[tokio::test]
+#[cfg_attr(
+    not(has_confined_shells),
+    ignore = "needs namespaces or bubblewrap (Debian: util-linux bubblewrap)"
+)]
+async fn the_view_of_a_lease_says_how_ssh_clients_get_in_until_it_ends() {
+    let client = Client::start().await;
+    let told = client.api(Method::GET, "ssh", None).await;
+    assert_eq!(told.status, 200, "{:?}", told.body);
+    let leases = async |rest: &str| {
+        let path = format!("/leases{rest}");
+        let answer = client.session.call(&client.app, Method::GET, &path).await;
+        assert_eq!(answer.status, 200, "{:?}", answer.body);
+        answer.body
+    };
+    let id = leases("").await["leases"][0]["leaseId"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let view = leases(&format!("/{id}")).await;
+    assert_eq!(view["ssh"], told.body);
+    let name = told.body["host"].as_str().unwrap();
+    let known = told.body["knownHosts"][0].as_str().unwrap();
+    assert!(
+        known.starts_with(&format!("{name} ssh-ed25519 ")),
+        "{known}"
+    );
+    let path = format!("/lease/{}", client.ctid);
+    let ended = client
+        .session
+        .call(&client.app, Method::DELETE, &path)
+        .await;
+    assert!(ended.status.is_success(), "{:?}", ended.body);
+    let over = leases(&format!("/{id}")).await;
+    assert!(over.get("ssh").is_none(), "{over}");
+}
